@@ -1,0 +1,54 @@
+# Needs Python 3.11+ and make, nothing else. `make` alone lists the targets.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_PATHS := src tests scripts
+LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet
+export UV_CUSTOM_COMPILE_COMMAND := make lock
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-demo demo test check unit bench fix lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Create .venv with everything needed to work on Holdfast (does nothing when current)
+	@$(PYTHON) scripts/setup_venv.py dev >&2
+
+setup-demo: ## Create .venv with what the program and the devnet need, without development tools
+	@$(PYTHON) scripts/setup_venv.py demo >&2
+
+demo: setup-demo ## Run one $$10M deal on a local chain; ARGS="--json" or ARGS="--freeze-at 2"
+	@$(BIN)/holdfast demo $(ARGS)
+
+test: setup check ## Run every check, then every test (what CI runs)
+	@$(BIN)/pytest --cov $(ARGS)
+
+check: setup ## Format, lint, import contracts and types; changes nothing
+	$(BIN)/ruff format --check $(PYTHON_PATHS)
+	$(BIN)/ruff check $(PYTHON_PATHS)
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+unit: setup ## Run the unit tests alone
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+bench: setup ## Measure deals per second against a plain client and the presigned limit
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+fix: setup ## Format and apply the safe lint fixes
+	$(BIN)/ruff check --fix $(PYTHON_PATHS)
+	$(BIN)/ruff format $(PYTHON_PATHS)
+
+lock: setup ## Compile requirements/*.in into the hashed pins (add ARGS=--upgrade to move them)
+	$(LOCK) $(ARGS) requirements/build.in -o requirements/build.txt
+	$(LOCK) $(ARGS) requirements/runtime.in -o requirements/runtime.txt
+	$(LOCK) $(ARGS) requirements/devnet.in -c requirements/runtime.txt -o requirements/devnet.txt
+	$(LOCK) $(ARGS) requirements/dev.in -c requirements/runtime.txt -c requirements/devnet.txt \
+		-c requirements/build.txt -o requirements/dev.txt
+
+clean: ## Remove caches and build output; the environment and the database stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build src/*.egg-info

@@ -1,0 +1,1 @@
+"""Holdfast: a deal desk whose positions survive crashes, freezes and bad nodes."""
