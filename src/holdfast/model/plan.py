@@ -1,0 +1,145 @@
+"""A sized deal, the envelope that an approval binds to, and the hash over that envelope."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from holdfast.common.evm import Address, BlockRef
+from holdfast.common.ids import PlanHash
+from holdfast.common.money import Bps, TokenAmount, Usd8
+from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.leg import LegKind
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The addresses of a deal; `deal_number` is the deal key's index in the key provider."""
+
+    core: Address
+    float: Address
+    deal: Address
+    treasury_return: Address
+    deal_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The ETH committed, in its three parts; they sum to the deal's NAV."""
+
+    core: TokenAmount
+    working: TokenAmount
+    bucket: TokenAmount
+
+    @property
+    def nav(self) -> TokenAmount:
+        """All the ETH committed."""
+        return self.core + self.working + self.bucket
+
+    @property
+    def moved(self) -> TokenAmount:
+        """What leaves the float for the deal's account."""
+        return self.working + self.bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What execution needs to act: every amount of the loop, sized.
+
+    `bucket_sale` is the ETH sold for cash before buying (0 in `borrow` funding), `bucket_sale_min`
+    the least cash for it. `tranches` are the rungs of the redemption ladder in the order sent; the
+    last is what is left. `gas_reserve` is native token kept for gas until the deal has closed.
+    """
+
+    split: Split
+    funding: Funding
+    borrow: TokenAmount
+    bucket_sale: TokenAmount
+    bucket_sale_min: TokenAmount
+    spend: TokenAmount
+    min_tokens: TokenAmount
+    tranches: tuple[TokenAmount, ...]
+    gas_reserve: TokenAmount
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedCall:
+    """One kind of call that the approval covers.
+
+    `recipients` are the only addresses that may receive what the call moves; `code_hash` is the
+    target's code when the plan was made, empty for a plain transfer.
+    """
+
+    kind: LegKind
+    target: Address
+    selector: str
+    recipients: tuple[Address, ...]
+    code_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioVerdict:
+    """Whether the deal keeps its principal in one scenario; the numbers are not part of it."""
+
+    scenario: str
+    principal_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What was approved: limits that execution may not leave, never block-by-block observations.
+
+    `max_fee` is the gas the whole deal may cost, `gas_price_ceiling_wei` the most a unit may
+    cost, `exit_slippage` how far under the oracle the reserve may be sold to repay debt,
+    `expires_at` the chain timestamp in seconds after which the plan may not start.
+    """
+
+    chain_id: int
+    genesis_hash: str
+    request: DealRequest
+    accounts: Accounts
+    terms: Terms
+    calls: tuple[AllowedCall, ...]
+    opening_ltv: Bps
+    max_ltv: Bps
+    max_exposure: Bps
+    exit_slippage: Bps
+    gas_price_ceiling_wei: int
+    max_fee: TokenAmount
+    worst_case_loss: Usd8
+    scenarios: tuple[ScenarioVerdict, ...]
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One deal, sized at one block: the envelope, and the report a person reads before approving.
+
+    The report holds JSON values only.
+    """
+
+    envelope: Envelope
+    quoted_at: BlockRef
+    report: Mapping[str, Any]
+
+    @property
+    def plan_hash(self) -> PlanHash:
+        """The hash that an approval names."""
+        return plan_hash(self.envelope)
+
+    @property
+    def terms(self) -> Terms:
+        """The sized amounts."""
+        return self.envelope.terms
+
+    @property
+    def accounts(self) -> Accounts:
+        """The deal's addresses."""
+        return self.envelope.accounts
+
+
+def plan_hash(envelope: Envelope) -> PlanHash:
+    """SHA-256 over the envelope's canonical JSON: sorted keys, no spaces, integers as they are."""
+    text = json.dumps(asdict(envelope), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return PlanHash("0x" + hashlib.sha256(b"holdfast.plan.1\n" + text.encode()).hexdigest())
