@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 PYTHON_PATHS := src tests scripts
 LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet
+# Checked here, not in the script, so that an old Python prints this instead of a traceback.
+SETUP := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Holdfast needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	$(PYTHON) scripts/setup_venv.py
 export UV_CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
@@ -15,16 +19,16 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Create .venv with everything needed to work on Holdfast (does nothing when current)
-	@$(PYTHON) scripts/setup_venv.py dev >&2
+	@$(SETUP) dev >&2
 
 setup-demo: ## Create .venv with what the program and the devnet need, without development tools
-	@$(PYTHON) scripts/setup_venv.py demo >&2
+	@$(SETUP) demo >&2
 
 demo: setup-demo ## Run one $$10M deal on a local chain; ARGS="--json" or ARGS="--freeze-at 2"
 	@$(BIN)/holdfast demo $(ARGS)
 
 test: setup check ## Run every check, then every test (what CI runs)
-	@$(BIN)/pytest --cov $(ARGS)
+	@$(BIN)/pytest --cov --cov-context=test --unit-branch-floor=85 $(ARGS)
 
 check: setup ## Format, lint, import contracts and types; changes nothing
 	$(BIN)/ruff format --check $(PYTHON_PATHS)

@@ -5,15 +5,16 @@ Runs on a bare Python before anything is installed, so it uses the standard libr
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-MINIMUM = (3, 11)
 SETS: dict[str, tuple[str, ...]] = {
     "demo": ("build", "runtime", "devnet"),
     "dev": ("build", "runtime", "devnet", "dev"),
@@ -28,8 +29,12 @@ def requirement_files(profile: str) -> list[Path]:
 def fingerprint(profile: str) -> str:
     """Return a digest of all that decides what the environment contains."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in [*requirement_files(profile), ROOT / "pyproject.toml"]:
+    for path in requirement_files(profile):
         digest.update(path.read_bytes())
+    # Only these tables reach the installed package; a changed lint rule must not reinstall it.
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packaging = [settings["build-system"], settings["project"], settings["tool"]["setuptools"]]
+    digest.update(json.dumps(packaging, sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -71,9 +76,6 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("profile", choices=sorted(SETS))
     profile: str = parser.parse_args(argv).profile
-    if sys.version_info < MINIMUM:
-        sys.stderr.write("Holdfast needs Python 3.11 or newer: run make PYTHON=python3.11\n")
-        return 1
     if is_current(profile):
         return 0
     sys.stderr.write(f"Installing the {profile} environment into {VENV.name} ...\n")

@@ -1,0 +1,22 @@
+"""Markers by folder, and what each kind of test may reach."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.coverage_gate"]
+
+TESTS = Path(__file__).parent
+KINDS = {"unit", "integration", "devnet", "recovery"}
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        kind = item.path.relative_to(TESTS).parts[0]
+        if kind not in KINDS:
+            continue
+        item.add_marker(kind)
+        if kind != "unit":
+            # A node or a database of this machine may be reached, the outside world never.
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))

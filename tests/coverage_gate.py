@@ -1,0 +1,71 @@
+"""Fail the run when the unit tests alone take too few of the branches they are responsible for.
+
+The whole suite runs once, with a coverage context per test. This gate reads that one measurement
+twice: all tests over all of `holdfast`, and the unit tests over the code that needs no process,
+node or database. What is left out of the second figure is named below with its reason, and is
+still part of the first.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import coverage
+import pytest
+
+UNIT_CONTEXTS = ["^tests/unit/"]
+NEEDS_MORE_THAN_A_UNIT_TEST = {
+    "*/holdfast/bootstrap.py": "connects real databases, nodes and signers to each other",
+    "*/holdfast/common/db.py": "PostgreSQL sessions",
+    "*/holdfast/common/queue.py": "the job engine on PostgreSQL",
+    "*/holdfast/*/store.py": "SQL, tested on a real PostgreSQL",
+    "*/holdfast/migrations/*": "SQL, tested on a real PostgreSQL",
+    "*/holdfast/devnet/*": "starts the node and deploys contracts to it",
+}
+
+
+SUMMARY = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--unit-branch-floor",
+        type=float,
+        help="fail under this percentage of branches taken by unit tests (needs --cov-context=test)",
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session):
+    # Outermost, so that pytest-cov inside has combined and saved its data when this goes on.
+    result = yield
+    floor = session.config.getoption("--unit-branch-floor")
+    if floor is None or hasattr(session.config, "workerinput"):
+        return result
+    taken, known = unit_branches()
+    percentage = 100 * taken / known
+    passed = percentage >= floor
+    verdict = "at least" if passed else "FAILED: less than"
+    session.config.stash[SUMMARY] = (
+        f"Unit tests take {taken} of {known} branches ({percentage:.1f} %): {verdict} {floor:g} %"
+    )
+    session.testsfailed += not passed
+    return result
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if SUMMARY in config.stash:
+        terminalreporter.write_line(config.stash[SUMMARY])
+
+
+def unit_branches() -> tuple[int, int]:
+    """Return the branches that unit tests took and those they are responsible for."""
+    measured = coverage.Coverage()
+    measured.load()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "coverage.json")
+        measured.json_report(
+            outfile=str(report), contexts=UNIT_CONTEXTS, omit=list(NEEDS_MORE_THAN_A_UNIT_TEST)
+        )
+        totals = json.loads(report.read_text())["totals"]
+    return totals["covered_branches"], totals["num_branches"]
