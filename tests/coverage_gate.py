@@ -31,7 +31,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--unit-branch-floor",
         type=float,
-        help="fail under this percentage of branches taken by unit tests (needs --cov-context=test)",
+        help="least percentage of branches that unit tests take; needs --cov-context=test",
     )
 
 
