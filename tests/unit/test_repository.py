@@ -20,6 +20,9 @@ SIGNS_OF_A_WORKPLACE = re.compile(
     r"|\b(co-authored-by|generated with)\b",
     re.IGNORECASE,
 )
+PLACES_TO_DOWNLOAD_FROM = re.compile(
+    r"://|--(extra-)?index|--find-links|--trusted-host|^-[if]\b", re.MULTILINE
+)
 
 
 def tracked_files():
@@ -122,10 +125,7 @@ def test_every_third_party_import_is_declared():
 def test_requirement_file_names_no_place_to_download_from(path):
     text = path.read_text()
     assert text.strip()
-    assert (
-        re.search(r"://|--(extra-)?index|--find-links|--trusted-host|^-[if]\b", text, re.MULTILINE)
-        is None
-    )
+    assert PLACES_TO_DOWNLOAD_FROM.search(text) is None
 
 
 @pytest.mark.parametrize(
