@@ -24,7 +24,7 @@ setup: ## Create .venv with everything needed to work on Holdfast (does nothing 
 setup-demo: ## Create .venv with what the program and the devnet need, without development tools
 	@$(SETUP) demo >&2
 
-demo: setup-demo ## Run one $$10M deal on a local chain; ARGS="--json" or ARGS="--freeze-at 2"
+demo: setup-demo ## Run one $10M deal on a local chain; ARGS="--json" or ARGS="--freeze-at 2"
 	@$(BIN)/holdfast demo $(ARGS)
 
 test: setup check ## Run every check, then every test (what CI runs)

@@ -15,6 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+HINTS = (
+    "Without a network the first set-up cannot work. "
+    "On Debian and Ubuntu, Python's venv module is in the package python3-venv."
+)
 SETS: dict[str, tuple[str, ...]] = {
     "demo": ("build", "runtime", "devnet"),
     "dev": ("build", "runtime", "devnet", "dev"),
@@ -58,8 +62,8 @@ def pip(*arguments: str) -> None:
 
 def install(profile: str) -> None:
     """Install a profile's pins by hash, then the project itself in place."""
-    if not (VENV / "bin" / "python").exists():
-        venv.create(VENV, with_pip=True)
+    if not (VENV / "bin" / "pip").exists():
+        venv.create(VENV, with_pip=True, clear=True)
     for known in SETS:
         stamp(known).unlink(missing_ok=True)
     pins = [f"--requirement={path}" for path in requirement_files(profile)]
@@ -82,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         install(profile)
     except subprocess.CalledProcessError as error:
-        sys.stderr.write(f"Setting up {VENV.name} failed (pip exit code {error.returncode}).\n")
+        sys.stderr.write(f"{error}\nSetting up {VENV.name} failed; see above. {HINTS}\n")
         return 1
     return 0
 
