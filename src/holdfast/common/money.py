@@ -1,18 +1,14 @@
 """Money as integer base units of one token; two tokens never mix."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, InvalidOperation, localcontext
-from typing import TYPE_CHECKING, NewType
+from typing import NewType
 
 from typing_extensions import override
 
 from holdfast.common.errors import Broken, Rejected
-
-if TYPE_CHECKING:
-    from holdfast.common.evm import Address
-    from holdfast.common.ids import ChainId
+from holdfast.common.evm import Address
+from holdfast.common.ids import ChainId
 
 Bps = NewType("Bps", int)
 """Hundredths of a percent."""
@@ -60,31 +56,31 @@ class TokenAmount:
     token: Token
     units: int
 
-    def __add__(self, other: TokenAmount) -> TokenAmount:
+    def __add__(self, other: "TokenAmount") -> "TokenAmount":
         """The sum; `money.mixed_tokens` for two different tokens."""
         return TokenAmount(self.token, self.units + self._same(other))
 
-    def __sub__(self, other: TokenAmount) -> TokenAmount:
+    def __sub__(self, other: "TokenAmount") -> "TokenAmount":
         """The difference, which may be negative; `money.mixed_tokens` for two tokens."""
         return TokenAmount(self.token, self.units - self._same(other))
 
-    def __neg__(self) -> TokenAmount:
+    def __neg__(self) -> "TokenAmount":
         """The amount with its sign turned."""
         return TokenAmount(self.token, -self.units)
 
-    def __lt__(self, other: TokenAmount) -> bool:
+    def __lt__(self, other: "TokenAmount") -> bool:
         """Whether this is less; `money.mixed_tokens` for two tokens."""
         return self.units < self._same(other)
 
-    def __le__(self, other: TokenAmount) -> bool:
+    def __le__(self, other: "TokenAmount") -> bool:
         """Whether this is not more; `money.mixed_tokens` for two tokens."""
         return self.units <= self._same(other)
 
-    def times(self, numerator: int, denominator: int) -> TokenAmount:
+    def times(self, numerator: int, denominator: int) -> "TokenAmount":
         """This times a fraction, rounded towards minus infinity."""
         return TokenAmount(self.token, self.units * numerator // denominator)
 
-    def share(self, bps: Bps) -> TokenAmount:
+    def share(self, bps: Bps) -> "TokenAmount":
         """This times `bps` hundredths of a percent, rounded down."""
         return self.times(bps, BPS)
 
@@ -99,7 +95,7 @@ class TokenAmount:
         """The amount in whole tokens with its symbol."""
         return f"{self.decimal():,f} {self.token.symbol}"
 
-    def _same(self, other: TokenAmount) -> int:
+    def _same(self, other: "TokenAmount") -> int:
         if other.token != self.token:
             raise Broken(
                 "money.mixed_tokens", f"{self.token.symbol} and {other.token.symbol} do not mix"

@@ -1,0 +1,1 @@
+"""The loop: what a deal does next, written durably, woken by events."""

@@ -1,0 +1,208 @@
+"""What a deal has done and holds, and the moves it can make next; pure values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from holdfast.common.evm import Address, BlockRef
+from holdfast.model.deal import DealEvent, DealStatus, HoldReason
+from holdfast.model.leg import LegKind
+from holdfast.model.plan import Terms
+
+_HOMEWARD = (LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An allowance that is not back to zero."""
+
+    token: str
+    spender: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What the deal's account holds and owes at one block, in base units of each token.
+
+    `cash` is the borrowed token, `tokens` the discounted one; `queued` and `claimable` are
+    discounted tokens inside the redemption desk.
+    """
+
+    at: BlockRef
+    native: int
+    weth: int
+    cash: int
+    tokens: int
+    collateral: int
+    debt: int
+    queued: int
+    claimable: int
+    leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def claim(self) -> int:
+        """Discounted tokens that are still to be redeemed, wherever they are."""
+        return self.tokens + self.queued + self.claimable
+
+
+@dataclass(frozen=True, slots=True)
+class Venues:
+    """What the venues allow at the same block.
+
+    `desk_cash` is what the desk can pay, in base units of the discounted token at par;
+    `transfer_fee_wei` what one plain transfer costs at the current fee cap; `breaches` the codes
+    of the hard invariants that do not hold.
+    """
+
+    redemption_frozen: bool
+    desk_cash: int
+    queue_delay_seconds: int
+    can_borrow: bool
+    transfer_fee_wei: int
+    breaches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The last leg that was refused or reverted, and how often in a row."""
+
+    kind: LegKind
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class DealState:
+    """What is recorded of a deal: enough, with a position, to say what comes next.
+
+    `landed` counts legs that are final by kind; `sold` and `bought` tell the two swaps apart.
+    """
+
+    status: DealStatus
+    terms: Terms
+    hold_reason: HoldReason | None = None
+    keep_claim: bool = False
+    borrow_waived: bool = False
+    landed: Mapping[LegKind, int] = field(default_factory=dict[LegKind, int])
+    sold: bool = False
+    bought: bool = False
+    trouble: Trouble | None = None
+
+    def has(self, kind: LegKind) -> bool:
+        """Whether a leg of this kind is final."""
+        return self.landed.get(kind, 0) > 0
+
+    @property
+    def is_unwinding(self) -> bool:
+        """Whether money has started to go back; a deal never opens again after that."""
+        return any(self.has(kind) for kind in _HOMEWARD)
+
+    @property
+    def wants_debt(self) -> bool:
+        """Whether the terms ask for a loan that has not been waived."""
+        return self.terms.borrow.units > 0 and not self.borrow_waived
+
+
+class WaitFor(StrEnum):
+    """What an idle deal waits for."""
+
+    NEXT_BLOCK = "next_block"
+    QUEUE = "queue"
+    THAW = "thaw"
+    OPERATOR = "operator"
+    APPROVAL = "approval"
+    RESERVE = "reserve"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Fund:
+    """Step 0: the float moves working liquidity and bucket to the deal's account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Step 1: wrap, supply what is missing of the collateral, borrow if asked."""
+
+    borrow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """Step 2: sell bucket ETH first where the funding asks for it, then buy the token."""
+
+    sell_bucket: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Redeem:
+    """Step 3: one tranche is asked for, and claimed in the same block when there is no queue."""
+
+    units: int
+    claim_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Step 3: a tranche that has left the queue is claimed."""
+
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repay:
+    """Step 4: pay the whole debt, from cash and as much of the reserve as is missing; unlock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Set allowances that were left over back to zero."""
+
+    leftovers: tuple[Leftover, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoHome:
+    """Step 4: unwrap, and return cash (and the claim's tokens when it is kept) to the treasury."""
+
+    with_claim: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnNative:
+    """Step 4: return the native token but for `keep` wei."""
+
+    keep: int
+
+
+Move: TypeAlias = Fund | Open | Purchase | Redeem | Claim | Repay | Revoke | GoHome | ReturnNative
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the legs of one move."""
+
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing until the named thing happens."""
+
+    what: WaitFor
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Change the deal's status."""
+
+    event: DealEvent
+    reason: HoldReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waive:
+    """Go on without the loan: it was refused and the deal does not need it."""
+
+
+Decision: TypeAlias = Send | Wait | Change | Waive

@@ -1,0 +1,85 @@
+"""A deal and its legs as they are recorded; the saga's state is computed from them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from holdfast.common.evm import Address, TxHash
+from holdfast.common.ids import BankId, ChainId, DealId, GroupId, LegId, ModuleId, PrincipalId
+from holdfast.common.money import Usd8
+from holdfast.execution.model import DealState, Trouble
+from holdfast.model.deal import DealStatus, HoldReason, Step
+from holdfast.model.leg import Call, LegKind, LegStatus
+from holdfast.model.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class LegRecord:
+    """One leg that was sent, and what became of it; the fee is in wei."""
+
+    leg_id: LegId
+    group_id: GroupId
+    step: Step
+    seq: int
+    kind: LegKind
+    label: str
+    status: LegStatus
+    sender: Address
+    call: Call
+    token: str | None
+    amount: int | None
+    min_out_token: str | None
+    min_out: int | None
+    gas_limit: int
+    deadline: int | None
+    tx_hash: TxHash | None
+    block_number: int | None
+    gas_used: int | None
+    fee_wei: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DealRecord:
+    """One deal as it is stored, with its plan and its legs."""
+
+    deal_id: DealId
+    chain_id: ChainId
+    deal_number: int
+    bank: BankId
+    module: ModuleId
+    author: PrincipalId
+    status: DealStatus
+    hold_reason: HoldReason | None
+    group_id: GroupId | None
+    keep_claim: bool
+    borrow_waived: bool
+    trouble: Trouble | None
+    trouble_text: str | None
+    total_eth_value: Usd8
+    current_ltv_bps: int | None
+    exposure: int | None
+    profit: Usd8 | None
+    last_block: int
+    wake_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    plan: Plan
+    legs: tuple[LegRecord, ...]
+
+    def state(self) -> DealState:
+        """What the saga needs to know."""
+        landed = [leg for leg in self.legs if leg.status is LegStatus.LANDED]
+        swapped = [leg for leg in landed if leg.kind is LegKind.SWAP and leg.step is Step.PURCHASE]
+        spend = self.plan.terms.spend.token.symbol
+        return DealState(
+            status=self.status,
+            terms=self.plan.terms,
+            hold_reason=self.hold_reason,
+            keep_claim=self.keep_claim,
+            borrow_waived=self.borrow_waived,
+            landed=Counter(leg.kind for leg in landed),
+            sold=any(leg.token != spend for leg in swapped),
+            bought=any(leg.token == spend for leg in swapped),
+            trouble=self.trouble,
+        )

@@ -1,0 +1,181 @@
+"""What a deal does next: one pure function from its records and its position to a decision."""
+
+from holdfast.common.money import TokenAmount
+from holdfast.execution.model import (
+    Change,
+    Claim,
+    DealState,
+    Decision,
+    Fund,
+    GoHome,
+    Open,
+    Position,
+    Purchase,
+    Redeem,
+    Repay,
+    ReturnNative,
+    Revoke,
+    Send,
+    Venues,
+    Wait,
+    WaitFor,
+    Waive,
+)
+from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, Funding, HoldReason
+from holdfast.model.leg import LegKind
+
+MAX_TROUBLE = 3
+"""How often in a row a leg may be refused or revert before the deal stops trying; two retries
+outlast a price that moved or a block that was full, more would only burn gas."""
+
+LAST_RUNG_PERCENT = 105
+"""The last rung may stretch by the largest slippage a plan may ask for, 5 %."""
+
+PASSIVE_HOLDS = frozenset({HoldReason.OPERATOR, HoldReason.AMBIGUITY})
+"""Reasons to stand still: unwinding would act against the operator, or blindly."""
+
+
+def decide(state: DealState, position: Position, venues: Venues) -> Decision:
+    """The next thing to do for a deal with no transaction under way.
+
+    `position` must be read at a block that holds every landed leg.
+    """
+    match state.status:
+        case DealStatus.APPROVED:
+            return Change(DealEvent.START)
+        case DealStatus.EXECUTING:
+            return _executing(state, position, venues)
+        case DealStatus.HOLDING:
+            return _holding(state, position, venues)
+        case DealStatus.CLOSING:
+            return _closing(state, position, venues)
+        case _:
+            return Wait(WaitFor.NOTHING if state.status in TERMINAL else WaitFor.APPROVAL)
+
+
+def _executing(state: DealState, position: Position, venues: Venues) -> Decision:
+    obstacle = _obstacle(state, position, venues)
+    if obstacle is not None:
+        return obstacle
+    if not state.has(LegKind.FUND):
+        return Send(Fund())
+    if not state.is_unwinding and not state.bought:
+        return _building(state, venues)
+    return _monetising(state, position, venues)
+
+
+def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision | None:
+    if position.leftovers:
+        return Send(Revoke(position.leftovers))
+    if state.trouble is not None and state.trouble.times >= MAX_TROUBLE:
+        return _after_trouble(state, state.trouble.kind)
+    if venues.breaches and (position.debt or position.collateral):
+        return Change(DealEvent.HOLD, HoldReason.INVARIANT)
+    return None
+
+
+def _building(state: DealState, venues: Venues) -> Decision:
+    owes_borrow = state.wants_debt and not state.has(LegKind.BORROW)
+    if owes_borrow and not venues.can_borrow:
+        return _without_loan(state)
+    if owes_borrow or not state.has(LegKind.SUPPLY):
+        return Send(Open(borrow=owes_borrow))
+    sells = state.terms.funding is Funding.BUCKET and not state.sold
+    return Send(Purchase(sell_bucket=sells))
+
+
+def _without_loan(state: DealState) -> Decision:
+    """A refused borrow stops only the deal whose purchase money it is."""
+    if state.terms.funding is Funding.BUCKET:
+        return Waive()
+    return Change(DealEvent.HOLD, HoldReason.BORROW_REFUSED)
+
+
+def _monetising(state: DealState, position: Position, venues: Venues) -> Decision:
+    if position.claim == 0:
+        return Change(DealEvent.CLOSE)
+    if not _can_redeem(state, position, venues):
+        return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
+    if position.claimable:
+        return Send(Claim(position.claimable))
+    if position.queued:
+        return Wait(WaitFor.QUEUE)
+    units = next_tranche(state, position.tokens).units
+    return Send(Redeem(units, claim_now=venues.queue_delay_seconds == 0))
+
+
+def _can_redeem(state: DealState, position: Position, venues: Venues) -> bool:
+    """Whether the desk is open and can pay what would be asked of it next."""
+    asked = position.queued + position.claimable
+    due = asked or next_tranche(state, position.tokens).units
+    return not venues.redemption_frozen and venues.desk_cash >= due
+
+
+def next_tranche(state: DealState, held: int) -> TokenAmount:
+    """The next rung of the ladder: each rung is open only when the one before paid cash.
+
+    The last rung takes all that is left when the purchase gave a little more than was quoted.
+    """
+    ladder = state.terms.tranches
+    proved = min(state.landed.get(LegKind.CLAIM_REDEMPTION, 0), len(ladder) - 1)
+    rung = ladder[proved]
+    most = rung.units if proved < len(ladder) - 1 else rung.units * LAST_RUNG_PERCENT // 100
+    return TokenAmount(rung.token, min(most, held))
+
+
+def _after_trouble(state: DealState, kind: LegKind) -> Decision:
+    match kind:
+        case LegKind.BORROW:
+            return _without_loan(state)
+        case LegKind.SWAP:
+            return Change(DealEvent.HOLD, HoldReason.POOL_DEPTH)
+        case LegKind.REQUEST_REDEMPTION | LegKind.CLAIM_REDEMPTION:
+            return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
+        case _:
+            return Change(DealEvent.HOLD, HoldReason.LEG_REVERTED)
+
+
+def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
+    if state.hold_reason in PASSIVE_HOLDS:
+        return Wait(WaitFor.OPERATOR)
+    keep = state.terms.gas_reserve.units if position.claim else 0
+    homeward = _homeward(position, venues, keep=keep, with_claim=False)
+    if homeward is not None:
+        return homeward
+    if not position.claim:
+        return Change(DealEvent.CLOSE)
+    if _can_redeem(state, position, venues):
+        return Change(DealEvent.RESUME)
+    return Wait(WaitFor.THAW)
+
+
+def _closing(state: DealState, position: Position, venues: Venues) -> Decision:
+    if position.tokens and not state.keep_claim:
+        # A claim that came up after closing began: it is not for the desk to give it away.
+        return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
+    queued = position.queued + position.claimable
+    keep = state.terms.gas_reserve.units if queued else 0
+    homeward = _homeward(position, venues, keep=keep, with_claim=True)
+    if homeward is not None:
+        return homeward
+    kept = state.has(LegKind.RETURN_TOKEN) and state.keep_claim
+    return Change(DealEvent.COMPLETE_WITH_CLAIM if kept or queued else DealEvent.COMPLETE)
+
+
+def _homeward(
+    position: Position, venues: Venues, *, keep: int, with_claim: bool
+) -> Decision | None:
+    """The way back in its order: pay the debt, unlock, unwrap and return, then the native token.
+
+    Repaying comes before anything is returned, so that the reserve never leaves while debt is open.
+    """
+    if position.leftovers:
+        return Send(Revoke(position.leftovers))
+    if position.debt or position.collateral:
+        return Send(Repay())
+    claim_goes = with_claim and position.tokens > 0
+    if position.weth or position.cash or claim_goes:
+        return Send(GoHome(with_claim=claim_goes))
+    if position.native > keep + venues.transfer_fee_wei:
+        return Send(ReturnNative(keep))
+    return None

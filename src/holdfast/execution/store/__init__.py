@@ -1,0 +1,1 @@
+"""The deal's tables and the statements over them."""

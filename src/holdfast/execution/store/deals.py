@@ -1,0 +1,173 @@
+"""Statements over deals: load, lock, change, list, and find what is overdue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, select, update
+
+from holdfast.common.errors import Transient
+from holdfast.common.money import Usd8
+from holdfast.execution.errors import DealNotFound
+from holdfast.execution.model import Trouble
+from holdfast.execution.records import DealRecord, LegRecord
+from holdfast.execution.store.legs import load_legs
+from holdfast.execution.store.plans import PlanStore
+from holdfast.execution.store.tables import deal_numbers, deals
+from holdfast.model.deal import TERMINAL, DealStatus, HoldReason
+from holdfast.model.leg import LegKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Row
+
+    from holdfast.common.db import Session
+    from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
+    from holdfast.model.plan import Plan
+
+_OVER = [str(status) for status in TERMINAL]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeal:
+    """A deal that is about to be stored for the first time."""
+
+    deal_id: DealId
+    author: PrincipalId
+    status: DealStatus
+    plan: Plan
+
+
+class DealStore:
+    """Deals and their plans; every method works inside the caller's transaction."""
+
+    def __init__(self) -> None:
+        self._plans = PlanStore()
+
+    async def next_number(self, session: Session) -> int:
+        """A deal number that no other deal gets, whether or not this one is stored."""
+        return int((await session.execute(select(deal_numbers.next_value()))).scalar_one())
+
+    async def peek_number(self, session: Session) -> int:
+        """The number that the next deal is likely to get; a preview only."""
+        newest = await session.execute(select(func.max(deals.c.deal_number)))
+        return int(newest.scalar_one() or 0) + 1
+
+    async def insert(self, session: Session, deal: NewDeal) -> None:
+        """Store a new deal and its plan."""
+        envelope = deal.plan.envelope
+        row = {
+            "deal_id": deal.deal_id,
+            "chain_id": envelope.chain_id,
+            "deal_number": envelope.accounts.deal_number,
+            "participant_bank_id": envelope.request.bank,
+            "module_id": envelope.request.module,
+            "author": deal.author,
+            "status": str(deal.status),
+            "plan_hash": deal.plan.plan_hash,
+            "core_booked_wei": envelope.terms.split.core.units,
+            "total_eth_value_usd8": envelope.request.total_eth_value,
+        }
+        await session.execute(insert(deals).values(row))
+        await self._plans.save(session, deal.deal_id, deal.plan)
+
+    async def load(self, session: Session, deal_id: DealId) -> DealRecord:
+        """One deal with its plan and legs; `deal.not_found` when there is none."""
+        found = await session.execute(select(deals).where(deals.c.deal_id == deal_id))
+        row = found.one_or_none()
+        if row is None:
+            raise DealNotFound(deal_id)
+        legs = await load_legs(session, [deal_id])
+        plans = await self._plans.load(session, [row.plan_hash])
+        return _record(row, plans[row.plan_hash], legs.get(deal_id, ()))
+
+    async def lock(self, session: Session, deal: DealRecord) -> None:
+        """Take the deal's row until the transaction ends.
+
+        Raises:
+            Transient: `deal.moved_on` when it changed since `deal` was loaded; nothing was done.
+        """
+        found = await session.execute(
+            select(deals.c.version).where(deals.c.deal_id == deal.deal_id).with_for_update()
+        )
+        if found.scalar_one() != deal.version:
+            raise Transient("deal.moved_on", f"deal {deal.deal_id} changed meanwhile")
+
+    async def change(self, session: Session, deal: DealRecord, values: Mapping[str, Any]) -> None:
+        """Write `values` and the next version; the row must be locked."""
+        row = {**values, "version": deal.version + 1, "updated_at": func.now()}
+        await session.execute(update(deals).where(deals.c.deal_id == deal.deal_id).values(row))
+
+    async def recent(
+        self, session: Session, *, status: DealStatus | None, bank: BankId | None, limit: int
+    ) -> list[DealRecord]:
+        """The newest deals, without their legs."""
+        query = select(deals).order_by(deals.c.created_at.desc()).limit(limit)
+        if status is not None:
+            query = query.where(deals.c.status == str(status))
+        if bank is not None:
+            query = query.where(deals.c.participant_bank_id == bank)
+        rows = (await session.execute(query)).all()
+        plans = await self._plans.load(session, [row.plan_hash for row in rows])
+        return [_record(row, plans[row.plan_hash], ()) for row in rows]
+
+    async def take_due(
+        self, session: Session, now: datetime, later: datetime, limit: int
+    ) -> list[DealId]:
+        """Deals whose wake time has passed; they are due again at `later`."""
+        due = (
+            select(deals.c.deal_id)
+            .where(deals.c.wake_at <= now)
+            .order_by(deals.c.wake_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        taken = await session.execute(
+            update(deals)
+            .where(deals.c.deal_id.in_(due.scalar_subquery()))
+            .values(wake_at=later)
+            .returning(deals.c.deal_id)
+        )
+        return list(taken.scalars())
+
+    async def booked_core(self, session: Session, chain_id: ChainId) -> int:
+        """The anchor ETH booked over all open deals of a chain, in wei."""
+        total = await session.execute(
+            select(func.coalesce(func.sum(deals.c.core_booked_wei), 0)).where(
+                deals.c.chain_id == chain_id, deals.c.status.not_in(_OVER)
+            )
+        )
+        return int(total.scalar_one())
+
+
+def _record(row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...]) -> DealRecord:
+    kind = row.trouble_kind
+    return DealRecord(
+        deal_id=row.deal_id,
+        chain_id=row.chain_id,
+        deal_number=row.deal_number,
+        bank=row.participant_bank_id,
+        module=row.module_id,
+        author=row.author,
+        status=DealStatus(row.status),
+        hold_reason=HoldReason(row.hold_reason) if row.hold_reason else None,
+        group_id=row.group_id,
+        keep_claim=row.keep_claim,
+        borrow_waived=row.borrow_waived,
+        trouble=Trouble(LegKind(kind), row.trouble_times) if kind else None,
+        trouble_text=row.trouble_text,
+        total_eth_value=Usd8(row.total_eth_value_usd8),
+        current_ltv_bps=row.current_ltv_bps,
+        exposure=row.usdtz_exposure,
+        profit=None if row.profit_usd8 is None else Usd8(row.profit_usd8),
+        last_block=row.last_block,
+        wake_at=row.wake_at,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        plan=plan,
+        legs=legs,
+    )
