@@ -19,6 +19,7 @@ NEEDS_MORE_THAN_A_UNIT_TEST = {
     "*/holdfast/common/db.py": "PostgreSQL sessions",
     "*/holdfast/common/queue.py": "the job engine on PostgreSQL",
     "*/holdfast/*/store.py": "SQL, tested on a real PostgreSQL",
+    "*/holdfast/*/store/*": "the same, where a store has several files",
     "*/holdfast/migrations/*": "SQL, tested on a real PostgreSQL",
     "*/holdfast/devnet/*": "starts the node and deploys contracts to it",
 }
