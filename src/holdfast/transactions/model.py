@@ -1,0 +1,203 @@
+"""Intents, their attempts and outcomes, and what the chain loop sees of a block; pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from holdfast.common.evm import Address, BlockHash, BlockRef, Receipt, TxHash
+from holdfast.common.ids import BankId, ChainId, DealId, GroupId, IntentId, LegId
+from holdfast.model.leg import Call, ExpectedEvent
+from holdfast.signing.model import Fees, KeyRef
+
+
+class IntentStatus(StrEnum):
+    """Where an intent stands; `AMBIGUOUS` and `STUCK` may still end in any of the final three."""
+
+    SIGNED = "signed"
+    SENT = "sent"
+    MINED = "mined"
+    AMBIGUOUS = "ambiguous"
+    STUCK = "stuck"
+    LANDED = "landed"
+    REVERTED = "reverted"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing the loop does can change it any more."""
+        return self in FINAL
+
+
+FINAL = frozenset({IntentStatus.LANDED, IntentStatus.REVERTED, IntentStatus.CANCELLED})
+LIVE = frozenset(IntentStatus) - FINAL
+
+
+class Purpose(StrEnum):
+    """What an attempt is for: the leg's call, or a no-op that burns the nonce."""
+
+    CALL = "call"
+    CANCEL = "cancel"
+
+
+class AttemptState(StrEnum):
+    """Whether an attempt's bytes are still to be sent, were sent, or never will be."""
+
+    SIGNED = "signed"
+    SENT = "sent"
+    SUPERSEDED = "superseded"
+
+
+class Delivery(StrEnum):
+    """What a node said to signed bytes; only the chain itself tells what became of them."""
+
+    ACCEPTED = "accepted"
+    ALREADY_KNOWN = "already_known"
+    NONCE_TOO_LOW = "nonce_too_low"
+    UNDERPRICED = "underpriced"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """A node's answer to one transaction, with its own words."""
+
+    delivery: Delivery
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """A wish for one transaction, as execution hands it over.
+
+    Args:
+        key: the key that signs; its address must be `sender`.
+        expected: the event that proves the effect; None for a plain native transfer.
+        deadline: chain timestamp in seconds after which the call can only revert.
+        depth: how many blocks, its own included, must hold the receipt.
+        fee_ceiling_wei: the most a unit of gas may cost.
+        is_sweep: the value was computed from the exact fee, so it cannot be replaced, only
+            cancelled.
+    """
+
+    intent_id: IntentId
+    leg_id: LegId
+    deal_id: DealId
+    group_id: GroupId
+    chain_id: ChainId
+    participant_bank_id: BankId
+    sender: Address
+    key: KeyRef
+    call: Call
+    gas_limit: int
+    expected: ExpectedEvent | None
+    deadline: int | None
+    depth: int
+    fee_ceiling_wei: int
+    is_sweep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What `record` made of one intent."""
+
+    intent_id: IntentId
+    leg_id: LegId
+    nonce: int
+    tx_hash: TxHash
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """When an attempt was last broadcast: the head's number then, and epoch seconds."""
+
+    block: int
+    at_seconds: float
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One signed version of an intent."""
+
+    attempt_no: int
+    purpose: Purpose
+    tx_hash: TxHash
+    raw: bytes = field(repr=False)
+    fees: Fees
+    state: AttemptState = AttemptState.SIGNED
+    sent: Sent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A live intent with its attempts, oldest first, and its receipt once one was seen."""
+
+    new: NewIntent
+    nonce: int
+    status: IntentStatus
+    version: int
+    cancel_requested: bool
+    attempts: tuple[Attempt, ...]
+    receipt: Receipt | None = None
+
+    @property
+    def intent_id(self) -> IntentId:
+        """The intent's id."""
+        return self.new.intent_id
+
+    @property
+    def last(self) -> Attempt:
+        """The newest attempt, the only one that is still pressed."""
+        return self.attempts[-1]
+
+    def attempt_with(self, tx_hash: TxHash) -> Attempt:
+        """The attempt that `tx_hash` is the hash of; KeyError when there is none."""
+        for attempt in self.attempts:
+            if attempt.tx_hash == tx_hash:
+                return attempt
+        raise KeyError(tx_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class IntentOutcome:
+    """How an intent stands: final, or on the way there.
+
+    `tx_hash` is the deciding attempt's once there is a receipt, else the newest attempt's.
+    `evidence` says what was seen while it is ambiguous or stuck.
+    """
+
+    intent_id: IntentId
+    leg_id: LegId
+    group_id: GroupId
+    deal_id: DealId
+    status: IntentStatus
+    nonce: int
+    tx_hash: TxHash
+    receipt: Receipt | None
+    evidence: Mapping[str, object]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the outcome can no longer change."""
+        return self.status.is_final
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block's header as far as sending depends on it; the base fee is in wei per gas."""
+
+    ref: BlockRef
+    parent_hash: BlockHash
+    base_fee_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinedBlock:
+    """One block with the receipts of all its transactions."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
