@@ -1,0 +1,229 @@
+"""The saga: every path ends, and no path owes what the reserve cannot pay."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.execution import model as m
+from holdfast.execution.saga import decide
+from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, Funding, HoldReason
+from holdfast.model.leg import LegKind as K
+from tests.unit.execution.world import World, terms
+
+RESTING = TERMINAL | {DealStatus.HOLDING}
+
+
+def world(funding=Funding.BORROW, borrow=600_000, **kwargs) -> World:
+    return World(m.DealState(DealStatus.APPROVED, terms(funding, borrow)), **kwargs)
+
+
+def run(world: World, most=60) -> list[m.Decision]:
+    decisions = []
+    for _ in range(most):
+        decisions.append(world.step())
+        if isinstance(decisions[-1], m.Wait):
+            return decisions
+    raise AssertionError(f"no rest after {most} decisions: {decisions[-3:]}")
+
+
+@pytest.mark.parametrize("funding", Funding)
+def test_an_undisturbed_deal_completes_with_every_leg_once(funding):
+    deal = world(funding)
+    run(deal)
+    assert deal.state.status is DealStatus.COMPLETED
+    assert deal.history[K.FUND] == deal.history[K.SUPPLY] == deal.history[K.BORROW] == 1
+    assert deal.debt == deal.collateral == deal.tokens == deal.native == 0
+    # 2,500 ether moved; in bucket funding 1,000 of it was sold for $2,000,000
+    assert deal.home_eth == (2500 if funding is Funding.BORROW else 1500)
+    # borrow: 1,000,000 redeemed - 600,000 owed; bucket: 2,000,000 + 3,000,000 - 1,800,000
+    assert deal.home_cash == (400_000 if funding is Funding.BORROW else 3_200_000)
+
+
+def test_tranches_follow_the_ladder_and_the_last_takes_the_rest():
+    deal = world(Funding.BUCKET)
+    sizes = [d.move.units for d in run(deal) if isinstance(d, m.Send) and hasattr(d.move, "units")]
+    assert sizes == [50_000, 250_000, 1_000_000, 1_700_000]
+
+
+def test_a_freeze_holds_repays_from_the_reserve_and_brings_the_collateral_home():
+    deal = world()
+    while deal.history[K.CLAIM_REDEMPTION] < 1:
+        deal.step()
+    deal.frozen = True
+    decisions = run(deal)
+    assert decisions[-1] == m.Wait(m.WaitFor.THAW)
+    assert deal.state.hold_reason is HoldReason.REDEMPTION_FROZEN
+    assert (deal.debt, deal.collateral, deal.weth, deal.cash) == (0, 0, 0, 0)
+    # 600,000 owed, 50,000 in cash: 275 ether of the bucket pay the 550,000 that are missing
+    assert deal.home_eth == 2500 - 275 - 1
+    assert deal.tokens == 950_000
+
+
+def test_a_thaw_resumes_redemption_and_completes():
+    deal = world()
+    while deal.history[K.CLAIM_REDEMPTION] < 1:
+        deal.step()
+    deal.frozen = True
+    run(deal)
+    deal.frozen = False
+    run(deal)
+    assert deal.state.status is DealStatus.COMPLETED
+    assert deal.home_cash == 950_000
+    assert deal.history[K.SUPPLY] == 1
+
+
+def test_closing_with_the_claim_kept_sends_the_tokens_to_the_treasury():
+    deal = world()
+    while deal.history[K.CLAIM_REDEMPTION] < 1:
+        deal.step()
+    deal.frozen = True
+    run(deal)
+    deal.state = m.DealState(
+        DealStatus.CLOSING, deal.state.terms, keep_claim=True, landed=deal.state.landed, bought=True
+    )
+    run(deal)
+    assert deal.state.status is DealStatus.COMPLETED_WITH_CLAIM
+    assert (deal.home_tokens, deal.tokens, deal.native) == (950_000, 0, 0)
+
+
+def test_a_refused_borrow_holds_the_deal_that_needs_it_and_returns_the_collateral():
+    deal = world(can_borrow=False)
+    decisions = run(deal)
+    assert m.Change(DealEvent.HOLD, HoldReason.BORROW_REFUSED) in decisions
+    assert deal.home_eth == 2500
+    assert deal.state.status is DealStatus.COMPLETED
+
+
+def test_a_refused_borrow_does_not_stop_a_deal_that_does_not_need_it():
+    deal = world(Funding.BUCKET, can_borrow=False)
+    run(deal)
+    assert deal.state.status is DealStatus.COMPLETED
+    assert deal.history[K.BORROW] == 0
+    assert deal.history[K.CLAIM_REDEMPTION] == 4
+
+
+def test_a_pool_without_depth_holds_and_repays():
+    deal = world(pool_open=False)
+    decisions = run(deal)
+    assert m.Change(DealEvent.HOLD, HoldReason.POOL_DEPTH) in decisions
+    assert (deal.debt, deal.collateral, deal.home_eth) == (0, 0, 2500)
+
+
+def test_an_operators_hold_stands_still_until_told():
+    deal = world()
+    for _ in range(4):
+        deal.step()
+    deal.change(DealEvent.HOLD, HoldReason.OPERATOR)
+    before = (deal.debt, deal.collateral, deal.cash)
+    assert deal.step() == m.Wait(m.WaitFor.OPERATOR)
+    assert (deal.debt, deal.collateral, deal.cash) == before
+    deal.change(DealEvent.RESUME)
+    run(deal)
+    assert deal.state.status is DealStatus.COMPLETED
+
+
+def test_leftover_allowances_are_revoked_before_anything_else():
+    deal = world()
+    left = (m.Leftover("USDT", "0x" + "11" * 20),)
+    state = m.DealState(DealStatus.EXECUTING, deal.state.terms)
+    position = m.Position(
+        deal.position().at, native=0, weth=0, cash=0, tokens=0, collateral=0, debt=0,
+        queued=0, claimable=0, leftovers=left,
+    )  # fmt: skip
+    assert decide(state, position, deal.venues()) == m.Send(m.Revoke(left))
+
+
+def test_a_broken_invariant_unwinds_what_is_at_a_venue():
+    deal = world()
+    for _ in range(3):
+        deal.step()
+    venues = m.Venues(False, 10**9, 0, True, 0, breaches=("risk.debt_cover",))
+    decision = decide(deal.state, deal.position(), venues)
+    assert decision == m.Change(DealEvent.HOLD, HoldReason.INVARIANT)
+
+
+KINDS = list(K)
+EVENTS = st.lists(
+    st.one_of(
+        st.just(("step",)),
+        st.tuples(st.just("bad"), st.sets(st.sampled_from(KINDS), max_size=3)),
+        st.tuples(st.just("freeze"), st.booleans()),
+        st.tuples(st.just("borrow"), st.booleans()),
+        st.tuples(st.just("pool"), st.booleans()),
+        st.tuples(st.just("desk"), st.sampled_from([0, 40_000, 10**9])),
+        st.just(("ripen",)),
+        st.just(("hold",)),
+        st.just(("resume",)),
+        st.just(("close",)),
+    ),
+    max_size=60,
+)
+
+
+def disturb(deal: World, event) -> None:
+    match event:
+        case ("step",):
+            deal.step()
+        case ("bad", kinds):
+            deal.bad = set(kinds)
+        case ("freeze", value):
+            deal.frozen = value
+        case ("borrow", value):
+            deal.can_borrow = value
+        case ("pool", value):
+            deal.pool_open = value
+        case ("desk", value):
+            deal.desk_cash = value
+        case ("ripen",):
+            deal.ripen()
+        case ("hold",) if deal.state.status is DealStatus.EXECUTING:
+            deal.change(DealEvent.HOLD, HoldReason.OPERATOR)
+        case ("resume",) if deal.state.status is DealStatus.HOLDING:
+            deal.change(DealEvent.RESUME)
+        case ("close",) if deal.state.status in {DealStatus.EXECUTING, DealStatus.HOLDING}:
+            deal.change(DealEvent.CLOSE)
+        case _:
+            pass
+
+
+def never_owes_more_than_the_reserve(deal: World) -> None:
+    assert deal.reserve() >= deal.debt, f"{deal.debt} owed, {deal.reserve()} in reserve"
+
+
+def counts_are_sane(deal: World) -> None:
+    assert deal.history[K.FUND] <= 1
+    assert deal.history[K.SUPPLY] <= 1
+    assert deal.history[K.BORROW] <= 1
+
+
+@given(
+    funding=st.sampled_from(Funding),
+    borrow=st.sampled_from([0, 600_000]),
+    delay=st.sampled_from([0, 60]),
+    events=EVENTS,
+)
+@settings(max_examples=400, deadline=None)
+def test_every_interleaving_of_failures_rests_and_never_owes_more_than_the_reserve(
+    funding, borrow, delay, events
+):
+    if funding is Funding.BORROW and borrow == 0:
+        borrow = 300_000
+    deal = world(funding, borrow, queue_delay=delay)
+    for event in events:
+        disturb(deal, event)
+        never_owes_more_than_the_reserve(deal)
+        counts_are_sane(deal)
+    # the world calms down: whatever happened, the deal comes to rest and everything comes home
+    deal.bad, deal.frozen, deal.pool_open, deal.desk_cash = set(), False, True, 10**9
+    deal.can_borrow = True
+    if deal.state.status is DealStatus.HOLDING:
+        deal.change(DealEvent.RESUME)
+    for _ in range(8):
+        run(deal)
+        deal.ripen()
+    assert deal.state.status in RESTING
+    assert (deal.debt, deal.collateral, deal.tokens, deal.queued) == (0, 0, 0, 0)
+    if deal.state.has(K.FUND):
+        assert deal.native == 0
+        spent = 600_000 if funding is Funding.BORROW else 0
+        assert deal.home_eth * 2000 + deal.home_cash >= 2500 * 2000 - spent
