@@ -1,0 +1,1 @@
+"""Who did what to a deal: one hash-chained, append-only record per deal."""
