@@ -1,0 +1,222 @@
+"""One chain through one node: heads, pinned reads, receipts, simulation and sends.
+
+Everything that a decision reads is pinned to one block by hash (EIP-1898, canonical only), so a
+reorg between two reads is an error and never a mixture of two histories.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from holdfast.chain.multicall import chunks, decode_aggregate, encode_aggregate, eth_balance
+from holdfast.chain.pins import pinned, pinned_error
+from holdfast.chain.profiles import ChainProfile, FeeModel, verify_node
+from holdfast.chain.receipts import Block, Head, parse_head, parse_receipts
+from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc, fault_error
+from holdfast.chain.sending import SendAnswer, send_answer, unanswered
+from holdfast.chain.simulator import Simulator
+from holdfast.common.errors import Ambiguous, Transient
+from holdfast.common.evm import Address, BlockRef, Receipt, keccak256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.multicall import Read
+    from holdfast.chain.simulation import SimCall, SimResult
+
+
+class BlockTag(StrEnum):
+    """How settled a head must be."""
+
+    LATEST = "latest"
+    SAFE = "safe"
+    FINALIZED = "finalized"
+
+
+class Node:
+    """The chain of `profile` as the node behind `rpc` shows it; call `connect` first."""
+
+    def __init__(self, rpc: Rpc, profile: ChainProfile) -> None:
+        self._rpc = rpc
+        self._profile = profile
+        self._simulator = Simulator(rpc)
+
+    @property
+    def profile(self) -> ChainProfile:
+        """The chain that is meant."""
+        return self._profile
+
+    async def connect(self) -> None:
+        """Check that the node serves the profile's chain.
+
+        Raises:
+            Rejected: what `verify_node` finds wrong.
+            Transient: `rpc.unreachable` when the node does not answer.
+        """
+        chain, genesis, version = await self._results(
+            Request("eth_chainId", ()),
+            _head_request("0x0"),
+            Request("web3_clientVersion", ()),
+        )
+        verify_node(self._profile, int(chain, 16), genesis["hash"], version)
+
+    async def close(self) -> None:
+        """Close the connections to the node."""
+        await self._rpc.close()
+
+    async def head(self, tag: BlockTag = BlockTag.LATEST) -> Head:
+        """The newest block that is as settled as `tag` says."""
+        return await self._head(tag, tag)
+
+    async def block(self, number: int) -> Head:
+        """The canonical block `number`.
+
+        Raises:
+            Transient: `chain.block_missing` when the node has no such block yet.
+        """
+        return await self._head(hex(number), number)
+
+    async def receipts(self, at: BlockRef) -> tuple[Receipt, ...]:
+        """The receipts of every transaction in the block `at`, in order.
+
+        Raises:
+            Transient: `chain.block_missing` when the node does not have the block (any more).
+        """
+        answer = await self._rpc.call("eth_getBlockReceipts", at.hash)
+        return parse_receipts(_present(answer, at.number), at)
+
+    async def block_receipts(self, number: int) -> Block:
+        """The canonical block `number` and its receipts, in one exchange.
+
+        Raises:
+            Transient: `chain.block_missing`; `chain.reorged` when the block changed in between.
+        """
+        head_json, entries = await self._results(
+            _head_request(hex(number)),
+            Request("eth_getBlockReceipts", (hex(number),)),
+        )
+        head = parse_head(_present(head_json, number))
+        entries = _present(entries, number)
+        if [entry["transactionHash"] for entry in entries] != head_json["transactions"]:
+            raise Transient("chain.reorged", f"block {number} changed while it was read")
+        return Block(head, parse_receipts(entries, head.ref))
+
+    async def read(self, reads: Sequence[Read[Any]], at: BlockRef) -> list[Any]:
+        """The answers of `reads` at block `at`, in their order, in one exchange.
+
+        A read with `allow_failure` that reverts answers `Reverted`.
+
+        Raises:
+            Rejected: `chain.read_reverted` when another read reverts.
+            Transient: `chain.block_gone` when the block is not canonical (any more).
+        """
+        parts = list(chunks(reads))
+        target = self._profile.require_multicall3()
+        calls = [{"to": target, "input": "0x" + encode_aggregate(part).hex()} for part in parts]
+        answers = await self._at("eth_call", [(call,) for call in calls], at)
+        return [
+            value
+            for part, answer in zip(parts, answers, strict=True)
+            for value in decode_aggregate(part, bytes.fromhex(answer[2:]))
+        ]
+
+    async def native_balances(
+        self, accounts: Sequence[Address], at: BlockRef
+    ) -> dict[Address, int]:
+        """The native balance of each account at block `at`, in wei."""
+        target = self._profile.require_multicall3()
+        values = await self.read([eth_balance(target, account) for account in accounts], at)
+        return dict(zip(accounts, values, strict=True))
+
+    async def nonces(self, accounts: Sequence[Address], at: BlockRef) -> dict[Address, int]:
+        """How many transactions of each account the chain had mined by block `at`."""
+        answers = await self._at("eth_getTransactionCount", [(one,) for one in accounts], at)
+        return {one: int(answer, 16) for one, answer in zip(accounts, answers, strict=True)}
+
+    async def code_hashes(self, contracts: Sequence[Address], at: BlockRef) -> dict[Address, str]:
+        """The keccak-256 of each contract's code as 0x text; empty text where there is no code."""
+        answers = await self._at("eth_getCode", [(one,) for one in contracts], at)
+        return {one: _code_hash(answer) for one, answer in zip(contracts, answers, strict=True)}
+
+    async def send_raw(self, transactions: Sequence[bytes]) -> list[SendAnswer]:
+        """Hand signed transactions to the node, in order; never raises for what the node does.
+
+        The outcome is `unknown` wherever the chain has to tell whether it was taken.
+        """
+        answers: list[SendAnswer] = []
+        for start in range(0, len(transactions), MAX_BATCH):
+            answers += await self._send_part(transactions[start : start + MAX_BATCH])
+        return answers
+
+    async def simulate(
+        self, steps: Sequence[SimCall], at: BlockRef, *, timestamp: int | None = None
+    ) -> list[SimResult]:
+        """What each call would do in the block after `at`, one after the other.
+
+        Args:
+            steps: the calls in the order in which they would be mined.
+            at: the block on which they build.
+            timestamp: of the simulated block, in seconds; one second after `at` when not given.
+
+        Raises:
+            Transient: `chain.block_gone` when the block is not canonical (any more).
+        """
+        time = at.timestamp + 1 if timestamp is None else timestamp
+        return await self._simulator.simulate(steps, at, time)
+
+    async def suggest_tip_wei(self) -> int:
+        """The tip the node suggests, in wei per gas: the whole price on a legacy chain, 0 if free.
+
+        A suggestion only; the caller's ceiling bounds it.
+        """
+        match self._profile.fee_model:
+            case FeeModel.EIP1559:
+                return int(await self._rpc.call("eth_maxPriorityFeePerGas"), 16)
+            case FeeModel.LEGACY:
+                return int(await self._rpc.call("eth_gasPrice"), 16)
+            case FeeModel.ZERO_GAS:
+                return 0
+
+    async def _head(self, where: str, wanted: int | str) -> Head:
+        (answer,) = await self._results(_head_request(where))
+        return parse_head(_present(answer, wanted))
+
+    async def _send_part(self, transactions: Sequence[bytes]) -> list[SendAnswer]:
+        requests = [Request("eth_sendRawTransaction", ("0x" + raw.hex(),)) for raw in transactions]
+        try:
+            return [send_answer(answer) for answer in await self._rpc.submit(requests)]
+        except (Ambiguous, Transient) as error:
+            return unanswered(error.message, len(transactions))
+
+    async def _at(
+        self, method: str, arguments: Sequence[tuple[Any, ...]], at: BlockRef
+    ) -> list[Any]:
+        pin = pinned(at)
+        answers = await self._rpc.batch([Request(method, (*one, pin)) for one in arguments])
+        for answer in answers:
+            if isinstance(answer, Fault):
+                raise pinned_error(method, answer, at)
+        return answers
+
+    async def _results(self, *requests: Request) -> list[Any]:
+        answers = await self._rpc.batch(requests)
+        for request, answer in zip(requests, answers, strict=True):
+            if isinstance(answer, Fault):
+                raise fault_error(request.method, answer)
+        return answers
+
+
+def _head_request(where: str) -> Request:
+    return Request("eth_getBlockByNumber", (where, False))
+
+
+def _present(answer: Any, wanted: int | str) -> Any:  # noqa: ANN401 - JSON
+    if answer is None:
+        raise Transient("chain.block_missing", f"the node has no block {wanted}", block=wanted)
+    return answer
+
+
+def _code_hash(code: str) -> str:
+    raw = bytes.fromhex(code[2:])
+    return "0x" + keccak256(raw).hex() if raw else ""

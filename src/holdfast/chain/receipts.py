@@ -1,0 +1,97 @@
+"""A node's JSON for blocks and receipts, parsed by hand into the shared EVM values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from holdfast.chain.abi import address_of_hex
+from holdfast.common.errors import Broken
+from holdfast.common.evm import BlockHash, BlockRef, EventLog, Receipt, TxHash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json: TypeAlias = "Mapping[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One block without its body; `base_fee_wei` is 0 on chains without a base fee."""
+
+    ref: BlockRef
+    parent: BlockHash
+    base_fee_wei: int
+    gas_limit: int
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block and the receipts of all its transactions, read as of the same hash."""
+
+    head: Head
+    receipts: tuple[Receipt, ...]
+
+
+def parse_head(block: Json) -> Head:
+    """The head of a block as `eth_getBlockByNumber` gives it.
+
+    Raises:
+        Broken: `chain.bad_answer` when a field is missing or no number.
+    """
+    try:
+        return Head(
+            ref=BlockRef(
+                int(block["number"], 16), _lower(block["hash"]), int(block["timestamp"], 16)
+            ),
+            parent=_lower(block["parentHash"]),
+            base_fee_wei=int(block.get("baseFeePerGas") or "0x0", 16),
+            gas_limit=int(block["gasLimit"], 16),
+            gas_used=int(block["gasUsed"], 16),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Broken("chain.bad_answer", f"the node's block is malformed: {error!r}") from error
+
+
+def parse_receipts(entries: list[Json], block: BlockRef) -> tuple[Receipt, ...]:
+    """The receipts of `block` as `eth_getBlockReceipts` gives them.
+
+    Raises:
+        Broken: `chain.bad_answer` when a field is missing, or a receipt is of another block.
+    """
+    try:
+        return tuple([_receipt(entry, block) for entry in entries])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Broken("chain.bad_answer", f"the node's receipt is malformed: {error!r}") from error
+
+
+def parse_log(entry: Json) -> EventLog:
+    """One log entry; KeyError or ValueError when it is malformed."""
+    return EventLog(
+        address=address_of_hex(entry["address"]),
+        topics=tuple([bytes.fromhex(topic[2:]) for topic in entry["topics"]]),
+        data=bytes.fromhex(entry["data"][2:]),
+        log_index=int(entry["logIndex"], 16),
+    )
+
+
+def _receipt(entry: Json, block: BlockRef) -> Receipt:
+    if _lower(entry["blockHash"]) != block.hash:
+        raise Broken(
+            "chain.bad_answer",
+            f"a receipt of block {entry['blockHash']} came for block {block.hash}",
+        )
+    return Receipt(
+        tx_hash=TxHash(entry["transactionHash"].lower()),
+        block=block,
+        sender=address_of_hex(entry["from"]),
+        succeeded=entry["status"] == "0x1",
+        gas_used=int(entry["gasUsed"], 16),
+        effective_gas_price_wei=int(entry["effectiveGasPrice"], 16),
+        logs=tuple([parse_log(log) for log in entry["logs"]]),
+    )
+
+
+def _lower(text: str) -> BlockHash:
+    return BlockHash(text.lower())

@@ -1,0 +1,223 @@
+"""One JSON-RPC endpoint: batches over kept-alive HTTP, and what is known when one fails.
+
+A request that only reads can be repeated, so its failure is `Transient`. One that sends may have
+been carried out although no answer came, so its failure is `Ambiguous` once bytes went out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from holdfast.chain.reverts import revert_reason
+from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Rejected, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+REVERTED: Final = 3
+"""The fault code of a reverted execution (geth, anvil, Besu)."""
+METHOD_NOT_FOUND: Final = -32_601
+INVALID_PARAMS: Final = -32_602
+MAX_BATCH: Final = 250  # geth refuses more than 1,000 in one batch, most hosted nodes earlier
+
+_HEADERS: Final = {"content-type": "application/json"}
+_MISSING: Final = object()
+
+
+class Request(NamedTuple):
+    """One method and its parameters."""
+
+    method: str
+    params: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the node answered instead of a result; `data` holds revert bytes where it gave any."""
+
+    code: int
+    message: str
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait, in seconds: for a connection, and for a whole exchange."""
+
+    connect_seconds: float = 3.0
+    read_seconds: float = 20.0
+    send_seconds: float = 20.0
+
+
+class _NotSentError(Exception):
+    """No connection was made, so no byte reached the node."""
+
+
+class _LostError(Exception):
+    """Bytes went out and no usable answer came back."""
+
+
+class Rpc:
+    """One endpoint; answers come in the order of the requests.
+
+    `name` is the endpoint without path, user and query, which may hold an access token.
+    """
+
+    def __init__(self, url: str, *, timeouts: Timeouts | None = None, connections: int = 8) -> None:
+        self._url = url
+        self._timeouts = timeouts or Timeouts()
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        parts = urlsplit(url)
+        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; the next request would open new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def call(self, method: str, *params: str) -> Any:  # noqa: ANN401 - JSON
+        """The result of one reading request.
+
+        Raises:
+            Transient: `rpc.unreachable`, `rpc.fault`: nothing was done, it may work later.
+            Rejected: `rpc.reverted`, with the reason.
+            Broken: `rpc.unsupported` when the node lacks the method or refuses its parameters.
+        """
+        (answer,) = await self.batch([Request(method, params)])
+        if isinstance(answer, Fault):
+            raise fault_error(method, answer)
+        return answer
+
+    async def batch(self, requests: Sequence[Request]) -> list[Any]:
+        """The results of reading requests, a `Fault` where the node gave one.
+
+        Raises:
+            Transient: `rpc.unreachable` when there is no answer to all of them.
+        """
+        try:
+            return [
+                answer
+                for part in _parts(requests)
+                for answer in await self._exchange(part, self._timeouts.read_seconds)
+            ]
+        except (_NotSentError, _LostError) as error:
+            raise Transient("rpc.unreachable", f"{self.name} did not answer: {error}") from error
+
+    async def submit(self, requests: Sequence[Request]) -> list[Any]:
+        """The results of requests that change something; at most `MAX_BATCH` of them.
+
+        Raises:
+            Transient: `rpc.unreachable`: no connection was made, nothing was sent.
+            Ambiguous: `rpc.no_answer`: the node may have carried out any of them.
+        """
+        try:
+            return await self._exchange(requests, self._timeouts.send_seconds)
+        except _NotSentError as error:
+            raise Transient("rpc.unreachable", f"{self.name} was not reached: {error}") from error
+        except _LostError as error:
+            raise Ambiguous(
+                "rpc.no_answer", f"{self.name} did not answer what was sent: {error}"
+            ) from error
+
+    async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
+        body = orjson.dumps(
+            [
+                {"jsonrpc": "2.0", "id": index, "method": request.method, "params": request.params}
+                for index, request in enumerate(requests)
+            ]
+        )
+        return _answers(await self._post(body, seconds), len(requests))
+
+    async def _post(self, body: bytes, seconds: float) -> bytes:
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self._timeouts.connect_seconds)
+        try:
+            async with self._open().post(
+                self._url, data=body, headers=_HEADERS, timeout=timeout
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    raise _LostError(f"HTTP {response.status}")
+                return await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _NotSentError(_without_address(error)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _LostError(_without_address(error)) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections)
+            )
+        return self._session
+
+
+def fault_error(method: str, fault: Fault) -> HoldfastError:
+    """The error that a fault of a reading request amounts to."""
+    if fault.code == REVERTED:
+        reason = revert_reason(fault.data) if fault.data else fault.message
+        return Rejected("rpc.reverted", f"{method} reverted: {reason}", reason=reason)
+    if fault.code in {METHOD_NOT_FOUND, INVALID_PARAMS}:
+        return Broken("rpc.unsupported", f"the node refuses {method}: {fault.message}")
+    return Transient(
+        "rpc.fault", f"{method} failed: {fault.message} ({fault.code})", fault_code=fault.code
+    )
+
+
+def _parts(requests: Sequence[Request]) -> list[Sequence[Request]]:
+    return [requests[start : start + MAX_BATCH] for start in range(0, len(requests), MAX_BATCH)]
+
+
+def _answers(body: bytes, count: int) -> list[Any]:
+    try:
+        entries: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _LostError("the answer is not JSON") from error
+    if not isinstance(entries, list):
+        raise _LostError(f"one answer for the whole batch: {entries!r:.200}")
+    answers: list[Any] = [_MISSING] * count
+    try:
+        for entry in cast("list[dict[str, Any]]", entries):
+            answers[entry["id"]] = _answer(entry)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise _LostError(f"a malformed answer: {error!r}") from error
+    if any(answer is _MISSING for answer in answers):
+        raise _LostError("an answer is missing")
+    return answers
+
+
+def _answer(entry: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    if "result" in entry:
+        return entry["result"]
+    error = entry["error"]
+    return Fault(int(error["code"]), str(error["message"]), _revert_bytes(error.get("data")))
+
+
+def _revert_bytes(data: object) -> bytes:
+    """The revert bytes in a fault's data; some nodes put other things there."""
+    if isinstance(data, str) and data.startswith("0x"):
+        return bytes.fromhex(data[2:])
+    return b""
+
+
+def _without_address(error: BaseException) -> str:
+    """The kind of a connection error; its text would repeat the URL with its token."""
+    return type(error).__name__
