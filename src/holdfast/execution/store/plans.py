@@ -47,7 +47,7 @@ class PlanStore:
         """The plans with these hashes.
 
         Raises:
-            Broken: `plan.missing` when a row is gone, `plan.tampered` when it hashes to another key.
+            Broken: `plan.missing`; `plan.tampered` when a stored plan hashes to another key.
         """
         hashes = set(wanted)
         missing = hashes - self._known.keys()

@@ -1,0 +1,79 @@
+"""The decisions of one `advance`, played through until one needs the chain or waits; pure."""
+
+from dataclasses import dataclass, replace
+
+from holdfast.execution.model import (
+    Change,
+    DealState,
+    Position,
+    Send,
+    Venues,
+    Wait,
+    Waive,
+)
+from holdfast.execution.records import DealRecord
+from holdfast.execution.saga import decide
+from holdfast.model.deal import ChainFacts, DealEvent, DealStatus, HoldReason, transition
+
+MAX_CHANGES = 8
+"""More changes of status in one go than any path has; a loop would be a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One change of status, for the audit."""
+
+    event: DealEvent
+    before: DealStatus
+    after: DealStatus
+    reason: HoldReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The deal after all changes that cost nothing, and the one thing left to do."""
+
+    deal: DealRecord
+    changes: tuple[Changed, ...]
+    outcome: Send | Wait
+
+
+def play(deal: DealRecord, position: Position, venues: Venues) -> Script:
+    """Decide until a decision sends something or waits.
+
+    Raises:
+        RuntimeError: when the saga changes status for ever, which its property test excludes.
+    """
+    changes: list[Changed] = []
+    for _ in range(MAX_CHANGES):
+        match decide(deal.state(), position, venues):
+            case Change(event, reason):
+                deal, changed = change(deal, event, reason, position)
+                changes.append(changed)
+            case Waive():
+                deal = replace(deal, borrow_waived=True, trouble=None)
+            case (Send() | Wait()) as outcome:
+                return Script(deal, tuple(changes), outcome)
+    raise RuntimeError(f"deal {deal.deal_id} does not come to rest: {changes}")
+
+
+def change(
+    deal: DealRecord, event: DealEvent, reason: HoldReason | None, position: Position | None
+) -> tuple[DealRecord, Changed]:
+    """The deal after `event`, and the change for the audit; `deal.transition` when not allowed."""
+    after = transition(deal.status, event, facts(deal, position))
+    kept = reason if after is DealStatus.HOLDING else None
+    changed = Changed(event, deal.status, after, kept)
+    return replace(deal, status=after, hold_reason=kept, trouble=None), changed
+
+
+def facts(deal: DealRecord, position: Position | None) -> ChainFacts:
+    """What transitions depend on; without a position, whatever was sent may still be locked."""
+    state: DealState = deal.state()
+    sent = bool(deal.legs)
+    return ChainFacts(
+        has_effects=any(state.landed.values()),
+        has_debt=sent if position is None else position.debt > 0,
+        has_collateral=sent if position is None else position.collateral > 0,
+        has_live_intent=deal.group_id is not None,
+    )

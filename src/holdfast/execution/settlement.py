@@ -1,0 +1,88 @@
+"""What the outcome of a group means for the deal's records; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from holdfast.common.evm import Receipt
+from holdfast.common.ids import LegId
+from holdfast.execution.model import Trouble
+from holdfast.execution.records import DealRecord, LegRecord
+from holdfast.model.leg import LegKind, LegStatus
+from holdfast.transactions.model import IntentOutcome, IntentStatus
+
+_ENDED = {
+    IntentStatus.LANDED: LegStatus.LANDED,
+    IntentStatus.REVERTED: LegStatus.REVERTED,
+    IntentStatus.CANCELLED: LegStatus.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The deal after its group ended, and the receipts that ended each leg.
+
+    `settled` is empty when nothing was under way.
+    """
+
+    deal: DealRecord
+    settled: Mapping[LegId, tuple[LegStatus, Receipt | None]]
+    legs: tuple[LegRecord, ...]
+
+    @property
+    def receipts(self) -> list[tuple[LegRecord, Receipt]]:
+        """Each ended leg that was mined, in the order sent."""
+        pairs = [(leg, self.settled[leg.leg_id][1]) for leg in self.legs]
+        return [(leg, receipt) for leg, receipt in pairs if receipt is not None]
+
+
+def is_ambiguous(outcomes: Sequence[IntentOutcome]) -> bool:
+    """Whether the chain's signals disagree about some leg."""
+    return any(outcome.status is IntentStatus.AMBIGUOUS for outcome in outcomes)
+
+
+def settle(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> Settlement:
+    """The deal with the legs of its ended group; every outcome must be final."""
+    ended = {o.leg_id: (_ENDED[o.status], o.receipt) for o in outcomes}
+    legs = tuple(_ended(leg, ended) for leg in deal.legs)
+    group = tuple(leg for leg in legs if leg.leg_id in ended)
+    last = max((leg.block_number or 0 for leg in group), default=0)
+    settled = replace(
+        deal,
+        legs=legs,
+        group_id=None,
+        trouble=_trouble(deal.trouble, group) if group else deal.trouble,
+        last_block=max(deal.last_block, last),
+    )
+    return Settlement(settled, ended, group)
+
+
+def refused(deal: DealRecord, kind: LegKind, text: str) -> DealRecord:
+    """The deal after the simulation of a leg failed; nothing was signed."""
+    return replace(deal, trouble=_more(deal.trouble, kind), trouble_text=text)
+
+
+def _ended(leg: LegRecord, ended: Mapping[LegId, tuple[LegStatus, Receipt | None]]) -> LegRecord:
+    if leg.leg_id not in ended:
+        return leg
+    status, receipt = ended[leg.leg_id]
+    if receipt is None:
+        return replace(leg, status=status)
+    return replace(
+        leg,
+        status=status,
+        tx_hash=receipt.tx_hash,
+        block_number=receipt.block.number,
+        gas_used=receipt.gas_used,
+        fee_wei=receipt.fee_wei,
+    )
+
+
+def _trouble(before: Trouble | None, group: Sequence[LegRecord]) -> Trouble | None:
+    """The first leg that did not land is the cause; those after it may have failed for its sake."""
+    failed = [leg.kind for leg in group if leg.status is not LegStatus.LANDED]
+    return _more(before, failed[0]) if failed else None
+
+
+def _more(before: Trouble | None, kind: LegKind) -> Trouble:
+    times = before.times + 1 if before is not None and before.kind is kind else 1
+    return Trouble(kind, times)
