@@ -1,0 +1,1 @@
+"""One chain: its profile, its nodes, its blocks and logs."""

@@ -1,0 +1,207 @@
+"""The anvil process: started on a port, stopped with its parent unless told otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from holdfast.common.errors import Broken, Rejected, Transient
+from holdfast.devnet.rpc import NodeRpc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "127.0.0.1"
+GENESIS_TIMESTAMP = 1_735_689_600
+"""2025-01-01T00:00:00Z: block 0 holds nothing but this, so it alone decides the genesis hash."""
+GENESIS_HASH = "0x843530b761e91272f9c60334d593fc2e63e75a81eedf1e2938f96bc55fdee76f"
+"""Block 0 as anvil 1.7.1 serves it for that timestamp, with and without a loaded state."""
+
+_START_SECONDS = 30.0  # it takes 0.1 s; a machine busy with 32 tests may take long
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.005
+_LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
+
+# The node must not outlive whoever started it, killed or not. A pipe that only the parent holds
+# open tells: when the parent is gone the read ends and the shell stops the node. It needs no
+# signal mask, thread or platform call, and so works on Linux and macOS alike.
+_GUARD = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+node=$!
+{ read -r _ <&3; kill "$node" 2>/dev/null; } &
+guard=$!
+wait "$node"
+status=$?
+kill "$guard" 2>/dev/null
+exit "$status"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How to run the node; `port` 0 picks a free one, no `block_time_seconds` mines each transaction.
+
+    `kept_states` is how many blocks back the state can still be read: 128 as on a full node of
+    mainnet. Without a limit about 1 MB a block stays on disk.
+    """
+
+    port: int = 0
+    block_time_seconds: int | None = None
+    gas_limit: int = 30_000_000
+    kept_states: int = 128
+
+
+@dataclass(slots=True)
+class NodeProcess:
+    """A running node."""
+
+    url: str
+    pid: int
+    process: subprocess.Popen[bytes] | None
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return is_node(self.pid) if self.process is None else self.process.poll() is None
+
+    def stop(self) -> None:
+        """End the node, gently first; does nothing when it has ended."""
+        if self.process is None:
+            stop_pid(self.pid)
+            return
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        _end(self.process)
+
+
+def start_node(
+    anvil: Path, log: Path, options: NodeOptions, *, state: Path | None, detached: bool = False
+) -> NodeProcess:
+    """Start a node and return when it answers.
+
+    Args:
+        anvil: the program.
+        log: where its output goes; overwritten.
+        options: port, mining and memory.
+        state: a dumped state to begin from; empty genesis without one.
+        detached: leave it running when this process ends.
+
+    Raises:
+        Rejected: `devnet.port_busy` when the port is taken.
+        Broken: `devnet.node_failed` when it ends or stays silent, with its last words.
+    """
+    _require_free(options.port)
+    command = [str(anvil), *_arguments(options, state)]
+    with log.open("wb") as output:
+        process = _spawn(command, output, detached=detached)
+    try:
+        port = _listening_port(process, log)
+        rpc = NodeRpc(f"http://{HOST}:{port}")
+        rpc.call("anvil_setLoggingEnabled", False)  # noqa: FBT003 - a JSON-RPC parameter
+        rpc.call(
+            "evm_setBlockGasLimit", hex(options.gas_limit)
+        )  # a loaded state overrides the flag
+    except BaseException:
+        _end(process)
+        raise
+    return NodeProcess(rpc.url, process.pid, None if detached else process)
+
+
+def stop_pid(pid: int) -> None:
+    """End a node by its process id; does nothing when no such process is an anvil."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    sent = signal.SIGTERM
+    while is_node(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sent)
+        time.sleep(_POLL_SECONDS * 4)
+        if time.monotonic() > deadline:
+            sent = signal.SIGKILL
+
+
+def is_node(pid: int) -> bool:
+    """Whether a process of that id runs and is an anvil, so that no stranger is ever killed."""
+    found = subprocess.run(  # noqa: S603 - a constant program and a number
+        ["ps", "-o", "stat=,command=", "-p", str(pid)],  # noqa: S607 - found by PATH on any system
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split(maxsplit=1)
+    return len(found) == 2 and not found[0].startswith("Z") and "anvil" in found[1].split()[0]
+
+
+def _arguments(options: NodeOptions, state: Path | None) -> list[str]:
+    given = ["--host", HOST, "--port", str(options.port), "--chain-id", "138", "--color", "never"]
+    given += ["--prune-history", str(options.kept_states)]
+    if options.block_time_seconds is not None:
+        given += ["--block-time", str(options.block_time_seconds)]
+    if state is None:
+        return [*given, "--timestamp", str(GENESIS_TIMESTAMP)]
+    return [*given, "--load-state", str(state)]
+
+
+def _spawn(command: list[str], output: IO[bytes], *, detached: bool) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C then reaches Python first, which stops the node in order.
+    return subprocess.Popen(  # noqa: S603 - a verified program, arguments built here
+        command if detached else ["/bin/sh", "-c", _GUARD, "guard", *command],
+        stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _listening_port(process: subprocess.Popen[bytes], log: Path) -> int:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        said = log.read_bytes()
+        found = _LISTENING.search(said)
+        if found is not None:
+            return int(found[1])
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise _failure(said.decode(errors="replace"))
+        time.sleep(_POLL_SECONDS)
+
+
+def _failure(said: str) -> Rejected | Broken:
+    if "in use" in said:
+        return _port_busy("the port")
+    last = said.strip().splitlines()[-1:] or ["nothing"]
+    return Broken("devnet.node_failed", f"anvil did not start; its last words: {last[0]}")
+
+
+def _require_free(port: int) -> None:
+    if port == 0:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed one may linger
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise _port_busy(f"port {port}") from error
+
+
+def _port_busy(which: str) -> Rejected:
+    return Rejected(
+        "devnet.port_busy",
+        f"{which} is in use: stop what listens there (`holdfast devnet down` if it is a devnet), "
+        "or choose another with --port, 0 for any free one",
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

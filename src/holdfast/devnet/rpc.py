@@ -1,0 +1,95 @@
+"""The devnet's own plain JSON-RPC: one blocking request at a time, to a node on this machine."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+from eth_abi import decode, encode
+from eth_abi.grammar import TupleType, parse
+
+from holdfast.common.errors import Rejected, Transient
+from holdfast.common.evm import Address, keccak256
+
+_TIMEOUT_SECONDS = 60  # deployments and long mines answer late on a busy machine
+
+
+class NodeRpc:
+    """JSON-RPC to one node; safe to use from several threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or 8545
+        self._ids = count(1)
+
+    def call(self, method: str, *params: object) -> Any:  # noqa: ANN401 - JSON is any shape
+        """The result of one method.
+
+        Raises:
+            Transient: `devnet.unreachable` when the node does not answer.
+            Rejected: `devnet.rpc` when it answers with an error.
+        """
+        request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+        answer = self._post(json.dumps(request).encode())
+        if "error" in answer:
+            error = answer["error"]
+            raise Rejected(
+                "devnet.rpc",
+                f"{method}: {error.get('message', error)}",
+                rpc_code=error.get("code"),
+                data=error.get("data"),
+            )
+        return answer["result"]
+
+    def view(self, target: Address, signature: str, returns: str, *args: object) -> Any:  # noqa: ANN401
+        """What a view function returns now: one value, or a tuple of several.
+
+        Args:
+            target: the contract.
+            signature: such as `balanceOf(address)`.
+            returns: the types, such as `uint256` or `bool,address`.
+            args: the function's arguments.
+        """
+        data = calldata(signature, *args).hex()
+        raw: str = self.call("eth_call", {"to": target, "data": f"0x{data}"}, "latest")
+        values = decode(returns.split(","), bytes.fromhex(raw[2:]))
+        return values[0] if len(values) == 1 else values
+
+    def _post(self, body: bytes) -> Any:  # noqa: ANN401
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+        try:
+            connection.request("POST", "/", body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException) as error:
+            raise Transient(
+                "devnet.unreachable",
+                f"the devnet does not answer at {self.url}: start it with `holdfast devnet up`",
+            ) from error
+        finally:
+            connection.close()
+
+
+def calldata(signature: str, *args: object) -> bytes:
+    """The call of a function: its selector and encoded arguments.
+
+    Args:
+        signature: canonical, such as `transfer(address,uint256)`; structs as tuples.
+        args: the arguments; structs as tuples.
+    """
+    return keccak256(signature.encode())[:4] + arguments(signature, *args)
+
+
+def arguments(signature: str, *args: object) -> bytes:
+    """The encoded arguments alone, as a constructor takes them."""
+    written = signature[signature.index("(") :]
+    if written == "()":
+        return b""
+    types = parse(written)
+    if not isinstance(types, TupleType):
+        raise TypeError(signature)
+    return encode([component.to_type_str() for component in types.components], args)
