@@ -1,0 +1,70 @@
+"""The plan hash covers the envelope, all of it, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from holdfast.common.evm import BlockHash, BlockRef, checksummed
+from holdfast.common.ids import BankId, ChainId, ModuleId
+from holdfast.common.money import Bps, Token, TokenAmount, Usd8
+from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.leg import LegKind
+from holdfast.model.plan import (
+    Accounts,
+    AllowedCall,
+    Envelope,
+    Plan,
+    ScenarioVerdict,
+    Split,
+    Terms,
+)
+
+ETH = Token(ChainId(138), "ETH", 18)
+USDT = Token(ChainId(138), "USDT", 6)
+HERE = checksummed(b"\x11" * 20)
+
+
+def envelope() -> Envelope:
+    eth, usd = TokenAmount(ETH, 10**18), TokenAmount(USDT, 10**6)
+    return Envelope(
+        chain_id=138,
+        genesis_hash="0x" + "22" * 32,
+        request=DealRequest(Usd8(10**15), BankId("BANK001"), ModuleId("MODULE001"), ChainId(138)),
+        accounts=Accounts(HERE, HERE, HERE, HERE, 1),
+        terms=Terms(Split(eth, eth, eth), Funding.BORROW, usd, eth, usd, usd, usd, (usd,), eth),
+        calls=(AllowedCall(LegKind.WRAP, HERE, "0xd0e30db0", (HERE,), ""),),
+        opening_ltv=Bps(2000),
+        max_ltv=Bps(3000),
+        max_exposure=Bps(2500),
+        exit_slippage=Bps(100),
+        gas_price_ceiling_wei=10**11,
+        max_fee=eth,
+        worst_case_loss=Usd8(10**13),
+        scenarios=(ScenarioVerdict("freeze", principal_whole=True),),
+        expires_at=1_800_000_000,
+    )
+
+
+def plan(sealed: Envelope, report=None) -> Plan:
+    return Plan(sealed, BlockRef(1, BlockHash("0x" + "33" * 32), 1), report or {})
+
+
+def test_what_was_observed_is_not_part_of_the_hash():
+    later = Plan(envelope(), BlockRef(9, BlockHash("0x" + "44" * 32), 9), {"quote": "moved"})
+    assert later.plan_hash == plan(envelope()).plan_hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chain_id": 139},
+        {"max_ltv": Bps(3001)},
+        {"expires_at": 1_800_000_001},
+        {"worst_case_loss": Usd8(1)},
+        {"scenarios": (ScenarioVerdict("freeze", principal_whole=False),)},
+        {"calls": ()},
+        {"accounts": Accounts(HERE, HERE, HERE, checksummed(b"\x12" * 20), 1)},
+    ],
+)
+def test_any_change_of_the_envelope_changes_the_hash(change):
+    assert plan(replace(envelope(), **change)).plan_hash != plan(envelope()).plan_hash
