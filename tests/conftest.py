@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.coverage_gate"]
+pytest_plugins = ["tests.coverage_gate", "tests.support.postgres"]
 
 TESTS = Path(__file__).parent
 KINDS = {"unit", "integration", "devnet", "recovery"}

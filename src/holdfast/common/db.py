@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sqlalchemy import MetaData, Numeric, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncTransaction,
+    create_async_engine,
+)
 from typing_extensions import override
 
+from holdfast.common.errors import Ambiguous, Transient
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from psycopg import AsyncConnection as PsycopgConnection
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
 
 Session: TypeAlias = AsyncConnection
 """One open transaction; application code never commits, the boundary (`Database.begin`) does."""
@@ -32,12 +41,18 @@ metadata = MetaData(
 
 Json = JSONB
 
+# A transaction is short by design; one that is not must end before it stops other deals.
+_SESSION_OPTIONS = (
+    "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
+    " -c timezone=UTC"
+)
+
 
 class Units(TypeDecorator[int]):
     """Base units as `numeric(78,0)`: any uint256 or its negative, exact."""
 
-    impl = Numeric(78, 0)
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Numeric(78, 0)
+    cache_ok: bool | None = True
 
     @override
     def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | None:
@@ -59,7 +74,11 @@ class Database:
         """A pool for `url` (`postgresql+psycopg://...`); connects on first use."""
         return cls(
             create_async_engine(
-                url, pool_size=pool_size, max_overflow=max_overflow, pool_pre_ping=True
+                url,
+                pool_size=pool_size,
+                max_overflow=max_overflow,
+                pool_pre_ping=True,
+                connect_args={"options": _SESSION_OPTIONS, "application_name": "holdfast"},
             )
         )
 
@@ -69,10 +88,24 @@ class Database:
         return self._engine
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Session]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        async with self._engine.begin() as session:
-            yield session
+    async def begin(self) -> AsyncGenerator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            Transient: `database.unavailable`; the database refused or was lost before the commit,
+                so nothing was written.
+            Ambiguous: `database.commit_unknown`; it was lost during the commit.
+        """
+        try:
+            async with self._engine.connect() as session:
+                # Begun by hand: a block that writes through the raw connection alone commits too.
+                transaction = await session.begin()
+                yield session  # leaving with an error closes the connection, which rolls back
+                await _commit(transaction)
+        except (OperationalError, InterfaceError) as error:
+            raise Transient(
+                "database.unavailable", f"the database did not answer: {error.orig}"
+            ) from error
 
     async def close(self) -> None:
         """Close every connection of the pool."""
@@ -83,3 +116,20 @@ async def raw_connection(session: Session) -> PsycopgConnection[Any]:
     """The psycopg connection under `session`, in the same transaction."""
     pooled = await session.get_raw_connection()
     return cast("PsycopgConnection[Any]", pooled.driver_connection)
+
+
+def libpq_url(url: str) -> str:
+    """The same address without SQLAlchemy's driver name, for psycopg itself."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+async def _commit(transaction: AsyncTransaction) -> None:
+    try:
+        await transaction.commit()
+    except (OperationalError, InterfaceError) as error:
+        if not error.connection_invalidated:
+            raise  # the server answered that it did not commit
+        raise Ambiguous(
+            "database.commit_unknown",
+            "the database was lost during a commit: read again what was written",
+        ) from error

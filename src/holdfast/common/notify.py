@@ -1,0 +1,79 @@
+"""A word between processes at commit: PostgreSQL's NOTIFY, with a poll for when it is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from psycopg import AsyncConnection, OperationalError, sql
+
+from holdfast.common.db import libpq_url, raw_connection
+from holdfast.common.errors import Transient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from types import TracebackType
+
+    from holdfast.common.db import Session
+
+_POLL_SECONDS = 0.2
+
+
+async def notify(session: Session, channel: str) -> None:
+    """Tell whoever listens on `channel`, when and only when `session` commits."""
+    connection = await raw_connection(session)
+    await connection.execute("SELECT pg_notify(%s, '')", (channel,))
+
+
+class Signal:
+    """Listens on one channel; use it as a context manager.
+
+    The notification carries nothing: whoever is woken reads the truth from the tables, and so a
+    poll that comes without one does no harm.
+    """
+
+    def __init__(self, url: str, channel: str, *, poll_seconds: float = _POLL_SECONDS) -> None:
+        self._url = libpq_url(url)
+        self._channel = channel
+        self._poll_seconds = poll_seconds
+        self._connection: AsyncConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        """Listen from here on."""
+        self._connection = await AsyncConnection.connect(
+            self._url, autocommit=True, application_name=f"holdfast-listen-{self._channel}"
+        )
+        await self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Whether word came within `timeout_seconds`; all that came before counts as one.
+
+        Raises:
+            Transient: `signal.lost`, when the connection is gone: leave and listen anew.
+        """
+        if self._connection is None:
+            raise Transient("signal.closed", "listen with `async with` before waiting")
+        seconds = self._poll_seconds if timeout_seconds is None else timeout_seconds
+        heard = False
+        try:
+            async for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+                heard = True
+        except OperationalError as error:
+            raise Transient("signal.lost", f"no longer listening: {error}") from error
+        return heard
+
+    async def ticks(self) -> AsyncGenerator[bool]:
+        """Yield at once, then whenever word comes or the poll is due; True when word came."""
+        yield False
+        while True:
+            yield await self.wait()

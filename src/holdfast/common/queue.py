@@ -1,0 +1,175 @@
+"""Wakes deals: the one port over the job engine, which is a signal and never the truth.
+
+A lost wake-up delays a deal until the next sweep; a doubled one does nothing. What a deal has
+done stands in its own rows, written in the transaction that asks for the next wake-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
+
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.schema import SchemaManager
+
+from holdfast.common.db import libpq_url, raw_connection
+from holdfast.common.errors import Broken, HoldfastError, Transient
+from holdfast.common.ids import DealId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from holdfast.common.db import Session
+
+Wake: TypeAlias = Callable[[DealId], Awaitable[None]]
+"""What is done for a deal that was woken."""
+
+QUEUE = "deals"
+TASK = "advance"
+
+_POLL_SECONDS = 0.2  # NOTIFY can be lost while a fetch runs, and timed jobs send none when due
+_HEARTBEAT_SECONDS = 1.0
+_STALLED_SECONDS = 3.0  # three heartbeats missed: the worker is dead, or too busy to be trusted
+_REAP_SECONDS = 0.5
+_DRAIN_SECONDS = 10.0
+_RETENTION_HOURS = 7 * 24  # of jobs that failed, kept as evidence; the others go when they end
+_RETENTION_CRON = "17 * * * *"
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def schema_sql() -> str:
+    """The engine's own tables and functions, as the installed version ships them."""
+    return SchemaManager.get_schema()
+
+
+class Queue:
+    """Wake-ups of deals, in the database at `url`."""
+
+    def __init__(self, url: str) -> None:
+        connector = PsycopgConnector(
+            conninfo=libpq_url(url),
+            min_size=2,
+            max_size=6,
+            kwargs={"application_name": "holdfast-queue"},
+        )
+        self._app = App(connector=connector)
+        self._advance = self._app.task(name=TASK, queue=QUEUE)(self._woken)
+        # Without any periodic task the engine stops watching its own listener and heartbeat as
+        # soon as it has started (procrastinate issue 1597): this one must stay.
+        retention = self._app.task(name="delete_old_jobs", queue=QUEUE)(self._delete_old_jobs)
+        self._app.periodic(cron=_RETENTION_CRON)(retention)
+        self._wake: Wake | None = None
+
+    async def wake(self, session: Session, deal: DealId, *, at: datetime | None = None) -> None:
+        """Ask for `deal` to be advanced, now or at `at`, if and only if `session` commits.
+
+        Raises:
+            Transient: `queue.unavailable`; the transaction is lost and nothing was written.
+        """
+        connection = await raw_connection(session)
+        try:
+            await self._advance.configure(connection=connection, schedule_at=at).defer_async(
+                deal_id=str(deal)
+            )
+        except ConnectorException as error:
+            raise Transient("queue.unavailable", "the wake-up could not be written") from error
+
+    async def run(self, wake: Wake, *, concurrency: int = 8) -> None:
+        """Call `wake` for every deal that is woken, until cancelled; then finish what runs.
+
+        Raises:
+            Broken: `queue.stopped`; the engine lost its listener or heartbeat, end the process.
+        """
+        self._wake = Coalesced(wake)
+        async with self._app.open_async(), asyncio.TaskGroup() as group:
+            group.create_task(self._reap(), name="queue.reaper")
+            group.create_task(self._work(concurrency), name="queue.worker")
+
+    async def _work(self, concurrency: int) -> None:
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=concurrency,
+            fetch_job_polling_interval=_POLL_SECONDS,
+            update_heartbeat_interval=_HEARTBEAT_SECONDS,
+            shutdown_graceful_timeout=_DRAIN_SECONDS,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+        )
+        raise Broken("queue.stopped", "the job worker stopped by itself: its log says why")
+
+    async def _woken(self, deal_id: str) -> None:
+        if self._wake is None:
+            raise Broken("queue.no_handler", "a job came before the queue was run")
+        deal = DealId(UUID(deal_id))
+        with structlog.contextvars.bound_contextvars(deal=deal_id):
+            await self._wake(deal)
+
+    async def _reap(self) -> None:
+        """Give the jobs of dead workers to living ones."""
+        while True:
+            await self._retry_stalled()
+            await asyncio.sleep(_REAP_SECONDS)
+
+    async def _delete_old_jobs(self, timestamp: int) -> None:  # noqa: ARG002 - the engine's call
+        await self._app.job_manager.delete_old_jobs(
+            _RETENTION_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+
+    async def _retry_stalled(self) -> None:
+        jobs = self._app.job_manager
+        for job in await jobs.get_stalled_jobs(
+            queue=QUEUE, seconds_since_heartbeat=_STALLED_SECONDS
+        ):
+            try:
+                await jobs.retry_job(job)
+            except ConnectorException:
+                continue  # another reaper was faster, or the worker ended the job after all
+            _log.warning("queue.job_taken_over", job=job.id, worker=job.worker_id)
+
+
+class Coalesced:
+    """A wake that runs once at a time for each deal of this process.
+
+    A wake-up that comes while its deal is being advanced runs it once more afterwards, however
+    many came: it neither waits for the deal's row nor takes a place among the workers. Between
+    processes the row lock does the same. The job that started the run stays open until the last
+    repetition, so a killed process repeats them all.
+    """
+
+    def __init__(self, wake: Wake) -> None:
+        self._wake = wake
+        self._running: set[DealId] = set()
+        self._again: set[DealId] = set()
+
+    async def __call__(self, deal: DealId) -> None:
+        """Advance `deal`, or leave word to whoever is doing so."""
+        if deal in self._running:
+            self._again.add(deal)
+            return
+        self._running.add(deal)
+        try:
+            await self._repeat(deal)
+        finally:
+            self._running.discard(deal)
+            self._again.discard(deal)
+
+    async def _repeat(self, deal: DealId) -> None:
+        while True:
+            self._again.discard(deal)
+            await self._logged(deal)
+            if deal not in self._again:
+                return
+
+    async def _logged(self, deal: DealId) -> None:
+        """One run; an error that is known to us ends it, and the sweep wakes the deal again."""
+        try:
+            await self._wake(deal)
+        except Transient as error:
+            _log.warning("queue.wake_postponed", **error.as_dict())
+        except HoldfastError as error:
+            _log.error("queue.wake_failed", exc_info=True, **error.as_dict())

@@ -1,0 +1,102 @@
+"""Applies, shows and compares schema revisions on one database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from holdfast.common.errors import Rejected
+from holdfast.migrations.tables import all_tables, is_ours
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from holdfast.common.db import Database
+
+_LOCK = 0x686F6C6466617374  # "holdfast": two processes that upgrade at once take turns
+_HEAD = "head"
+
+
+async def upgrade(database: Database, revision: str = _HEAD) -> None:
+    """Bring the schema up to `revision`, in one transaction: all of it or nothing."""
+    async with database.begin() as session:
+        await session.run_sync(_run, revision, is_upgrade=True)
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    """Take the schema back to `revision`; `base` is an empty database."""
+    async with database.begin() as session:
+        await session.run_sync(_run, revision, is_upgrade=False)
+
+
+async def current(database: Database) -> str | None:
+    """The revision that the database is at; None before the first."""
+    async with database.begin() as session:
+        return await session.run_sync(_current)
+
+
+def newest() -> str:
+    """The revision that this version of the program needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    return head or "base"
+
+
+async def require_newest(database: Database) -> None:
+    """Refuse to work on a schema that this version does not know.
+
+    Raises:
+        Rejected: `database.schema` with the revision found and the one needed.
+    """
+    found = await current(database)
+    if found != newest():
+        raise Rejected(
+            "database.schema",
+            f"the database is at revision {found or 'none'} and this version needs {newest()}: "
+            "run `holdfast db upgrade`",
+            found=found,
+            needed=newest(),
+        )
+
+
+async def differences(database: Database) -> list[str]:
+    """What the tables in code and the tables in the database disagree about; empty when nothing."""
+    async with database.begin() as session:
+        return await session.run_sync(_differences)
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "holdfast:migrations")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _run(connection: Connection, revision: str, *, is_upgrade: bool) -> None:
+    # A revision may rewrite a table: the limits on everyday transactions do not apply here.
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '60s'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    if is_upgrade:
+        command.upgrade(_config(connection), revision)
+    else:
+        command.downgrade(_config(connection), revision)
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _differences(connection: Connection) -> list[str]:
+    options = {
+        "compare_type": True,
+        "compare_server_default": True,
+        "include_name": is_ours,
+        "target_metadata": all_tables(),
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    return [str(difference) for difference in compare_metadata(context, all_tables())]
