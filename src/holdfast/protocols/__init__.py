@@ -1,0 +1,1 @@
+"""Protocol adapters: they build calls and decode results, and never send anything."""

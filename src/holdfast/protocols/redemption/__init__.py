@@ -1,0 +1,1 @@
+"""The redemption desk: tokens in, the queue's delay, cash out at par less a fee."""
