@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from holdfast.common.evm import Address
 from holdfast.common.money import MAX_UINT256, WAD
 from holdfast.devnet.sender import Sender
-from holdfast.devnet.service import Devnet
+
+if TYPE_CHECKING:
+    from holdfast.devnet.service import Devnet
 
 ACTOR = Address("0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65")  # an account the node can sign for
 

@@ -12,13 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from holdfast.common.errors import Rejected
-from holdfast.common.money import Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.common.evm import Address, BlockHash
     from holdfast.common.ids import ChainId
+    from holdfast.common.money import Token
 
 WETH = "WETH"
 USDT = "USDT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from importlib import resources
+from importlib import import_module, resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from holdfast.common.errors import Broken
 from holdfast.common.evm import Address, address_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 VYPER_CONTRACTS = ("TetherToken", "RedeemableToken", "PriceFeed", "RedemptionDesk")
@@ -81,13 +82,13 @@ def vyper_version() -> str:
 
 def compile_vyper() -> dict[str, Artifact]:
     """Our own contracts, compiled (about a second, so the caller keeps what it deploys)."""
-    from vyper import compile_code  # noqa: PLC0415 - its import costs more than a warm start
-
+    # Imported here: it costs more time than a warm start, which needs no compiler. It has no types.
+    compile_code: Callable[..., dict[str, str]] = import_module("vyper").compile_code
     return {
-        name: Artifact(
-            name,
-            compile_code(source, output_formats=["bytecode"])["bytecode"].removeprefix("0x"),
-            {},
-        )
+        name: Artifact(name, _creation_code(compile_code(source, output_formats=["bytecode"])), {})
         for name, source in vyper_sources().items()
     }
+
+
+def _creation_code(compiled: dict[str, str]) -> str:
+    return compiled["bytecode"].removeprefix("0x")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from holdfast.common.evm import Address, address
 from holdfast.common.money import USD8, TokenAmount, amount_of
 from holdfast.devnet.accounts import ADMIN, LIQUIDITY_PROVIDER
-from holdfast.devnet.rpc import NodeRpc
 from holdfast.devnet.sender import Sender
 from holdfast.devnet.uniswap import (
     Pool,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain.profiles import ChainProfile
     from holdfast.common.money import Token
+    from holdfast.devnet.rpc import NodeRpc
 
 _DEEP_POCKET = 10_000_000_000  # whole tokens the price mover can trade with: ten times a pool
 
@@ -70,14 +70,14 @@ class DevnetControl:
     # Markets
 
     def set_price(self, usd: Decimal, *, move_pool: bool = True) -> None:
-        """Set the price of ETH in the lending market's oracle and, as traders would, in the pool."""
-        self.rpc_owner_call(self._feed(self._profile.weth), "setAnswer(int256)", int(usd * USD8))
+        """Set the price of ETH in the lending market's oracle and, as traders would, the pool."""
+        self.as_owner(self._feed(self._profile.weth), "setAnswer(int256)", int(usd * USD8))
         if move_pool:
             self._move_pool(self._profile.weth, usd)
 
     def set_usdt_price(self, usd: Decimal) -> None:
         """Set the price of USDT in the lending market's oracle; pools keep theirs."""
-        self.rpc_owner_call(self._feed(self._profile.usdt), "setAnswer(int256)", int(usd * USD8))
+        self.as_owner(self._feed(self._profile.usdt), "setAnswer(int256)", int(usd * USD8))
 
     def set_token_price(self, usdt: Decimal) -> None:
         """Trade the USDTz pool to a price, such as back to 0.60 after many purchases."""
@@ -85,7 +85,7 @@ class DevnetControl:
 
     def set_price_staleness(self, seconds: int) -> None:
         """Let the oracle's ETH price look `seconds` old; 0 makes it fresh again."""
-        self.rpc_owner_call(self._feed(self._profile.weth), "setStaleness(uint256)", seconds)
+        self.as_owner(self._feed(self._profile.weth), "setStaleness(uint256)", seconds)
 
     def drain_token_pool(self, bps: int) -> None:
         """Take `bps` hundredths of a percent of the USDTz pool's liquidity away."""
@@ -177,7 +177,7 @@ class DevnetControl:
         """Go back to a mark; the mark and all later ones are used up."""
         self.rpc.call("evm_revert", snapshot)
 
-    def rpc_owner_call(self, target: Address, signature: str, *args: object) -> None:
+    def as_owner(self, target: Address, signature: str, *args: object) -> None:
         """Call any owner's function as the administrator, for effects that have no control here."""
         self._admin.execute(target, signature, *args)
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from holdfast.common.errors import Broken, Rejected, Transient
+from holdfast.common.errors import Broken, Rejected
 from holdfast.devnet.rpc import NodeRpc
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ GENESIS_HASH = "0x843530b761e91272f9c60334d593fc2e63e75a81eedf1e2938f96bc55fdee7
 _START_SECONDS = 30.0  # it takes 0.1 s; a machine busy with 32 tests may take long
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.005
-_LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
+_PROCESS = re.compile(r"node is process (\d+)")
 
 # The node must not outlive whoever started it, killed or not. A pipe that only the parent holds
 # open tells: when the parent is gone the read ends and the shell stops the node. It needs no
@@ -36,6 +37,7 @@ _GUARD = """
 exec 3<&0
 "$@" </dev/null 3<&- &
 node=$!
+echo "node is process $node"
 { read -r _ <&3; kill "$node" 2>/dev/null; } &
 guard=$!
 wait "$node"
@@ -47,25 +49,25 @@ exit "$status"
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """How to run the node; `port` 0 picks a free one, no `block_time_seconds` mines each transaction.
+    """How to run the node; `port` 0 picks a free one.
 
-    `kept_states` is how many blocks back the state can still be read: 128 as on a full node of
-    mainnet. Without a limit about 1 MB a block stays on disk.
+    Without `block_time_seconds` each transaction is mined at once. `kept_states` is how many blocks
+    back the state can be read, at a quarter of a MB each; without a limit they fill the disk.
     """
 
     port: int = 0
     block_time_seconds: int | None = None
     gas_limit: int = 30_000_000
-    kept_states: int = 128
+    kept_states: int = 512
 
 
 @dataclass(slots=True)
 class NodeProcess:
-    """A running node."""
+    """A running node; `process` is what was started here, None for a node found by its id."""
 
     url: str
     pid: int
-    process: subprocess.Popen[bytes] | None
+    process: subprocess.Popen[bytes] | None = None
 
     def is_alive(self) -> bool:
         """Whether the process runs."""
@@ -75,10 +77,8 @@ class NodeProcess:
         """End the node, gently first; does nothing when it has ended."""
         if self.process is None:
             stop_pid(self.pid)
-            return
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        _end(self.process)
+        else:
+            _end(self.process)
 
 
 def start_node(
@@ -102,16 +102,15 @@ def start_node(
     with log.open("wb") as output:
         process = _spawn(command, output, detached=detached)
     try:
-        port = _listening_port(process, log)
-        rpc = NodeRpc(f"http://{HOST}:{port}")
-        rpc.call("anvil_setLoggingEnabled", False)  # noqa: FBT003 - a JSON-RPC parameter
-        rpc.call(
-            "evm_setBlockGasLimit", hex(options.gas_limit)
-        )  # a loaded state overrides the flag
+        said = _first_words(process, log)
+        rpc = NodeRpc(f"http://{HOST}:{_LISTENING.findall(said)[0]}")
+        _prepare(rpc, options)
     except BaseException:
         _end(process)
         raise
-    return NodeProcess(rpc.url, process.pid, None if detached else process)
+    if detached:
+        return NodeProcess(rpc.url, process.pid)
+    return NodeProcess(rpc.url, int(_PROCESS.findall(said)[0]), process)
 
 
 def stop_pid(pid: int) -> None:
@@ -147,6 +146,11 @@ def _arguments(options: NodeOptions, state: Path | None) -> list[str]:
     return [*given, "--load-state", str(state)]
 
 
+def _prepare(rpc: NodeRpc, options: NodeOptions) -> None:
+    rpc.call("anvil_setLoggingEnabled", False)  # noqa: FBT003 - a JSON-RPC parameter
+    rpc.call("evm_setBlockGasLimit", hex(options.gas_limit))  # a loaded state overrides the flag
+
+
 def _spawn(command: list[str], output: IO[bytes], *, detached: bool) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C then reaches Python first, which stops the node in order.
     return subprocess.Popen(  # noqa: S603 - a verified program, arguments built here
@@ -158,15 +162,16 @@ def _spawn(command: list[str], output: IO[bytes], *, detached: bool) -> subproce
     )
 
 
-def _listening_port(process: subprocess.Popen[bytes], log: Path) -> int:
+def _first_words(process: subprocess.Popen[bytes], log: Path) -> str:
+    """What the node printed, up to where it listens."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
-        said = log.read_bytes()
-        found = _LISTENING.search(said)
-        if found is not None:
-            return int(found[1])
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise _failure(said.decode(errors="replace"))
+        has_ended = process.poll() is not None  # asked first, so that its last words are read
+        said = log.read_text(errors="replace")
+        if _LISTENING.search(said):
+            return said
+        if has_ended or time.monotonic() > deadline:
+            raise _failure(said)
         time.sleep(_POLL_SECONDS)
 
 
@@ -197,6 +202,8 @@ def _port_busy(which: str) -> Rejected:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:

@@ -1,4 +1,4 @@
-"""Pinned third-party packages: download by name and version, verify by hash, keep what is needed."""
+"""Pinned third-party packages: downloaded by name and version, verified by hash, kept."""
 
 from __future__ import annotations
 

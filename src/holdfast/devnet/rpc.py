@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from eth_abi import decode, encode
-from eth_abi.grammar import TupleType, parse
+from eth_abi.abi import decode, encode
 
+from holdfast.chain.abi import selector
 from holdfast.common.errors import Rejected, Transient
-from holdfast.common.evm import Address, keccak256
+
+if TYPE_CHECKING:
+    from holdfast.common.evm import Address
 
 _TIMEOUT_SECONDS = 60  # deployments and long mines answer late on a busy machine
 
@@ -81,15 +83,21 @@ def calldata(signature: str, *args: object) -> bytes:
         signature: canonical, such as `transfer(address,uint256)`; structs as tuples.
         args: the arguments; structs as tuples.
     """
-    return keccak256(signature.encode())[:4] + arguments(signature, *args)
+    return selector(signature) + arguments(signature, *args)
 
 
 def arguments(signature: str, *args: object) -> bytes:
     """The encoded arguments alone, as a constructor takes them."""
-    written = signature[signature.index("(") :]
-    if written == "()":
-        return b""
-    types = parse(written)
-    if not isinstance(types, TupleType):
-        raise TypeError(signature)
-    return encode([component.to_type_str() for component in types.components], args)
+    return encode(_types(signature[signature.index("(") + 1 : -1]), args)
+
+
+def _types(written: str) -> list[str]:
+    """The types in a list of them; the commas inside a struct's parentheses do not part it."""
+    types: list[str] = []
+    depth = start = 0
+    for end, character in enumerate(f"{written},"):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0 and end > start:
+            types.append(written[start:end])
+            start = end + 1
+    return types

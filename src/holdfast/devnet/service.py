@@ -68,6 +68,7 @@ class Devnet:
             ready.anvil, folder / _LOG_FILE, chosen, state=ready.dump, detached=detached
         )
         devnet = cls._of(node, ready.profile, folder, chosen)
+        devnet.control.mine()  # the dump's last block is old, and deadlines count from the latest
         devnet.profile_path.write_text(dump_profile(devnet.profile))
         recorded = {"pid": node.pid, "url": node.url, "options": asdict(chosen)}
         (folder / _NODE_FILE).write_text(json.dumps(recorded, indent=2) + "\n")
@@ -84,7 +85,7 @@ class Devnet:
             recorded = json.loads((folder / _NODE_FILE).read_text())
         except FileNotFoundError as error:
             raise _not_running(folder) from error
-        node = NodeProcess(recorded["url"], recorded["pid"], None)
+        node = NodeProcess(recorded["url"], recorded["pid"])
         if not node.is_alive():
             raise _not_running(folder)
         profile = load_profile(folder / _PROFILE_FILE)

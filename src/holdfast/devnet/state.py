@@ -25,7 +25,6 @@ from holdfast.devnet.artifacts import (
 from holdfast.devnet.node import GENESIS_HASH, NodeOptions, start_node
 from holdfast.devnet.packages import (
     Download,
-    Package,
     PackageCache,
     contract_packages,
     manifest,
@@ -36,11 +35,12 @@ from holdfast.devnet.rpc import NodeRpc
 from holdfast.devnet.world import WorldBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from holdfast.chain.profiles import ChainProfile
 
 _BUILDERS = ("aave.py", "accounts.py", "node.py", "sender.py", "state.py", "uniswap.py", "world.py")
+_FIRST_BASE_FEE_WEI = 10**9  # building lets it fall to almost nothing, and deals should pay for gas
 _STATE, _PROFILE = "state.json", "profile.json"
 
 
@@ -86,7 +86,7 @@ def _key() -> str:
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
+def _locked(cache: Path) -> Generator[None]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = (cache / ".lock").open("w")
@@ -132,6 +132,8 @@ def _build_on(rpc: NodeRpc, artifacts: dict[str, Artifact], folder: Path) -> Non
         )
     rpc.call("anvil_setBlockTimestampInterval", 1)  # else block times, and the dump, vary by run
     profile = WorldBuilder(rpc, artifacts).build(genesis)
+    rpc.call("anvil_setNextBlockBaseFeePerGas", hex(_FIRST_BASE_FEE_WEI))
+    rpc.call("evm_mine")
     dump: str = rpc.call("anvil_dumpState")
     (folder / _STATE).write_bytes(gzip.decompress(bytes.fromhex(dump[2:])))
     (folder / _PROFILE).write_text(dump_profile(profile))

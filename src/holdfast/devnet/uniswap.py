@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING
 
-from holdfast.common.evm import Address, address
 from holdfast.devnet.rpc import arguments
 
 if TYPE_CHECKING:
+    from holdfast.common.evm import Address
     from holdfast.common.money import TokenAmount
     from holdfast.devnet.artifacts import Artifact
     from holdfast.devnet.rpc import NodeRpc
@@ -69,17 +69,10 @@ def sqrt_price_x96(first: TokenAmount, second: TokenAmount) -> int:
     return isqrt((amount1.units << 192) // amount0.units)
 
 
-def open_pool(
-    rpc: NodeRpc,
-    provider: Sender,
-    uniswap: Uniswap,
-    deposit: tuple[TokenAmount, TokenAmount],
-    position_id: int,
-) -> Pool:
+def open_pool(provider: Sender, uniswap: Uniswap, deposit: tuple[TokenAmount, TokenAmount]) -> None:
     """Create a pool at the price of `deposit` and put `deposit` in over the full range.
 
-    The provider has approved both tokens for the position manager; `position_id` is the id that
-    the manager gives next, counted from 1.
+    The provider has approved both tokens for the position manager.
     """
     amount0, amount1 = sorted(deposit, key=_address_order)
     token0, token1 = amount0.token.require_address(), amount1.token.require_address()
@@ -93,10 +86,6 @@ def open_pool(
         *(amount0.units, amount1.units, 0, 0, provider.account, _NEVER),
     )
     provider.execute(uniswap.positions, _MINT, add_liquidity)
-    pool = rpc.view(
-        uniswap.factory, "getPool(address,address,uint24)", "address", token0, token1, POOL_FEE
-    )
-    return Pool(address(pool), token0, token1, position_id)
 
 
 def price_x96(rpc: NodeRpc, pool: Pool) -> int:

@@ -50,6 +50,14 @@ class Tokens:
     usdtz: Token
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    tokens: Tokens
+    market: AaveMarket
+    uniswap: Uniswap
+    desk: Address
+
+
 class WorldBuilder:
     """Deploys and funds everything; the same calls in the same order give the same addresses."""
 
@@ -65,11 +73,8 @@ class WorldBuilder:
         self._fund()
         self._multicall3()
         tokens = self._tokens()
-        market = self._market(tokens)
-        uniswap = self._exchange(tokens)
-        desk = self._desk(tokens)
-        profile = _profile(genesis_hash, tokens, market, uniswap, desk)
-        return self._with_code_hashes(profile)
+        built = _Built(tokens, self._market(tokens), self._exchange(tokens), self._desk(tokens))
+        return self._with_code_hashes(_profile(genesis_hash, built))
 
     def _fund(self) -> None:
         million = 1_000_000 * WAD
@@ -158,11 +163,12 @@ class WorldBuilder:
         self._admin.execute(
             usdtz.token.require_address(), "mint(address,uint256)", LIQUIDITY_PROVIDER, usdtz.units
         )
-        for deposit, position in (
-            ((weth, amount_of(tokens.usdt, 500_000_000)), WETH_USDT_POSITION),
-            ((usdtz, amount_of(tokens.usdt, 600_000_000)), USDTZ_USDT_POSITION),
+        # In this order: the positions are numbered as they are opened.
+        for deposit in (
+            (weth, amount_of(tokens.usdt, 500_000_000)),
+            (usdtz, amount_of(tokens.usdt, 600_000_000)),
         ):
-            open_pool(self._rpc, self._provider, uniswap, deposit, position)
+            open_pool(self._provider, uniswap, deposit)
         return uniswap
 
     def _desk(self, tokens: Tokens) -> Address:
@@ -205,9 +211,8 @@ def _approve(owner: Sender, token: Token, spender: Address, units: int) -> None:
     owner.execute(token.require_address(), "approve(address,uint256)", spender, units)
 
 
-def _profile(
-    genesis_hash: str, tokens: Tokens, market: AaveMarket, uniswap: Uniswap, desk: Address
-) -> ChainProfile:
+def _profile(genesis_hash: str, built: _Built) -> ChainProfile:
+    tokens = (built.tokens.weth, built.tokens.usdt, built.tokens.usdtz)
     return ChainProfile(
         chain_id=CHAIN_ID,
         name="devnet",
@@ -219,17 +224,21 @@ def _profile(
         fee_model=FeeModel.EIP1559,
         gas_price_ceiling_wei=300 * 10**9,
         genesis_hash=block_hash(genesis_hash),
-        tokens=MappingProxyType({t.symbol: t for t in (tokens.weth, tokens.usdt, tokens.usdtz)}),
-        aave=market.addresses,
-        uniswap=UniswapAddresses(
-            factory=uniswap.factory,
-            router=uniswap.router,
-            quoter=uniswap.quoter,
-            weth_usdt_fee=POOL_FEE,
-            usdtz_usdt_fee=POOL_FEE,
-            position_manager=uniswap.positions,
-        ),
-        redemption_desk=desk,
+        tokens=MappingProxyType({token.symbol: token for token in tokens}),
+        aave=built.market.addresses,
+        uniswap=_pinned(built.uniswap),
+        redemption_desk=built.desk,
         multicall3=_MULTICALL3,
         accounts=DEAL_ACCOUNTS,
+    )
+
+
+def _pinned(uniswap: Uniswap) -> UniswapAddresses:
+    return UniswapAddresses(
+        factory=uniswap.factory,
+        router=uniswap.router,
+        quoter=uniswap.quoter,
+        weth_usdt_fee=POOL_FEE,
+        usdtz_usdt_fee=POOL_FEE,
+        position_manager=uniswap.positions,
     )
