@@ -15,7 +15,7 @@ class Secret(Generic[T]):
     __slots__ = ("_value",)
 
     def __init__(self, value: T) -> None:
-        self._value = value
+        self._value: T = value
 
     def use(self) -> T:
         """The value itself, for the one call that needs it."""

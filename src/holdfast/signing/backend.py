@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
 from coincurve import PrivateKey, PublicKey
-from eth_keys.backends import CoinCurveECCBackend, get_backend_class
+from eth_keys.backends import get_backend_class
+from eth_keys.backends.coincurve import CoinCurveECCBackend
 
 from holdfast.common.errors import Broken
 
@@ -29,7 +30,15 @@ def assert_native_backend() -> None:
             "ECC_BACKEND_CLASS",
         )
     key = PrivateKey(_PROBE_SECRET)
-    signature = key.sign_recoverable(_PROBE_DIGEST, hasher=None)
+    signature = recoverable_signature(key, _PROBE_DIGEST)
     recovered = PublicKey.from_signature_and_message(signature, _PROBE_DIGEST, hasher=None)
     if recovered != key.public_key:
-        raise Broken("signing.backend", "coincurve does not recover its own signature: reinstall it")
+        raise Broken(
+            "signing.backend", "coincurve does not recover its own signature: reinstall it"
+        )
+
+
+def recoverable_signature(key: PrivateKey, digest: bytes) -> bytes:
+    """r, s and the recovery id over a 32-byte digest, 65 bytes (RFC 6979 nonces)."""
+    signer = cast("Any", key)  # the library leaves a parameter's type open
+    return bytes(signer.sign_recoverable(digest, hasher=None))

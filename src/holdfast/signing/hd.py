@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.common.errors import Rejected
 from holdfast.common.evm import Address, checksummed, keccak256
-from holdfast.signing.backend import assert_native_backend
+from holdfast.signing.backend import assert_native_backend, recoverable_signature
 from holdfast.signing.derivation import account_root, deal_key
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed, open_seed
 from holdfast.signing.model import KeyRef
@@ -35,8 +35,8 @@ class HdSigner:
     _key: PrivateKey
 
     async def sign_digest(self, digest: bytes) -> tuple[int, int]:
-        """The ECDSA values r and s over a 32-byte digest (RFC 6979 nonces)."""
-        signature = self._key.sign_recoverable(digest, hasher=None)
+        """The ECDSA values r and s over a 32-byte digest."""
+        signature = recoverable_signature(self._key, digest)
         return int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
 
 

@@ -7,14 +7,16 @@ import os
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import eth_keyfile
+from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from holdfast.common.errors import Rejected
 from holdfast.common.secret import Secret
 from holdfast.signing.transaction import CURVE_ORDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SEED_BYTES: Final = 32
 _FORMAT: Final = "holdfast.seed.1"
@@ -58,7 +60,7 @@ def seal_seed(
     if len(seed.use()) != SEED_BYTES:
         raise Rejected("keystore.seed", f"a seed has {SEED_BYTES} bytes")
     sealed: dict[str, Any] = dict(
-        eth_keyfile.create_keyfile_json(
+        create_keyfile_json(
             seed.use(),
             _password(passphrase, network),
             kdf="scrypt",
@@ -78,7 +80,7 @@ def open_seed(path: Path, passphrase: Secret[str]) -> OpenedSeed:
     """
     network, sealed = _parsed(path)
     try:
-        seed = eth_keyfile.decode_keyfile_json(sealed, _password(passphrase, network))
+        seed = decode_keyfile_json(sealed, _password(passphrase, network))
     except ValueError as error:
         raise Rejected(
             "keystore.passphrase",

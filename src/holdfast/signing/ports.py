@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Signer(Protocol):
-    """One key; `address` is pinned when the key is opened and every signature is checked with it."""
+    """One key; every signature is checked against its `address`, pinned when it is opened."""
 
     @property
     def key_ref(self) -> KeyRef:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import rlp
 from coincurve import PublicKey
 
 from holdfast.common.errors import Broken
 from holdfast.common.evm import Address, address_bytes, checksummed, keccak256, tx_hash
 from holdfast.signing.model import SignedTx, TxFields
-from holdfast.signing.ports import Signer
+from holdfast.signing.rlp import Item, rlp
+
+if TYPE_CHECKING:
+    from holdfast.signing.ports import Signer
 
 CURVE_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 """Order of the secp256k1 group. Source: SEC 2, section 2.4.1."""
 
 _TYPE_EIP1559: Final = b"\x02"
 _EIP155_OFFSET: Final = 35
-
-Items = list[bytes | list[bytes]]
 
 
 async def sign_transaction(signer: Signer, tx: TxFields) -> SignedTx:
@@ -38,7 +38,7 @@ async def sign_transaction(signer: Signer, tx: TxFields) -> SignedTx:
     return SignedTx(raw, tx_hash(keccak256(raw)))
 
 
-def _eip1559_payload(tx: TxFields) -> Items:
+def _eip1559_payload(tx: TxFields) -> list[Item]:
     numbers = (tx.chain_id, tx.nonce, tx.fees.tip_wei, tx.fees.cap_wei, tx.gas_limit)
     return [
         *map(_number, numbers),
@@ -49,23 +49,23 @@ def _eip1559_payload(tx: TxFields) -> Items:
     ]
 
 
-def _legacy_payload(tx: TxFields) -> Items:
+def _legacy_payload(tx: TxFields) -> list[Item]:
     numbers = (tx.nonce, tx.fees.cap_wei, tx.gas_limit)
     return [*map(_number, numbers), address_bytes(tx.to), _number(tx.value_wei), tx.data]
 
 
-def _unsigned(tx: TxFields, payload: Items) -> bytes:
+def _unsigned(tx: TxFields, payload: list[Item]) -> bytes:
     if tx.fees.is_legacy:
-        return _encoded([*payload, _number(tx.chain_id), b"", b""])
-    return _TYPE_EIP1559 + _encoded(payload)
+        return rlp([*payload, _number(tx.chain_id), b"", b""])
+    return _TYPE_EIP1559 + rlp(payload)
 
 
-def _signed(tx: TxFields, payload: Items, signature: tuple[int, int, int]) -> bytes:
+def _signed(tx: TxFields, payload: list[Item], signature: tuple[int, int, int]) -> bytes:
     parity, r, s = signature
     if tx.fees.is_legacy:
         v = parity + _EIP155_OFFSET + 2 * tx.chain_id
-        return _encoded([*payload, _number(v), _number(r), _number(s)])
-    return _TYPE_EIP1559 + _encoded([*payload, _number(parity), _number(r), _number(s)])
+        return rlp([*payload, _number(v), _number(r), _number(s)])
+    return _TYPE_EIP1559 + rlp([*payload, _number(parity), _number(r), _number(s)])
 
 
 def _parity(pinned: Address, digest: bytes, r: int, s: int) -> int:
@@ -90,7 +90,3 @@ def _recovered(signature: bytes, digest: bytes) -> Address | None:
 
 def _number(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 7) // 8)
-
-
-def _encoded(items: Items) -> bytes:
-    return rlp.codec.encode_raw(items)

@@ -56,3 +56,8 @@ def fee_above_ceiling(price_wei: int, ceiling_wei: int) -> Transient:
         limit=ceiling_wei,
         value=price_wei,
     )
+
+
+def mixed_group(count: int) -> Rejected:
+    """Nothing was recorded: the intents are none, or of several groups, deals or chains."""
+    return Rejected("tx.mixed_group", f"{count} intents are not one group of one deal and chain")

@@ -14,7 +14,7 @@ _REPLACEMENT: Final = (9, 8)
 """+12.5 % on cap and tip: geth and Besu want 10 %, erigon 12.5 %."""
 
 _BASE_FEE_ROOM: Final = 2
-"""A cap of twice the base fee still pays six full blocks later (EIP-1559: at most x 9/8 a block)."""
+"""Twice the base fee still pays five full blocks later (EIP-1559: at most x 9/8 a block)."""
 
 
 @dataclass(frozen=True, slots=True)

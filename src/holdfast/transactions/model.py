@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from holdfast.common.evm import Address, BlockHash, BlockRef, Receipt, TxHash
-from holdfast.common.ids import BankId, ChainId, DealId, GroupId, IntentId, LegId
-from holdfast.model.leg import Call, ExpectedEvent
-from holdfast.signing.model import Fees, KeyRef
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdfast.common.evm import Address, Receipt, TxHash
+    from holdfast.common.ids import BankId, ChainId, DealId, GroupId, IntentId, LegId
+    from holdfast.model.leg import Call, ExpectedEvent
+    from holdfast.signing.model import Fees, KeyRef
 
 
 class IntentStatus(StrEnum):
@@ -50,7 +53,10 @@ class AttemptState(StrEnum):
 
 
 class Delivery(StrEnum):
-    """What a node said to signed bytes; only the chain itself tells what became of them."""
+    """What a node said to signed bytes, in the words of `chain.sending`.
+
+    Only the chain itself tells what became of them.
+    """
 
     ACCEPTED = "accepted"
     ALREADY_KNOWN = "already_known"
@@ -59,14 +65,6 @@ class Delivery(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient_funds"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class SendReport:
-    """A node's answer to one transaction, with its own words."""
-
-    delivery: Delivery
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,6 @@ class Intent:
     new: NewIntent
     nonce: int
     status: IntentStatus
-    version: int
     cancel_requested: bool
     attempts: tuple[Attempt, ...]
     receipt: Receipt | None = None
@@ -184,20 +181,3 @@ class IntentOutcome:
     def is_final(self) -> bool:
         """Whether the outcome can no longer change."""
         return self.status.is_final
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One block's header as far as sending depends on it; the base fee is in wei per gas."""
-
-    ref: BlockRef
-    parent_hash: BlockHash
-    base_fee_wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class MinedBlock:
-    """One block with the receipts of all its transactions."""
-
-    block: Block
-    receipts: tuple[Receipt, ...]

@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from holdfast.chain.receipts import Block, Head
+    from holdfast.chain.sending import SendAnswer
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockRef, Receipt, TxHash
     from holdfast.common.ids import DealId
-    from holdfast.transactions.model import Block, MinedBlock, SendReport
 
 
 class Network(Protocol):
@@ -20,12 +21,16 @@ class Network(Protocol):
     Every reading method raises `Transient` when the chain does not answer.
     """
 
-    async def head(self) -> Block:
+    async def head(self) -> Head:
         """The newest block."""
         ...
 
-    async def blocks(self, first: int, last: int) -> Sequence[MinedBlock]:
-        """The blocks from `first` to `last`, both included, in order."""
+    async def block(self, number: int) -> Head:
+        """The canonical block `number`."""
+        ...
+
+    async def blocks(self, first: int, last: int) -> Sequence[Block]:
+        """The canonical blocks from `first` to `last`, both included, in order."""
         ...
 
     async def nonces(self, addresses: Sequence[Address], at: BlockRef) -> Mapping[Address, int]:
@@ -40,8 +45,8 @@ class Network(Protocol):
         """The tip that gets a transaction mined soon; on a legacy chain the whole gas price."""
         ...
 
-    async def send_raw(self, raw: Sequence[bytes]) -> Sequence[SendReport]:
-        """Broadcast signed bytes in one batch; one report each, never an exception for silence."""
+    async def send_raw(self, transactions: Sequence[bytes]) -> Sequence[SendAnswer]:
+        """Broadcast signed bytes in one batch; one answer each, never an exception for silence."""
         ...
 
 

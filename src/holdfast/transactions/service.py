@@ -1,0 +1,149 @@
+"""What execution does with transactions: record intents, read outcomes, ask to cancel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import structlog
+
+from holdfast.common.boundary import Boundary, unobserved
+from holdfast.signing.model import TxFields
+from holdfast.signing.transaction import sign_transaction
+from holdfast.transactions.errors import (
+    fee_above_ceiling,
+    foreign_nonce,
+    mixed_group,
+    unknown_chain_nonce,
+    wrong_sender,
+)
+from holdfast.transactions.model import Attempt, Purpose, Recorded
+from holdfast.transactions.store import reading, recording, updating
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from holdfast.common.db import Session
+    from holdfast.common.evm import Address
+    from holdfast.common.ids import DealId, GroupId, LegId
+    from holdfast.signing.model import Fees
+    from holdfast.signing.ports import KeyProvider
+    from holdfast.transactions.model import IntentOutcome, NewIntent
+
+log = structlog.get_logger()
+
+
+class Transactions:
+    """Records intents in the caller's transaction; the chain loop does the rest."""
+
+    def __init__(self, keys: KeyProvider, boundary: Boundary = unobserved) -> None:
+        self._keys = keys
+        self._boundary = boundary
+
+    async def record(
+        self,
+        session: Session,
+        intents: Sequence[NewIntent],
+        fees: Fees,
+        chain_nonces: Mapping[Address, int],
+    ) -> list[Recorded]:
+        """Give a group's intents their nonces and signed bytes; sent once `session` commits.
+
+        Args:
+            session: the transaction that also holds the caller's own changes.
+            intents: one group, in the order in which they must be mined.
+            fees: what all of them offer for gas.
+            chain_nonces: each sender's account nonce at the decision's block.
+
+        Raises:
+            Rejected: `tx.leg_has_intent`, `tx.mixed_group` or `tx.chain_nonce`; roll back.
+            Transient: `tx.fee_ceiling` when the fees exceed an intent's ceiling.
+            Broken: `tx.foreign_nonce`, `tx.wrong_sender` or `signing.wrong_key`.
+        """
+        _require_one_group(intents)
+        _require_affordable(intents, fees)
+        numbered = await self._numbered(session, intents, chain_nonces)
+        signed = [(new, nonce, await self._signed(new, nonce, fees)) for new, nonce in numbered]
+        self._boundary("tx.after_sign")
+        await recording.insert_intents(session, signed)
+        return [
+            Recorded(new.intent_id, new.leg_id, nonce, attempt.tx_hash)
+            for new, nonce, attempt in signed
+        ]
+
+    async def outcomes(
+        self, session: Session, deal_id: DealId, legs: Collection[LegId] | None = None
+    ) -> list[IntentOutcome]:
+        """How the deal's intents stand, final or not; only those of `legs` when given."""
+        return await reading.outcomes_of(session, deal_id, legs)
+
+    async def live_count(self, session: Session, deal_id: DealId) -> int:
+        """How many of the deal's intents may still change the chain."""
+        return await reading.count_live(session, deal_id)
+
+    async def cancel_group(self, session: Session, group_id: GroupId) -> int:
+        """Ask for the group's live intents to be replaced by no-ops; returns how many there are.
+
+        One that is mined meanwhile stays as it is: its outcome tells.
+        """
+        return await updating.request_cancel(session, group_id)
+
+    async def _numbered(
+        self, session: Session, intents: Sequence[NewIntent], chain_nonces: Mapping[Address, int]
+    ) -> list[tuple[NewIntent, int]]:
+        by_sender: dict[Address, list[NewIntent]] = defaultdict(list)
+        for new in intents:
+            by_sender[new.sender].append(new)
+        nonces: dict[Address, int] = {}
+        # Always in the same order, so that two groups with the same senders cannot deadlock.
+        for sender in sorted(by_sender):
+            nonces[sender] = await _first_nonce(session, by_sender[sender], chain_nonces)
+        numbered: list[tuple[NewIntent, int]] = []
+        for new in intents:
+            numbered.append((new, nonces[new.sender]))
+            nonces[new.sender] += 1
+        return numbered
+
+    async def _signed(self, new: NewIntent, nonce: int, fees: Fees) -> Attempt:
+        signer = await self._keys.open(new.key)
+        if signer.address != new.sender:
+            raise wrong_sender(new.sender, signer.address)
+        call = new.call
+        fields = TxFields(
+            new.chain_id, nonce, call.target, call.data, call.value_wei, new.gas_limit, fees
+        )
+        tx = await sign_transaction(signer, fields)
+        log.info(
+            "tx.signed",
+            intent_id=str(new.intent_id),
+            deal_id=str(new.deal_id),
+            nonce=nonce,
+            tx_hash=tx.tx_hash,
+        )
+        return Attempt(1, Purpose.CALL, tx.tx_hash, tx.raw, fees)
+
+
+async def _first_nonce(
+    session: Session, intents: Sequence[NewIntent], chain_nonces: Mapping[Address, int]
+) -> int:
+    first = intents[0]
+    on_chain = chain_nonces.get(first.sender)
+    if on_chain is None:
+        raise unknown_chain_nonce(first.sender)
+    nonce = await recording.allocate(
+        session, first.chain_id, first.sender, first.key, on_chain=on_chain, count=len(intents)
+    )
+    if nonce < on_chain:
+        raise foreign_nonce(first.sender, nonce, on_chain)
+    return nonce
+
+
+def _require_one_group(intents: Sequence[NewIntent]) -> None:
+    if len({(new.chain_id, new.group_id, new.deal_id) for new in intents}) != 1:
+        raise mixed_group(len(intents))
+
+
+def _require_affordable(intents: Sequence[NewIntent], fees: Fees) -> None:
+    ceiling = min(new.fee_ceiling_wei for new in intents)
+    if fees.cap_wei > ceiling:
+        raise fee_above_ceiling(fees.cap_wei, ceiling)

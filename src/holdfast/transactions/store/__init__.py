@@ -1,0 +1,12 @@
+"""The tables of transactions and every statement over them."""
+
+from holdfast.transactions.store.tables import (
+    TRIGGERS,
+    attempts,
+    cursors,
+    intents,
+    receipts,
+    signers,
+)
+
+__all__ = ["TRIGGERS", "attempts", "cursors", "intents", "receipts", "signers"]
