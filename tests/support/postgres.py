@@ -18,10 +18,11 @@ from psycopg import sql
 from holdfast.common.db import Database, libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.migrations import runner
-from holdfast.migrations.tables import all_tables
+from holdfast.migrations.tables import all_tables, all_triggers
 
 OVERRIDE = os.environ.get("TEST_DATABASE_URL")  # noqa: TID251 - a switch of the tests alone
 FOLDER = pytest.StashKey[Path]()
+MEMORY_NEEDED = 4 * 2**30
 _numbers = itertools.count()
 
 
@@ -50,7 +51,7 @@ def postgres_url(request):
     """The address of a server that may be filled with databases."""
     if OVERRIDE is not None:
         return OVERRIDE
-    return EmbeddedPostgres(request.config.stash[FOLDER], durable=False).start()
+    return _server(request.config.stash[FOLDER]).start()
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +118,8 @@ async def _migrate(url):
     await runner.upgrade(pool)
     async with pool.begin() as session:  # tables whose revision is not written yet
         await session.run_sync(all_tables().create_all)
+        for statement in all_triggers():
+            await session.exec_driver_sql(statement, execution_options={"no_parameters": True})
     await pool.close()
 
 
@@ -128,7 +131,19 @@ def _sweep_dead_runs():
             _remove(folder)
 
 
+def _server(folder):
+    return EmbeddedPostgres(folder, durable=False, home=_home(folder))
+
+
+def _home(folder):
+    """Keep the data in memory where there is enough: ext4 is slow at making many files again."""
+    memory = Path("/dev/shm")  # noqa: S108 - the name below is this run's own
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_NEEDED
+    return memory / folder.name if roomy else folder / "postgres"
+
+
 def _remove(folder):
     if folder.exists():
-        EmbeddedPostgres(folder, durable=False).stop(immediate=True)
+        _server(folder).stop(immediate=True)
+        shutil.rmtree(_home(folder), ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)

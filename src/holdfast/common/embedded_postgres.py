@@ -73,14 +73,15 @@ class EmbeddedPostgres:
     Args:
         state_dir: made when missing; as root it must be reachable for the server's user.
         durable: False turns fsync off, for tests alone: a power cut then loses everything.
+        home: where data, log and socket go when not under `state_dir`, such as another volume.
     """
 
-    def __init__(self, state_dir: Path, *, durable: bool = True) -> None:
+    def __init__(self, state_dir: Path, *, durable: bool = True, home: Path | None = None) -> None:
         self._state_dir = state_dir.absolute()
         self._durable = durable
         self._user = server_user()
-        home = self._state_dir / "postgres"
-        self._layout = _Layout(home, _socket_folder(home))
+        place = (home or self._state_dir / "postgres").absolute()
+        self._layout = _Layout(place, _socket_folder(place))
 
     @property
     def url(self) -> str:
@@ -124,9 +125,10 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         as_root = self._user is not None
-        make_folders(self._state_dir, mode=0o711 if as_root else 0o700)
-        if self._user is not None:
-            require_reachable(self._state_dir, self._user)
+        for folder in (self._state_dir, self._layout.home.parent):
+            make_folders(folder, mode=0o711 if as_root else 0o700)
+            if self._user is not None:
+                require_reachable(folder, self._user)
         for folder in (self._layout.home, self._layout.socket_folder):
             _own_folder(folder, self._user)
 
