@@ -75,6 +75,12 @@ class DevnetControl:
         if move_pool:
             self._move_pool(self._profile.weth, usd)
 
+    def oracle_price(self) -> int:
+        """The lending market's price of ETH, in USD times 1e8."""
+        weth = self._profile.weth.require_address()
+        oracle = self._profile.require_aave().oracle
+        return int(self.rpc.view(oracle, "getAssetPrice(address)", "uint256", weth))
+
     def set_usdt_price(self, usd: Decimal) -> None:
         """Set the price of USDT in the lending market's oracle; pools keep theirs."""
         self.as_owner(self._feed(self._profile.usdt), "setAnswer(int256)", int(usd * USD8))

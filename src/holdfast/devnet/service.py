@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.chain.profiles import ChainProfile
     from holdfast.devnet.state import ReadyState
 
+_WATCH_SECONDS = 0.5
 _PROFILE_FILE, _NODE_FILE, _LOG_FILE = "devnet.json", "node.json", "anvil.log"
 
 
@@ -38,6 +40,16 @@ class Devnet:
     def profile_path(self) -> Path:
         """The file that other processes load the profile from."""
         return self.folder / _PROFILE_FILE
+
+    @property
+    def log_path(self) -> Path:
+        """The node's output."""
+        return self.folder / _LOG_FILE
+
+    @property
+    def port(self) -> int:
+        """Where the node listens, also when it chose for itself."""
+        return int(self.url.rpartition(":")[2])
 
     @classmethod
     def start(
@@ -112,6 +124,11 @@ class Devnet:
             rpc.call("eth_getBlockByNumber", "0x0", False)["hash"],  # noqa: FBT003
             rpc.call("web3_clientVersion"),
         )
+
+    def wait(self) -> None:
+        """Return when the node has ended by itself or by another's hand."""
+        while self.node.is_alive():
+            time.sleep(_WATCH_SECONDS)
 
     def stop(self) -> None:
         """End the node and forget it; the chain's history is gone."""
