@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from holdfast.common.errors import Rejected
+
+if TYPE_CHECKING:
+    from holdfast.model.leg import LegKind
 
 
 class DealNotFound(Rejected):
@@ -13,4 +18,8 @@ class DealNotFound(Rejected):
 
 
 class MoveRefused(Rejected):
-    """A move would not go through now: nothing was signed."""
+    """A leg of the next move would fail now: nothing was signed."""
+
+    def __init__(self, kind: LegKind, reason: str, *, code: str = "leg.would_fail") -> None:
+        super().__init__(code, f"{kind}: {reason}", leg=str(kind), reason=reason)
+        self.kind = kind

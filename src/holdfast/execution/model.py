@@ -52,7 +52,7 @@ class Venues:
 
     `desk_cash` is what the desk can pay, in base units of the discounted token at par;
     `transfer_fee_wei` what one plain transfer costs at the current fee cap; `breaches` the codes
-    of the hard invariants that do not hold.
+    of the hard invariants that do not hold; `drift` why an approved plan no longer fits.
     """
 
     redemption_frozen: bool
@@ -61,6 +61,7 @@ class Venues:
     can_borrow: bool
     transfer_fee_wei: int
     breaches: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

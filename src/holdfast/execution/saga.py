@@ -42,7 +42,7 @@ def decide(state: DealState, position: Position, venues: Venues) -> Decision:
     """
     match state.status:
         case DealStatus.APPROVED:
-            return Change(DealEvent.START)
+            return Change(DealEvent.DRIFT if venues.drift else DealEvent.START)
         case DealStatus.EXECUTING:
             return _executing(state, position, venues)
         case DealStatus.HOLDING:

@@ -71,8 +71,9 @@ class ExpectedEvent:
 class Leg:
     """One effect that the deal wants on chain, ready to be packaged by an account.
 
-    `amount` is what goes in, `min_out` the least that must come out, `expected` the event that
-    proves it (None only for a plain native transfer, proved by receipt and nonce).
+    `recipient` is who receives what the call moves, `amount` what goes in, `min_out` the least
+    that must come out, `expected` the event that proves it (None only for a plain native transfer,
+    proved by receipt and nonce).
     """
 
     leg_id: LegId
@@ -82,6 +83,7 @@ class Leg:
     call: Call
     gas_limit: int
     label: str
+    recipient: Address
     amount: TokenAmount | None = None
     min_out: TokenAmount | None = None
     expected: ExpectedEvent | None = None

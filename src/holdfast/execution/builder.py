@@ -1,0 +1,82 @@
+"""Turns a move into legs that were tried on the observed block and lie inside the envelope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from holdfast.chain.simulation import SimCall
+from holdfast.common.money import TokenAmount
+from holdfast.execution.calls import DealCalls, DealTokens
+from holdfast.execution.envelope import require_inside
+from holdfast.execution.errors import MoveRefused
+from holdfast.execution.moves import Task, legs_of
+from holdfast.model.leg import LegKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.node import Node
+    from holdfast.execution.model import Move
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.records import DealRecord
+    from holdfast.model.leg import Call, Leg
+    from holdfast.protocols.suite import Protocols
+
+TRIAL_GAS: Final = 3_000_000
+"""More than any leg needs, so that the trial tells what it really uses."""
+
+GAS_ROOM_PERCENT: Final = 160
+"""Refunds hide up to a fifth of the gas a call needs while it runs (EIP-3529: x 1.25), and state
+moves between trial and block; exact estimates made legs revert in every run of the peers."""
+
+GAS_ROOM: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class LegBuilder:
+    """Builds, simulates and bounds the legs of one chain's deals."""
+
+    node: Node
+    protocols: Protocols
+    tokens: DealTokens
+
+    async def build(self, deal: DealRecord, move: Move, seen: Seen) -> Sequence[Leg]:
+        """The legs of `move`, ready to be signed.
+
+        Raises:
+            MoveRefused: when a leg would fail at the observed block, or no longer fits the plan.
+        """
+        task = Task(deal, seen, DealCalls(self.protocols, self.tokens, deal.plan.accounts))
+        legs = await legs_of(self.node, task, move)
+        require_inside(deal.plan.envelope, deal, legs)
+        tried = await self.node.simulate(
+            [SimCall(leg.sender, _trial(leg), TRIAL_GAS) for leg in legs], seen.head.ref
+        )
+        for leg, result in zip(legs, tried, strict=True):
+            if not result.ok:
+                raise MoveRefused(leg.kind, result.error)
+        used = [result.gas_used for result in tried]
+        return [self._limited(leg, gas, seen) for leg, gas in zip(legs, used, strict=True)]
+
+    def _limited(self, leg: Leg, gas_used: int, seen: Seen) -> Leg:
+        if leg.kind is not LegKind.RETURN_NATIVE:
+            limit = gas_used * GAS_ROOM_PERCENT // 100 + GAS_ROOM
+            return replace(leg, gas_limit=limit)
+        # A sweep pays its whole gas limit, so the limit is exactly what the trial used.
+        wei = leg.call.value_wei - gas_used * seen.fees.cap_wei
+        if wei <= 0:
+            raise MoveRefused(leg.kind, "less is left than its own gas costs", code="leg.dust")
+        amount = TokenAmount(self.tokens.native, wei)
+        return replace(
+            leg,
+            call=replace(leg.call, value_wei=wei),
+            amount=amount,
+            label=f"return native {amount}",
+            gas_limit=gas_used,
+        )
+
+
+def _trial(leg: Leg) -> Call:
+    """The call as it is tried: a sweep without value, as what it may carry depends on its gas."""
+    return replace(leg.call, value_wei=0) if leg.kind is LegKind.RETURN_NATIVE else leg.call

@@ -1,0 +1,85 @@
+"""Whether legs stay inside what was approved; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.execution.errors import MoveRefused
+from holdfast.model.deal import Step
+from holdfast.model.leg import LegKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdfast.execution.records import DealRecord
+    from holdfast.model.leg import Leg
+    from holdfast.model.plan import Envelope
+
+_CODE = "envelope.outside"
+
+
+def require_inside(envelope: Envelope, deal: DealRecord, legs: Iterable[Leg]) -> None:
+    """Check every leg against the approved envelope.
+
+    Raises:
+        MoveRefused: `envelope.outside`; nothing was signed.
+    """
+    for leg in legs:
+        _require_allowed_call(envelope, leg)
+        _require_amounts(envelope, leg)
+        _require_fees(envelope, deal, leg)
+
+
+def _require_allowed_call(envelope: Envelope, leg: Leg) -> None:
+    selector = "0x" + leg.call.selector.hex() if leg.call.selector else ""
+    for allowed in envelope.calls:
+        if (
+            allowed.kind is leg.kind
+            and allowed.target == leg.call.target
+            and allowed.selector == selector
+            and leg.recipient in allowed.recipients
+        ):
+            return
+    raise MoveRefused(
+        leg.kind,
+        f"the approval covers no call {selector or 'transfer'} of {leg.call.target} "
+        f"for {leg.recipient}",
+        code=_CODE,
+    )
+
+
+def _require_amounts(envelope: Envelope, leg: Leg) -> None:
+    terms = envelope.terms
+    most = {
+        LegKind.FUND: terms.split.moved.units,
+        LegKind.SUPPLY: terms.split.working.units,
+        LegKind.BORROW: terms.borrow.units,
+    }.get(leg.kind)
+    if most is not None and leg.amount is not None and leg.amount.units > most:
+        raise MoveRefused(leg.kind, f"{leg.amount} is more than was approved", code=_CODE)
+    if leg.kind is LegKind.SWAP and leg.step is Step.PURCHASE:
+        _require_swap(envelope, leg)
+
+
+def _require_swap(envelope: Envelope, leg: Leg) -> None:
+    terms = envelope.terms
+    if leg.amount is None or leg.min_out is None:
+        raise MoveRefused(leg.kind, "a swap without a limit", code=_CODE)
+    is_purchase = leg.amount.token == terms.spend.token
+    most = terms.spend if is_purchase else terms.bucket_sale
+    least = terms.min_tokens if is_purchase else terms.bucket_sale_min
+    if leg.amount.units > most.units or leg.min_out.units < least.units:
+        raise MoveRefused(
+            leg.kind, f"{leg.amount} for at least {leg.min_out} was not approved", code=_CODE
+        )
+
+
+def _require_fees(envelope: Envelope, deal: DealRecord, leg: Leg) -> None:
+    """Fees stop a deal from going on, never from going home."""
+    spent = sum(done.fee_wei or 0 for done in deal.legs)
+    if leg.step is not Step.CLOSE and spent > envelope.max_fee.units:
+        raise MoveRefused(
+            leg.kind,
+            f"gas has cost {spent} wei, the approval covers {envelope.max_fee.units}",
+            code="envelope.fees",
+        )

@@ -1,0 +1,253 @@
+"""Reads what one decision needs, all at one block; what deals share is read once a block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.chain.multicall import eth_balance
+from holdfast.execution.breaches import Exposure, breaches
+from holdfast.execution.model import Leftover, Position, Venues
+from holdfast.execution.observation import Seen
+from holdfast.ledger.ports import ChainBalances, Indexes
+from holdfast.transactions.fees import FeePolicy, quote, sweep_fee_wei
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.multicall import Read
+    from holdfast.chain.node import Node
+    from holdfast.chain.receipts import Head
+    from holdfast.common.evm import Address, BlockHash
+    from holdfast.common.money import Usd8
+    from holdfast.execution.records import DealRecord
+    from holdfast.protocols.aave_v3.reserve import Reserve
+    from holdfast.protocols.suite import Protocols
+    from holdfast.risk.limits import RiskLimits
+
+TRANSFER_GAS: Final = 21_000
+_BLOCKS_KEPT: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What all deals see alike at one block; prices in dollars times 1e8."""
+
+    frozen: bool
+    queue_delay: int
+    desk_reserves: int
+    cash: Reserve
+    ether: Reserve
+    lendable: int
+    eth_price: Usd8
+    cash_price: Usd8
+    tip_wei: int
+
+
+class ChainObserver:
+    """Observes deals through one node."""
+
+    def __init__(self, node: Node, protocols: Protocols, limits: RiskLimits) -> None:
+        self._node = node
+        self._protocols = protocols
+        self._limits = limits
+        self._markets: OrderedDict[BlockHash, asyncio.Task[Market]] = OrderedDict()
+        self._lendable_at: Address | None = None
+
+    async def observe(self, deal: DealRecord) -> Seen:
+        """What the deal holds and owes, and what the venues allow, at the newest block.
+
+        Raises:
+            Transient: when the chain does not answer, or gas costs more than the plan allows.
+        """
+        head = await self._node.head()
+        market = await self._market(head)
+        accounts = deal.plan.accounts
+        reads = self._account_reads(deal, market)
+        values, nonces = await asyncio.gather(
+            self._node.read(reads, head.ref),
+            self._node.nonces([accounts.deal, accounts.float], head.ref),
+        )
+        return self._seen(deal, head, market, account=_Account(*values), nonces=nonces)
+
+    async def _market(self, head: Head) -> Market:
+        """The market at `head`; deals that look at the same block share one read."""
+        task = self._markets.get(head.ref.hash)
+        if task is None or (task.done() and task.exception() is not None):
+            task = asyncio.create_task(self._read_market(head))
+            self._markets[head.ref.hash] = task
+            while len(self._markets) > _BLOCKS_KEPT:
+                self._markets.popitem(last=False)
+        return await asyncio.shield(task)
+
+    async def _read_market(self, head: Head) -> Market:
+        parts = self._protocols
+        usdt, weth = parts.usdt.address, parts.weth.address
+        reads: list[Read[Any]] = [
+            parts.desk.is_frozen(),
+            parts.desk.queue_delay(),
+            parts.desk.reserves(),
+            parts.aave.reserve(usdt),
+            parts.aave.reserve(weth),
+            parts.oracle.price(weth),
+            parts.oracle.price(usdt),
+        ]
+        lending = self._lendable_at
+        if lending is not None:
+            reads.append(parts.usdt.balance_of(lending))
+        values, tip = await asyncio.gather(
+            self._node.read(reads, head.ref), self._node.suggest_tip_wei()
+        )
+        cash: Reserve = values[3]
+        if lending is None:
+            lending = self._lendable_at = cash.a_token
+            values += await self._node.read([parts.usdt.balance_of(lending)], head.ref)
+        frozen, delay, reserves, cash, ether, eth_price, cash_price, lendable = values
+        return Market(
+            frozen=frozen,
+            queue_delay=delay,
+            desk_reserves=reserves,
+            cash=cash,
+            ether=ether,
+            lendable=lendable,
+            eth_price=eth_price,
+            cash_price=cash_price,
+            tip_wei=tip,
+        )
+
+    def _account_reads(self, deal: DealRecord, market: Market) -> list[Read[Any]]:
+        parts, owner = self._protocols, deal.plan.accounts.deal
+        multicall = self._node.profile.require_multicall3()
+        token = type(parts.usdt)
+        return [
+            eth_balance(multicall, owner),
+            parts.weth_token.balance_of(owner),
+            parts.usdt.balance_of(owner),
+            parts.usdtz.balance_of(owner),
+            token(market.ether.a_token).balance_of(owner),
+            token(market.cash.variable_debt_token).balance_of(owner),
+            parts.desk.pending(owner),
+            parts.desk.claimable(owner),
+            eth_balance(multicall, deal.plan.accounts.core),
+            *(token(t).allowance(owner, spender) for t, spender in self._allowances()),
+        ]
+
+    def _allowances(self) -> Sequence[tuple[Address, Address]]:
+        """Every (token, spender) pair that a deal ever uses, and the one it never may (I5)."""
+        parts = self._protocols
+        return (
+            (parts.weth.address, parts.aave.address),
+            (parts.weth.address, parts.router.address),
+            (parts.usdt.address, parts.aave.address),
+            (parts.usdt.address, parts.router.address),
+            (parts.usdtz.address, parts.desk.address),
+            (parts.usdtz.address, parts.aave.address),
+        )
+
+    def _seen(
+        self,
+        deal: DealRecord,
+        head: Head,
+        market: Market,
+        *,
+        account: _Account,
+        nonces: dict[Address, int],
+    ) -> Seen:
+        envelope = deal.plan.envelope
+        policy = FeePolicy(self._node.profile.fee_model, envelope.gas_price_ceiling_wei)
+        fees = quote(policy, head.base_fee_wei, market.tip_wei)
+        position = account.position(head, self._leftovers(account.allowances))
+        terms = envelope.terms
+        exposure = Exposure(
+            position=position,
+            eth_price=market.eth_price,
+            cash_price=market.cash_price,
+            cash_decimals=terms.borrow.token.decimals,
+            borrow_rate=market.cash.variable_borrow_rate,
+        )
+        to_par = terms.min_tokens.token.decimals - terms.spend.token.decimals
+        return Seen(
+            head=head,
+            position=position,
+            venues=Venues(
+                redemption_frozen=market.frozen,
+                desk_cash=_rescaled(market.desk_reserves, to_par),
+                queue_delay_seconds=market.queue_delay,
+                can_borrow=_can_borrow(market, terms.borrow.units),
+                transfer_fee_wei=sweep_fee_wei(fees, TRANSFER_GAS),
+                breaches=breaches(deal, exposure, account.core, self._limits),
+            ),
+            balances=account.balances(head),
+            indexes=Indexes(
+                at=head.ref,
+                income_ray=market.ether.income_index_at(head.ref.timestamp),
+                debt_ray=market.cash.debt_index_at(head.ref.timestamp),
+            ),
+            eth_price=market.eth_price,
+            cash_price=market.cash_price,
+            ltv_bps=exposure.ltv_bps,
+            fees=fees,
+            deal_nonce=nonces[envelope.accounts.deal],
+            float_nonce=nonces[envelope.accounts.float],
+        )
+
+    def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:
+        pairs = zip(self._allowances(), allowances, strict=True)
+        return tuple(Leftover(token, spender) for (token, spender), left in pairs if left)
+
+
+class _Account:
+    """The answers of `_account_reads`, by name."""
+
+    def __init__(self, *values: int) -> None:
+        native, weth, cash, tokens, collateral, debt, queued, claimable, core, *left = values
+        self.native, self.weth, self.cash, self.tokens = native, weth, cash, tokens
+        self.collateral, self.debt = collateral, debt
+        self.queued, self.claimable, self.core = queued, claimable, core
+        self.allowances = left
+
+    def position(self, head: Head, leftovers: tuple[Leftover, ...]) -> Position:
+        """What the saga decides on."""
+        return Position(
+            at=head.ref,
+            native=self.native,
+            weth=self.weth,
+            cash=self.cash,
+            tokens=self.tokens,
+            collateral=self.collateral,
+            debt=self.debt,
+            queued=self.queued,
+            claimable=self.claimable,
+            leftovers=leftovers,
+        )
+
+    def balances(self, head: Head) -> ChainBalances:
+        """What the ledger is compared with."""
+        return ChainBalances(
+            at=head.ref,
+            native=self.native,
+            weth=self.weth,
+            usdt=self.cash,
+            usdtz=self.tokens,
+            collateral=self.collateral,
+            debt=self.debt,
+            queued=self.queued + self.claimable,
+            core=self.core,
+        )
+
+
+def _can_borrow(market: Market, amount: int) -> bool:
+    """Whether the venue would lend `amount` as far as its own switches and cash tell.
+
+    The borrow cap and the account's own limits are left to the simulation of the group.
+    """
+    settings = market.cash.configuration
+    is_open = settings.takes_new_positions and settings.can_be_borrowed
+    return is_open and market.lendable >= amount
+
+
+def _rescaled(units: int, by: int) -> int:
+    scale: int = 10 ** abs(by)
+    return units * scale if by >= 0 else units // scale

@@ -1,0 +1,83 @@
+"""How an account sends the legs of a group: for a plain account, pipelined transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.common.ids import new_intent_id
+from holdfast.execution.store.legs import record_legs
+from holdfast.model.leg import LegKind
+from holdfast.transactions.fees import exact
+from holdfast.transactions.model import NewIntent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.common.db import Session
+    from holdfast.common.evm import Address
+    from holdfast.common.ids import GroupId
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.ports import DealKeys
+    from holdfast.execution.records import DealRecord
+    from holdfast.model.leg import Leg
+    from holdfast.signing.model import KeyRef
+    from holdfast.transactions.service import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class EoaAccount:
+    """A plain account: one transaction a leg, with consecutive nonces.
+
+    So a group takes one block. `depth` is how many blocks must hold a receipt before it counts.
+    """
+
+    transactions: Transactions
+    keys: DealKeys
+    float_key: KeyRef
+    depth: int
+
+    async def send(
+        self,
+        session: Session,
+        deal: DealRecord,
+        group_id: GroupId,
+        legs: Sequence[Leg],
+        *,
+        seen: Seen,
+    ) -> None:
+        """Record the legs, their intents and the signed bytes; sent once `session` commits."""
+        await record_legs(session, deal, group_id, legs)
+        intents = [await self._intent(deal, group_id, leg) for leg in legs]
+        sweeps = any(intent.is_sweep for intent in intents)
+        accounts = deal.plan.accounts
+        await self.transactions.record(
+            session,
+            intents,
+            exact(seen.fees) if sweeps else seen.fees,
+            {accounts.deal: seen.deal_nonce, accounts.float: seen.float_nonce},
+        )
+
+    async def _intent(self, deal: DealRecord, group_id: GroupId, leg: Leg) -> NewIntent:
+        return NewIntent(
+            intent_id=new_intent_id(),
+            leg_id=leg.leg_id,
+            deal_id=deal.deal_id,
+            group_id=group_id,
+            chain_id=deal.chain_id,
+            participant_bank_id=deal.bank,
+            sender=leg.sender,
+            key=await self._key(deal, leg.sender),
+            call=leg.call,
+            gas_limit=leg.gas_limit,
+            expected=leg.expected,
+            deadline=leg.deadline,
+            depth=self.depth,
+            fee_ceiling_wei=deal.plan.envelope.gas_price_ceiling_wei,
+            is_sweep=leg.kind is LegKind.RETURN_NATIVE,
+        )
+
+    async def _key(self, deal: DealRecord, sender: Address) -> KeyRef:
+        if sender == deal.plan.accounts.float:
+            return self.float_key
+        return await self.keys.create(deal.deal_id, deal.deal_number)

@@ -1,0 +1,90 @@
+"""What execution needs from planning, keys, the queue and the chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from holdfast.chain.receipts import Head
+    from holdfast.common.db import Session
+    from holdfast.common.ids import DealId
+    from holdfast.execution.model import Move
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.records import DealRecord
+    from holdfast.model.deal import DealRequest
+    from holdfast.model.leg import Leg
+    from holdfast.model.plan import Accounts, Plan
+    from holdfast.signing.model import KeyRef
+    from holdfast.signing.ports import Signer
+
+
+class PlanMaker(Protocol):
+    """Turns a request into a plan, or refuses it."""
+
+    async def plan(self, request: DealRequest, accounts: Accounts, booked_core: int) -> Plan:
+        """The sized plan, read at one block.
+
+        Args:
+            request: what is asked for.
+            accounts: the deal's addresses.
+            booked_core: anchor ETH already booked over open deals, in wei.
+
+        Raises:
+            Rejected: `plan.refused` with every violated rule.
+        """
+        ...
+
+
+class DealKeys(Protocol):
+    """The key of each deal."""
+
+    async def create(self, deal_id: DealId, deal_number: int) -> KeyRef:
+        """The reference of the deal's key."""
+        ...
+
+    async def open(self, ref: KeyRef) -> Signer:
+        """The signer of a key."""
+        ...
+
+
+class Wakes(Protocol):
+    """Asks for a deal to be advanced."""
+
+    async def wake(self, session: Session, deal: DealId, *, at: datetime | None = None) -> None:
+        """Wake the deal when the transaction of `session` commits."""
+        ...
+
+
+class Observer(Protocol):
+    """Reads the chain for one deal at one block."""
+
+    async def observe(self, deal: DealRecord) -> Seen:
+        """What the deal holds and owes, and what the venues allow, at the newest block.
+
+        Raises:
+            Transient: when the chain does not answer.
+        """
+        ...
+
+
+class Builder(Protocol):
+    """Turns moves into legs."""
+
+    async def build(self, deal: DealRecord, move: Move, seen: Seen) -> Sequence[Leg]:
+        """The legs of `move`, tried on top of the observed block and with gas limits set.
+
+        Raises:
+            MoveRefused: when a leg would fail; its kind is in the fields.
+        """
+        ...
+
+
+class Heads(Protocol):
+    """The newest block."""
+
+    async def head(self) -> Head:
+        """The newest block's head."""
+        ...

@@ -1,0 +1,208 @@
+"""Advance one deal: look, decide, and write what follows in one short transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from holdfast.audit.model import Act
+from holdfast.common.boundary import Boundary, unobserved
+from holdfast.common.errors import Transient
+from holdfast.common.ids import new_group_id
+from holdfast.execution.errors import MoveRefused
+from holdfast.execution.model import Send, Wait, WaitFor
+from holdfast.execution.script import Script, change, play
+from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
+from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, HoldReason
+from holdfast.model.leg import LegStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from holdfast.audit.service import AuditTrail
+    from holdfast.common.clock import Clock
+    from holdfast.common.db import Database, Session
+    from holdfast.common.ids import DealId
+    from holdfast.execution.bookkeeping import Bookkeeping
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.packaging import EoaAccount
+    from holdfast.execution.ports import Builder, Observer, Wakes
+    from holdfast.execution.records import DealRecord
+    from holdfast.execution.store.deals import DealStore
+    from holdfast.model.leg import Leg
+    from holdfast.transactions.service import Transactions
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_IDLE = TERMINAL | {DealStatus.DRAFT, DealStatus.PLANNED, DealStatus.AWAITING_APPROVAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a deal waits before it looks again by itself, in seconds.
+
+    `under_way` only guards against a lost wake-up: the chain loop wakes the deal when its group
+    ends. `block` is about the chain's block time.
+    """
+
+    under_way: float = 30.0
+    block: float = 1.0
+    holding: float = 15.0
+    most: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one look led to, ready to be written."""
+
+    settlement: Settlement
+    script: Script
+    deal: DealRecord
+    legs: Sequence[Leg]
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The whole of `advance`; safe to run twice, at once, or after a crash at any point."""
+
+    db: Database
+    deals: DealStore
+    transactions: Transactions
+    account: EoaAccount
+    observer: Observer
+    builder: Builder
+    books: Bookkeeping
+    audit: AuditTrail
+    wakes: Wakes
+    clock: Clock
+    patience: Patience = Patience()
+    at: Boundary = unobserved
+
+    async def __call__(self, deal_id: DealId) -> None:
+        """Take the deal one step further, if there is one to take.
+
+        Raises:
+            Transient: the chain did not answer or the deal changed meanwhile; nothing was done.
+        """
+        async with self.db.begin() as session:
+            deal = await self.deals.load(session, deal_id)
+            sent = [leg.leg_id for leg in deal.legs if leg.status is LegStatus.SENT]
+            outcomes = await self.transactions.outcomes(session, deal_id, sent) if sent else []
+        with structlog.contextvars.bound_contextvars(bank=deal.bank, deal=str(deal_id)):
+            if deal.status in _IDLE:
+                return
+            if is_ambiguous(outcomes):
+                await self._hold_ambiguous(deal)
+            elif all(outcome.is_final for outcome in outcomes):
+                prepared = await self._prepare(settle(deal, outcomes))
+                self.at("advance.before_commit")
+                await self._write(prepared)
+                self.at("advance.after_commit")
+
+    async def _prepare(self, settlement: Settlement) -> Prepared:
+        """Look at the chain and decide; nothing is written and no row is locked."""
+        seen = await self.observer.observe(settlement.deal)
+        if seen.position.at.number < settlement.deal.last_block:
+            raise Transient("chain.behind", "the node has not seen the deal's own blocks yet")
+        script = play(settlement.deal, seen.position, seen.venues)
+        deal = script.deal
+        legs: Sequence[Leg] = ()
+        if isinstance(script.outcome, Send):
+            try:
+                legs = await self.builder.build(deal, script.outcome.move, seen)
+            except MoveRefused as error:
+                _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
+                deal = refused(deal, error.kind, error.message)
+        return Prepared(settlement, script, deal, legs, seen)
+
+    async def _write(self, prepared: Prepared) -> None:
+        before = prepared.settlement.deal
+        group_id = new_group_id() if prepared.legs else None
+        async with self.db.begin() as session:
+            await self.deals.lock(session, before)
+            await self.books.settle(session, prepared.settlement, prepared.seen)
+            await self._record_changes(session, prepared)
+            if group_id is not None:
+                await self.account.send(
+                    session, prepared.deal, group_id, prepared.legs, seen=prepared.seen
+                )
+                self.at("advance.after_sign")
+            deal = replace(prepared.deal, group_id=group_id)
+            wake_at = self._wake_at(prepared, deal)
+            await self.books.save(session, deal, prepared.seen, wake_at)
+        self._tell(prepared)
+
+    async def _record_changes(self, session: Session, prepared: Prepared) -> None:
+        deal = prepared.deal
+        acts = [
+            Act(
+                deal.deal_id,
+                deal.bank,
+                deal.chain_id,
+                actor="worker",
+                action=f"deal.{changed.event}",
+                subject="deal",
+                detail={
+                    "before": str(changed.before),
+                    "after": str(changed.after),
+                    "reason": str(changed.reason) if changed.reason else None,
+                    "block": prepared.seen.head.ref.number,
+                },
+            )
+            for changed in prepared.script.changes
+        ]
+        if acts:
+            await self.audit.record(session, *acts)
+
+    async def _hold_ambiguous(self, deal: DealRecord) -> None:
+        """Signals disagree about a leg: stand still until they do not."""
+        if deal.hold_reason is HoldReason.AMBIGUITY:
+            return
+        if deal.status is DealStatus.HOLDING:
+            return
+        held, changed = change(deal, DealEvent.HOLD, HoldReason.AMBIGUITY, None)
+        async with self.db.begin() as session:
+            await self.deals.lock(session, deal)
+            detail = {"before": str(changed.before), "after": str(changed.after)}
+            act = Act(deal.deal_id, deal.bank, deal.chain_id, "worker", "deal.hold", "deal", detail)
+            await self.audit.record(session, act)
+            row = {"status": str(held.status), "hold_reason": str(HoldReason.AMBIGUITY)}
+            await self.deals.change(session, deal, row)
+        _log.error("deal.ambiguous", group=str(deal.group_id))
+
+    def _wake_at(self, prepared: Prepared, deal: DealRecord) -> datetime | None:
+        seconds = self._pause(prepared, deal)
+        return None if seconds is None else self.clock.now() + timedelta(seconds=seconds)
+
+    def _pause(self, prepared: Prepared, deal: DealRecord) -> float | None:
+        """Seconds until the deal looks again by itself; None when only a person can go on."""
+        patience = self.patience
+        if deal.group_id is not None:
+            return patience.under_way
+        if deal.trouble is not None:
+            return min(patience.block * float(1 << min(deal.trouble.times - 1, 10)), patience.most)
+        match prepared.script.outcome:
+            case Wait(WaitFor.OPERATOR | WaitFor.APPROVAL | WaitFor.NOTHING):
+                return None
+            case Wait(WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE):
+                return patience.holding
+            case _:
+                return patience.block
+
+    def _tell(self, prepared: Prepared) -> None:
+        for changed in prepared.script.changes:
+            _log.info(
+                "deal.changed", before=changed.before, after=changed.after, reason=changed.reason
+            )
+        if prepared.legs:
+            _log.info(
+                "deal.legs_signed",
+                step=int(prepared.legs[0].step),
+                legs=[leg.label for leg in prepared.legs],
+                block=prepared.seen.head.ref.number,
+            )
