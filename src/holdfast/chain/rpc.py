@@ -1,4 +1,4 @@
-"""One JSON-RPC endpoint: batches over kept-alive HTTP, and what is known when one fails.
+"""One JSON-RPC endpoint: batches, and what is known when one fails.
 
 A request that only reads can be repeated, so its failure is `Transient`. One that sends may have
 been carried out although no answer came, so its failure is `Ambiguous` once bytes went out.
@@ -7,19 +7,18 @@ been carried out although no answer came, so its failure is `Ambiguous` once byt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-import aiohttp
 import orjson
 
 from holdfast.chain.reverts import revert_reason
+from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Rejected, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+
+    from holdfast.chain.transport import Transport
 
 REVERTED: Final = 3
 """The fault code of a reverted execution (geth, anvil, Besu)."""
@@ -27,7 +26,6 @@ METHOD_NOT_FOUND: Final = -32_601
 INVALID_PARAMS: Final = -32_602
 MAX_BATCH: Final = 250  # geth refuses more than 1,000 in one batch, most hosted nodes earlier
 
-_HEADERS: Final = {"content-type": "application/json"}
 _MISSING: Final = object()
 
 
@@ -49,51 +47,27 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait, in seconds: for a connection, and for a whole exchange."""
+    """How long a whole exchange may take, in seconds."""
 
-    connect_seconds: float = 3.0
     read_seconds: float = 20.0
     send_seconds: float = 20.0
 
 
-class _NotSentError(Exception):
-    """No connection was made, so no byte reached the node."""
-
-
-class _LostError(Exception):
-    """Bytes went out and no usable answer came back."""
-
-
 class Rpc:
-    """One endpoint; answers come in the order of the requests.
+    """The endpoint behind `transport`; answers come in the order of the requests."""
 
-    `name` is the endpoint without path, user and query, which may hold an access token.
-    """
-
-    def __init__(self, url: str, *, timeouts: Timeouts | None = None, connections: int = 8) -> None:
-        self._url = url
+    def __init__(self, transport: Transport, timeouts: Timeouts | None = None) -> None:
+        self._transport = transport
         self._timeouts = timeouts or Timeouts()
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
-        parts = urlsplit(url)
-        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
+    @classmethod
+    def over_http(cls, url: str, timeouts: Timeouts | None = None) -> Rpc:
+        """The endpoint at `url`; connects with the first request."""
+        return cls(HttpTransport(url), timeouts)
 
     async def close(self) -> None:
-        """Close the connections; the next request would open new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close the connections."""
+        await self._transport.close()
 
     async def call(self, method: str, *params: str) -> Any:  # noqa: ANN401 - JSON
         """The result of one reading request.
@@ -114,14 +88,17 @@ class Rpc:
         Raises:
             Transient: `rpc.unreachable` when there is no answer to all of them.
         """
+        seconds = self._timeouts.read_seconds
         try:
             return [
                 answer
                 for part in _parts(requests)
-                for answer in await self._exchange(part, self._timeouts.read_seconds)
+                for answer in await self._exchange(part, seconds)
             ]
-        except (_NotSentError, _LostError) as error:
-            raise Transient("rpc.unreachable", f"{self.name} did not answer: {error}") from error
+        except (NotSentError, LostError) as error:
+            raise Transient(
+                "rpc.unreachable", f"{self._transport.name} did not answer: {error}"
+            ) from error
 
     async def submit(self, requests: Sequence[Request]) -> list[Any]:
         """The results of requests that change something; at most `MAX_BATCH` of them.
@@ -132,11 +109,13 @@ class Rpc:
         """
         try:
             return await self._exchange(requests, self._timeouts.send_seconds)
-        except _NotSentError as error:
-            raise Transient("rpc.unreachable", f"{self.name} was not reached: {error}") from error
-        except _LostError as error:
+        except NotSentError as error:
+            raise Transient(
+                "rpc.unreachable", f"{self._transport.name} was not reached: {error}"
+            ) from error
+        except LostError as error:
             raise Ambiguous(
-                "rpc.no_answer", f"{self.name} did not answer what was sent: {error}"
+                "rpc.no_answer", f"{self._transport.name} did not answer what was sent: {error}"
             ) from error
 
     async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
@@ -146,28 +125,7 @@ class Rpc:
                 for index, request in enumerate(requests)
             ]
         )
-        return _answers(await self._post(body, seconds), len(requests))
-
-    async def _post(self, body: bytes, seconds: float) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self._timeouts.connect_seconds)
-        try:
-            async with self._open().post(
-                self._url, data=body, headers=_HEADERS, timeout=timeout
-            ) as response:
-                if response.status != HTTPStatus.OK:
-                    raise _LostError(f"HTTP {response.status}")
-                return await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _NotSentError(_without_address(error)) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _LostError(_without_address(error)) from error
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections)
-            )
-        return self._session
+        return _answers(await self._transport.post(body, seconds), len(requests))
 
 
 def fault_error(method: str, fault: Fault) -> HoldfastError:
@@ -187,20 +145,21 @@ def _parts(requests: Sequence[Request]) -> list[Sequence[Request]]:
 
 
 def _answers(body: bytes, count: int) -> list[Any]:
+    """The answers in the order of the requests' ids, which a node may answer in any order."""
     try:
         entries: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _LostError("the answer is not JSON") from error
+        raise LostError("the answer is not JSON") from error
     if not isinstance(entries, list):
-        raise _LostError(f"one answer for the whole batch: {entries!r:.200}")
+        raise LostError(f"one answer for the whole batch: {entries!r:.200}")
     answers: list[Any] = [_MISSING] * count
     try:
         for entry in cast("list[dict[str, Any]]", entries):
             answers[entry["id"]] = _answer(entry)
     except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise _LostError(f"a malformed answer: {error!r}") from error
+        raise LostError(f"a malformed answer: {error!r}") from error
     if any(answer is _MISSING for answer in answers):
-        raise _LostError("an answer is missing")
+        raise LostError("an answer is missing")
     return answers
 
 
@@ -216,8 +175,3 @@ def _revert_bytes(data: object) -> bytes:
     if isinstance(data, str) and data.startswith("0x"):
         return bytes.fromhex(data[2:])
     return b""
-
-
-def _without_address(error: BaseException) -> str:
-    """The kind of a connection error; its text would repeat the URL with its token."""
-    return type(error).__name__

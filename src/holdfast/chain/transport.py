@@ -1,0 +1,105 @@
+"""Carries one JSON-RPC body to a node and its answer back over kept-alive HTTP.
+
+Two failures are told apart, because they mean different things for what was sent: no connection
+(the node got nothing), and no usable answer (the node may have acted).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+_HEADERS: Final = {"content-type": "application/json"}
+
+
+class NotSentError(Exception):
+    """No connection was made, so no byte reached the node."""
+
+
+class LostError(Exception):
+    """Bytes went out and no usable answer came back."""
+
+
+class Transport(Protocol):
+    """One endpoint; `name` is how it may be shown, without any access token."""
+
+    @property
+    def name(self) -> str:
+        """The endpoint for people."""
+        ...
+
+    async def post(self, body: bytes, timeout_seconds: float) -> bytes:
+        """The answer to `body`; raises NotSentError or LostError."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """Limits of one endpoint: seconds to connect, and connections kept open at once."""
+
+    connect_seconds: float = 3.0
+    connections: int = 8
+
+
+class HttpTransport:
+    """The endpoint at `url` over aiohttp; connections open with the first request."""
+
+    def __init__(self, url: str, options: HttpOptions | None = None) -> None:
+        self._url = url
+        self._options = options or HttpOptions()
+        self._session: aiohttp.ClientSession | None = None
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        self._name = f"{parts.scheme}://{parts.hostname}{port}"
+
+    @property
+    def name(self) -> str:
+        """Scheme, host and port; path, user and query may hold an access token."""
+        return self._name
+
+    async def post(self, body: bytes, timeout_seconds: float) -> bytes:
+        """The answer's body.
+
+        Raises:
+            NotSentError: no connection was made.
+            LostError: a timeout, a dropped connection, or a status that is not 200.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=timeout_seconds, sock_connect=self._options.connect_seconds
+        )
+        try:
+            async with self._open().post(
+                self._url, data=body, headers=_HEADERS, timeout=timeout
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    raise LostError(f"HTTP {response.status}")
+                return await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSentError(_kind(error)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise LostError(_kind(error)) from error
+
+    async def close(self) -> None:
+        """Close the connections; a later request would open new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=self._options.connections)
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
+
+
+def _kind(error: BaseException) -> str:
+    """The kind of an error; its text would repeat the URL with its token."""
+    return type(error).__name__

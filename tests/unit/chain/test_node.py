@@ -1,0 +1,233 @@
+"""One chain through one node: every read is pinned, and what cannot be known is not guessed."""
+
+from dataclasses import replace
+
+import pytest
+from eth_abi.abi import encode as general
+
+from holdfast.chain import abi
+from holdfast.chain.multicall import Read, Reverted
+from holdfast.chain.node import BlockTag, Node
+from holdfast.chain.profiles import ChainProfile, FeeModel, ProfileKind
+from holdfast.chain.rpc import MAX_BATCH, Rpc
+from holdfast.chain.sending import SendOutcome
+from holdfast.chain.transport import LostError, NotSentError
+from holdfast.common.errors import Broken, Rejected, Transient
+from holdfast.common.evm import BlockHash, BlockRef, checksummed, keccak256
+from holdfast.common.ids import ChainId
+from holdfast.common.money import Token
+from tests.support.fake_node import FakeTransport, error, result
+
+GENESIS, HASH, PARENT = ("0x" + digit * 64 for digit in "abc")
+TX = "0x" + "d" * 64
+MULTICALL3, ALICE, BOB = (checksummed(bytes([number]) * 20) for number in (1, 2, 3))
+AT = BlockRef(7, BlockHash(HASH), 1_700_000_000)
+PIN = {"blockHash": HASH, "requireCanonical": True}
+BLOCK = {
+    "number": "0x7",
+    "hash": HASH,
+    "parentHash": PARENT,
+    "timestamp": hex(1_700_000_000),
+    "gasLimit": "0x1c9c380",
+    "gasUsed": "0x5208",
+    "baseFeePerGas": "0x7",
+    "transactions": [TX],
+}
+RECEIPT = {
+    "transactionHash": TX,
+    "blockHash": HASH,
+    "from": ALICE,
+    "status": "0x1",
+    "gasUsed": "0x5208",
+    "effectiveGasPrice": "0x7",
+    "logs": [],
+}
+PROFILE = ChainProfile(
+    chain_id=ChainId(138),
+    name="devnet",
+    kind=ProfileKind.DEVNET,
+    rpc_urls=(),
+    native=Token(ChainId(138), "ETH", 18),
+    confirmations=1,
+    block_time_seconds=0,
+    fee_model=FeeModel.EIP1559,
+    gas_price_ceiling_wei=10**9,
+    genesis_hash=BlockHash(GENESIS),
+    multicall3=MULTICALL3,
+)
+
+
+def node_of(profile=PROFILE, **methods):
+    transport = FakeTransport(**methods)
+    return Node(Rpc(transport), profile), transport
+
+
+def identity(genesis=GENESIS, version="anvil/v1"):
+    return {
+        "eth_chainId": lambda: result("0x8a"),
+        "eth_getBlockByNumber": lambda number, full: result(BLOCK | {"hash": genesis}),
+        "web3_clientVersion": lambda: result(version),
+    }
+
+
+async def test_a_node_of_the_profiles_chain_is_taken_in_one_exchange():
+    node, transport = node_of(**identity())
+    await node.connect()
+    assert transport.exchanges == 1
+
+
+async def test_a_node_of_another_chain_with_the_same_id_is_refused():
+    node, _ = node_of(**identity(genesis=PARENT))
+    with pytest.raises(Rejected) as caught:
+        await node.connect()
+    assert caught.value.code == "node.genesis"
+
+
+async def test_a_node_that_will_not_name_itself_is_not_taken():
+    node, _ = node_of(
+        **identity() | {"web3_clientVersion": lambda: error(-32_601, "no such method")}
+    )
+    with pytest.raises(Broken):
+        await node.connect()
+
+
+async def test_a_head_is_asked_for_by_how_settled_it_must_be():
+    node, transport = node_of(eth_getBlockByNumber=lambda tag, full: result(BLOCK))
+    head = await node.head(BlockTag.FINALIZED)
+    assert head.ref == AT
+    assert transport.asked == [("eth_getBlockByNumber", ["finalized", False])]
+
+
+async def test_a_block_the_node_does_not_have_yet_is_transient():
+    node, _ = node_of(eth_getBlockByNumber=lambda tag, full: result(None))
+    with pytest.raises(Transient) as caught:
+        await node.block(9)
+    assert caught.value.code == "chain.block_missing"
+
+
+async def test_receipts_are_asked_for_by_the_blocks_hash():
+    node, transport = node_of(eth_getBlockReceipts=lambda block: result([RECEIPT]))
+    (receipt,) = await node.receipts(AT)
+    assert receipt.block == AT
+    assert transport.asked == [("eth_getBlockReceipts", [HASH])]
+
+
+async def test_a_block_comes_with_its_receipts_in_one_exchange():
+    node, transport = node_of(
+        eth_getBlockByNumber=lambda tag, full: result(BLOCK),
+        eth_getBlockReceipts=lambda block: result([RECEIPT]),
+    )
+    block = await node.block_receipts(7)
+    assert block.head.ref == AT
+    assert [receipt.tx_hash for receipt in block.receipts] == [TX]
+    assert transport.exchanges == 1
+
+
+@pytest.mark.parametrize("entries", [[], [RECEIPT | {"transactionHash": PARENT}]])
+async def test_receipts_of_another_fork_than_the_head_are_not_taken(entries):
+    node, _ = node_of(
+        eth_getBlockByNumber=lambda tag, full: result(BLOCK),
+        eth_getBlockReceipts=lambda block: result(entries),
+    )
+    with pytest.raises(Transient) as caught:
+        await node.block_receipts(7)
+    assert caught.value.code == "chain.reorged"
+
+
+def aggregate(*answers):
+    return result("0x" + general(["(bool,bytes)[]"], [answers]).hex())
+
+
+async def test_reads_are_one_call_to_multicall_pinned_by_hash():
+    number = (42).to_bytes(32)
+    node, transport = node_of(eth_call=lambda call, at: aggregate((True, number), (False, b"")))
+    reads = [Read(ALICE, b"", abi.uint), Read(BOB, b"", abi.uint, allow_failure=True)]
+    assert await node.read(reads, AT) == [42, Reverted("reverted without a reason", b"")]
+    ((method, (call, pin)),) = transport.asked
+    assert (method, call["to"], pin) == ("eth_call", MULTICALL3, PIN)
+
+
+async def test_reads_past_the_gas_of_one_call_go_out_as_two_in_one_exchange():
+    one = (1).to_bytes(32)
+    node, transport = node_of(eth_call=lambda call, at: aggregate((True, one)))
+    assert await node.read([Read(ALICE, b"", abi.uint, gas=15_000_000)] * 2, AT) == [1, 1]
+    assert (len(transport.asked), transport.exchanges) == (2, 1)
+
+
+async def test_a_read_at_a_block_that_was_reorged_away_is_transient():
+    node, _ = node_of(eth_call=lambda call, at: error(-32_000, "hash is not currently canonical"))
+    with pytest.raises(Transient) as caught:
+        await node.read([Read(ALICE, b"", abi.uint)], AT)
+    assert caught.value.code == "chain.block_gone"
+
+
+async def test_balances_are_by_account():
+    node, _ = node_of(
+        eth_call=lambda call, at: aggregate(*((True, n.to_bytes(32)) for n in (5, 6)))
+    )
+    assert await node.native_balances([ALICE, BOB], AT) == {ALICE: 5, BOB: 6}
+
+
+async def test_nonces_are_by_account_and_pinned():
+    node, transport = node_of(
+        eth_getTransactionCount=lambda account, at: result("0x9" if account == ALICE else "0x0")
+    )
+    assert await node.nonces([ALICE, BOB], AT) == {ALICE: 9, BOB: 0}
+    assert all(params[1] == PIN for _, params in transport.asked)
+
+
+async def test_an_account_without_code_has_no_code_hash():
+    node, _ = node_of(
+        eth_getCode=lambda account, at: result("0x6001" if account == ALICE else "0x")
+    )
+    expected = "0x" + keccak256(b"\x60\x01").hex()
+    assert await node.code_hashes([ALICE, BOB], AT) == {ALICE: expected, BOB: ""}
+
+
+async def test_sends_are_answered_one_by_one_in_one_exchange():
+    answers = {"0x01": result(TX), "0x02": error(-32_003, "nonce too low")}
+    node, transport = node_of(eth_sendRawTransaction=lambda raw: answers[raw])
+    first, second = await node.send_raw([b"\x01", b"\x02"])
+    assert first.outcome is SendOutcome.ACCEPTED
+    assert second.outcome is SendOutcome.NONCE_TOO_LOW
+    assert transport.exchanges == 1
+
+
+@pytest.mark.parametrize("failure", [LostError("TimeoutError"), NotSentError("refused")])
+async def test_a_send_that_nobody_answered_has_an_unknown_outcome(failure):
+    node, transport = node_of()
+    transport.fails_with = failure
+    (answer,) = await node.send_raw([b"\x01"])
+    assert answer.outcome is SendOutcome.UNKNOWN
+    assert str(failure) in answer.text
+
+
+async def test_answers_of_one_part_survive_that_the_next_is_lost():
+    class DiesLater(FakeTransport):
+        async def post(self, body, timeout_seconds):
+            if self.exchanges == 1:
+                raise LostError("dropped")
+            return await super().post(body, timeout_seconds)
+
+    node = Node(Rpc(DiesLater(eth_sendRawTransaction=lambda raw: result(TX))), PROFILE)
+    answers = await node.send_raw([b"\x01"] * (MAX_BATCH + 1))
+    outcomes = [answer.outcome for answer in answers]
+    assert outcomes == [SendOutcome.ACCEPTED] * MAX_BATCH + [SendOutcome.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("model", "tip"), [(FeeModel.EIP1559, 3), (FeeModel.LEGACY, 5), (FeeModel.ZERO_GAS, 0)]
+)
+async def test_the_tip_follows_the_chains_fee_model(model, tip):
+    node, _ = node_of(
+        replace(PROFILE, fee_model=model),
+        eth_maxPriorityFeePerGas=lambda: result("0x3"),
+        eth_gasPrice=lambda: result("0x5"),
+    )
+    assert await node.suggest_tip_wei() == tip
+
+
+async def test_closing_closes_the_connections():
+    node, transport = node_of()
+    await node.close()
+    assert transport.closed
