@@ -1,0 +1,102 @@
+"""The ledger against the chain, line by line and to the base unit; pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holdfast.common.evm import BlockRef
+from holdfast.common.ids import DealId
+from holdfast.common.money import Token, TokenAmount
+from holdfast.ledger.model import Account, Balances, Book
+from holdfast.ledger.ports import ChainBalances
+
+_SEEN_TOGETHER = {Account.CLAIM_HELD: Account.WALLET, Account.CLAIM_QUEUED: Account.QUEUE}
+"""A claim is where it was before it was called one: the chain cannot tell the two apart."""
+
+_PROVED = frozenset(
+    {Account.WALLET, Account.COLLATERAL, Account.QUEUE, Account.DEBT, Account.RETURNED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One account in one token: what the ledger says, what the chain shows, both as a debit."""
+
+    account: Account
+    ledger: TokenAmount
+    chain: TokenAmount
+    mismatch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Every line of a deal at one block."""
+
+    deal_id: DealId
+    at: BlockRef
+    lines: tuple[Line, ...]
+
+    @property
+    def mismatch_wei(self) -> int:
+        """How far ledger and chain are apart: the sum over all lines, in base units."""
+        return sum(line.mismatch for line in self.lines)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every line agrees to the base unit."""
+        return self.mismatch_wei == 0
+
+    @property
+    def mismatches(self) -> tuple[Line, ...]:
+        """The lines that do not agree."""
+        return tuple(line for line in self.lines if line.mismatch)
+
+
+def reconciled(
+    book: Book, balances: Balances, chain: ChainBalances, *, core_booked: int
+) -> Reconciliation:
+    """Every asset and debt of the deal against what the chain shows at the same block.
+
+    Every account that the chain can show is compared, whether or not the other side knows it.
+    `core_booked` is the wei booked on the core address over all open deals, which it must hold.
+    """
+    shown = dict(_shown(book, chain))
+    told = _told(balances)
+    keys = {*shown, *(key for key in told if key[0] is not Account.RETURNED)}
+    lines = [
+        _line(account, token, told.get((account, token), 0), shown.get((account, token), 0))
+        for account, token in sorted(keys, key=lambda key: (key[0], key[1].symbol))
+    ]
+    core = _core_line(book.tokens.native, core_booked, chain.core)
+    return Reconciliation(book.deal_id, chain.at, (core, *lines))
+
+
+def _shown(book: Book, chain: ChainBalances) -> Iterator[tuple[tuple[Account, Token], int]]:
+    tokens = book.tokens
+    yield (Account.WALLET, tokens.native), chain.native
+    yield (Account.WALLET, tokens.weth), chain.weth
+    yield (Account.WALLET, tokens.usdt), chain.usdt
+    yield (Account.WALLET, tokens.usdtz), chain.usdtz
+    yield (Account.COLLATERAL, tokens.weth), chain.collateral
+    yield (Account.DEBT, tokens.usdt), -chain.debt
+    yield (Account.QUEUE, tokens.usdtz), chain.queued
+    for amount in chain.received:
+        yield (Account.RETURNED, amount.token), amount.units
+
+
+def _told(balances: Balances) -> dict[tuple[Account, Token], int]:
+    told: dict[tuple[Account, Token], int] = {}
+    for (account, token), held in balances.held.items():
+        seen = _SEEN_TOGETHER.get(account, account)
+        if seen in _PROVED:
+            told[seen, token] = told.get((seen, token), 0) + held.units
+    return told
+
+
+def _line(account: Account, token: Token, ledger: int, chain: int) -> Line:
+    return Line(account, TokenAmount(token, ledger), TokenAmount(token, chain), abs(ledger - chain))
+
+
+def _core_line(native: Token, booked: int, held: int) -> Line:
+    """Core may hold more than is booked, never less."""
+    missing = max(0, booked - held)
+    return Line(Account.CORE, TokenAmount(native, booked), TokenAmount(native, held), missing)

@@ -1,0 +1,23 @@
+"""The ledger in Postgres."""
+
+from holdfast.ledger.store.journal import (
+    Standing,
+    core_booked,
+    digests,
+    insert_entries,
+    lock_core,
+    standing,
+)
+from holdfast.ledger.store.reconciliations import insert_reconciliation
+from holdfast.ledger.store.tables import TRIGGERS
+
+__all__ = [
+    "TRIGGERS",
+    "Standing",
+    "core_booked",
+    "digests",
+    "insert_entries",
+    "insert_reconciliation",
+    "lock_core",
+    "standing",
+]

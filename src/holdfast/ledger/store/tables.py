@@ -1,0 +1,137 @@
+"""The ledger's tables, and the statements that keep them append-only and balanced."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+from holdfast.common.append_only import append_only
+from holdfast.common.db import Units, metadata
+
+
+def _created() -> Column[Any]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("entry_id", Uuid, primary_key=True),
+    Column("deal_id", Uuid, nullable=False),
+    Column("participant_bank_id", Text, nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("leg_id", Uuid, nullable=True),
+    Column("tx_hash", Text, nullable=True),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    Column("block_timestamp", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    _created(),
+    # One booking per transaction and deal, whatever is posted again after a crash.
+    UniqueConstraint("deal_id", "reference"),
+)
+
+ledger_postings = Table(
+    "ledger_postings",
+    metadata,
+    Column("entry_id", Uuid, ForeignKey("ledger_entries.entry_id"), primary_key=True),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("deal_id", Uuid, nullable=False, index=True),
+    Column("participant_bank_id", Text, nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("decimals", SmallInteger, nullable=False),
+    Column("token_address", Text, nullable=True),
+    Column("holder", Text, nullable=True),
+    Column("units", Units, nullable=False),
+    Column("scaled", Units, nullable=False),
+    _created(),
+    Index(
+        "ix_ledger_postings_core",
+        "chain_id",
+        "holder",
+        postgresql_include=["units"],
+        postgresql_where=text("account = 'asset/core'"),
+    ),
+)
+
+ledger_reconciliations = Table(
+    "ledger_reconciliations",
+    metadata,
+    Column("reconciliation_id", BigInteger, Identity(), primary_key=True),
+    Column("deal_id", Uuid, nullable=False),
+    Column("participant_bank_id", Text, nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    Column("block_timestamp", BigInteger, nullable=False),
+    Column("mismatch_units", Units, nullable=False),
+    _created(),
+    Index(None, "deal_id", "block_number"),
+)
+
+ledger_reconciliation_lines = Table(
+    "ledger_reconciliation_lines",
+    metadata,
+    Column(
+        "reconciliation_id",
+        BigInteger,
+        ForeignKey("ledger_reconciliations.reconciliation_id"),
+        primary_key=True,
+    ),
+    Column("account", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    Column("ledger_units", Units, nullable=False),
+    Column("chain_units", Units, nullable=False),
+    Column("mismatch_units", Units, nullable=False),
+    _created(),
+)
+
+_REFUSE_UNBALANCED = """
+CREATE OR REPLACE FUNCTION ledger_refuse_unbalanced() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM added GROUP BY entry_id, symbol, token_address HAVING sum(units) <> 0
+  ) THEN
+    RAISE EXCEPTION 'a journal entry does not sum to zero'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$
+""".strip()
+
+_BALANCED = """
+CREATE OR REPLACE TRIGGER balanced AFTER INSERT ON ledger_postings REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_unbalanced()
+""".strip()
+
+TRIGGERS: tuple[str, ...] = (
+    *append_only("ledger_entries"),
+    *append_only("ledger_postings"),
+    *append_only("ledger_reconciliations"),
+    *append_only("ledger_reconciliation_lines"),
+    _REFUSE_UNBALANCED,
+    _BALANCED,
+)
+"""Statements for the migration that creates the tables, in order.
+
+An entry's postings are written in one statement, so that a statement's rows must sum to zero.
+"""
