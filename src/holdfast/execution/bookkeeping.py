@@ -1,3 +1,191 @@
 """Writes one advance: settled legs, ledger entries, reconciliation, steps and the deal's row."""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from holdfast.common.money import Token, TokenAmount
+from holdfast.execution.store.legs import record_steps, settle_legs
+from holdfast.ledger import service as ledger
+from holdfast.ledger.model import Book
+from holdfast.ledger.pnl import Marks, profit_and_loss
+from holdfast.ledger.postings import entries_for
+from holdfast.model.deal import TERMINAL, DealEvent, DealStatus
+from holdfast.model.leg import Leg, LegStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from holdfast.common.db import Session
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.records import DealRecord, LegRecord
+    from holdfast.execution.script import Changed
+    from holdfast.execution.settlement import Settlement
+    from holdfast.execution.store.deals import DealStore
+    from holdfast.ledger.model import Balances, JournalEntry, TokenBook
+    from holdfast.ledger.reconciliation import Reconciliation
+    from holdfast.model.deal import Step
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_CLAIM_STATES = frozenset({DealStatus.HOLDING, DealStatus.COMPLETED_WITH_CLAIM})
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """Keeps legs, ledger, steps and the deal's row in step, in the caller's transaction."""
+
+    deals: DealStore
+    tokens: TokenBook
+
+    def book(self, deal: DealRecord) -> Book:
+        """The deal's ledger."""
+        return Book(deal.deal_id, deal.bank, deal.chain_id, deal.plan.accounts, self.tokens)
+
+    async def settle(
+        self,
+        session: Session,
+        settlement: Settlement,
+        changes: Sequence[Changed],
+        *,
+        after: DealRecord,
+        seen: Seen,
+    ) -> Balances | None:
+        """Book what was mined and compare with the chain; None when nothing happened.
+
+        Raises:
+            Rejected: `ledger.core_short` when the core address cannot carry this deal as well.
+        """
+        book = self.book(after)
+        if any(changed.event is DealEvent.START for changed in changes):
+            core = after.plan.terms.split.core
+            held, at = seen.balances.core, seen.head.ref
+            await ledger.book_core(session, book, core, held_wei=held, at=at)
+        if settlement.settled:
+            await settle_legs(session, settlement.settled)
+        if not settlement.settled and not changes:
+            return None
+        settled = await ledger.settle(
+            session,
+            book,
+            self._entries(book, settlement),
+            seen.indexes,
+            seen.balances,
+            is_claim=after.status in _CLAIM_STATES,
+        )
+        if not settled.reconciliation.is_exact:
+            _report_mismatch(settled.reconciliation)
+        if after.status in TERMINAL:
+            await ledger.release_core(session, book, seen.head.ref)
+        return settled.balances
+
+    async def save(
+        self,
+        session: Session,
+        deal: DealRecord,
+        seen: Seen,
+        *,
+        wake_at: datetime | None,
+        balances: Balances | None,
+        touched: frozenset[Step],
+    ) -> None:
+        """Write the deal's row and the steps that moved."""
+        trouble = deal.trouble
+        row: dict[str, Any] = {
+            "status": str(deal.status),
+            "hold_reason": str(deal.hold_reason) if deal.hold_reason else None,
+            "group_id": deal.group_id,
+            "borrow_waived": deal.borrow_waived,
+            "trouble_kind": str(trouble.kind) if trouble else None,
+            "trouble_times": trouble.times if trouble else 0,
+            "trouble_text": deal.trouble_text if trouble else None,
+            "current_ltv_bps": seen.ltv_bps,
+            "usdtz_exposure": seen.position.claim,
+            "last_block": deal.last_block,
+            "wake_at": wake_at,
+        }
+        if balances is not None:
+            row["profit_usd8"] = self._profit(balances, seen)
+        await self.deals.change(session, deal, row)
+        steps = _step_rows(deal, touched)
+        if steps:
+            await record_steps(session, deal.deal_id, steps)
+
+    def _entries(self, book: Book, settlement: Settlement) -> list[JournalEntry]:
+        return [
+            entry
+            for leg, receipt in settlement.receipts
+            for entry in entries_for(book, self._leg(leg), leg.status, receipt)
+        ]
+
+    def _leg(self, record: LegRecord) -> Leg:
+        known = (self.tokens.native, *self.tokens.contracts)
+        by_symbol = {token.symbol: token for token in known}
+        return Leg(
+            leg_id=record.leg_id,
+            step=record.step,
+            kind=record.kind,
+            sender=record.sender,
+            call=record.call,
+            gas_limit=record.gas_limit,
+            label=record.label,
+            recipient=record.recipient,
+            amount=_amount(by_symbol, record.token, record.amount),
+            min_out=_amount(by_symbol, record.min_out_token, record.min_out),
+            deadline=record.deadline,
+        )
+
+    def _profit(self, balances: Balances, seen: Seen) -> int:
+        """In dollars times 1e8; tokens still held count for nothing here."""
+        nothing = TokenAmount(self.tokens.usdt, 0)
+        marks = Marks(eth=seen.eth_price, claim_value=nothing, usdt=seen.cash_price)
+        return profit_and_loss(self.tokens, balances, marks).total
+
+
+def _amount(
+    by_symbol: Mapping[str, Token], symbol: str | None, units: int | None
+) -> TokenAmount | None:
+    if symbol is None or units is None:
+        return None
+    return TokenAmount(by_symbol[symbol], units)
+
+
+def _step_rows(deal: DealRecord, touched: frozenset[Step]) -> list[dict[str, Any]]:
+    by_step: defaultdict[Step, list[LegRecord]] = defaultdict(list)
+    for leg in deal.legs:
+        by_step[leg.step].append(leg)
+    return [_step_row(step, by_step[step], deal) for step in sorted(touched)]
+
+
+def _step_row(step: Step, legs: Sequence[LegRecord], deal: DealRecord) -> dict[str, Any]:
+    running = not legs or any(leg.status is LegStatus.SENT for leg in legs)
+    failed = not running and legs[-1].status is not LegStatus.LANDED
+    return {
+        "step": int(step),
+        "status": "running" if running else "failed" if failed else "done",
+        "result": {
+            "legs": len(legs),
+            "landed": sum(leg.status is LegStatus.LANDED for leg in legs),
+            "last_block": max((leg.block_number or 0 for leg in legs), default=0),
+            "gas_used": sum(leg.gas_used or 0 for leg in legs),
+        },
+        "error": deal.trouble_text if failed else None,
+        "executed_at": None,
+    }
+
+
+def _report_mismatch(reconciliation: Reconciliation) -> None:
+    _log.error(
+        "ledger.mismatch",
+        mismatch_wei=reconciliation.mismatch_wei,
+        block=reconciliation.at.number,
+        lines=[
+            f"{line.account}: ledger {line.ledger}, chain {line.chain}"
+            for line in reconciliation.mismatches
+        ],
+    )

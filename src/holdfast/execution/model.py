@@ -15,9 +15,9 @@ _HOMEWARD = (LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NAT
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """An allowance that is not back to zero."""
+    """An allowance that is not back to zero; `token` is the contract's address."""
 
-    token: str
+    token: Address
     spender: Address
 
 

@@ -61,7 +61,9 @@ class Task:
         return self.seen.head.ref.timestamp + DEADLINE_SECONDS
 
 
-async def legs_of(node: Node, task: Task, move: Move) -> Sequence[Leg]:
+async def legs_of(  # noqa: C901, PLR0911, PLR0912 - one arm a move, proved whole by assert_never
+    node: Node, task: Task, move: Move
+) -> Sequence[Leg]:
     """The legs of `move` in the order they must be mined.
 
     Raises:

@@ -25,6 +25,7 @@ class LegRecord:
     label: str
     status: LegStatus
     sender: Address
+    recipient: Address
     call: Call
     token: str | None
     amount: int | None

@@ -123,18 +123,28 @@ class Advance:
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal
         group_id = new_group_id() if prepared.legs else None
+        deal = replace(prepared.deal, group_id=group_id)
+        touched = frozenset(leg.step for leg in (*prepared.settlement.legs, *prepared.legs))
         async with self.db.begin() as session:
             await self.deals.lock(session, before)
-            await self.books.settle(session, prepared.settlement, prepared.seen)
+            balances = await self.books.settle(
+                session,
+                prepared.settlement,
+                prepared.script.changes,
+                after=deal,
+                seen=prepared.seen,
+            )
             await self._record_changes(session, prepared)
             if group_id is not None:
-                await self.account.send(
-                    session, prepared.deal, group_id, prepared.legs, seen=prepared.seen
-                )
-                self.at("advance.after_sign")
-            deal = replace(prepared.deal, group_id=group_id)
-            wake_at = self._wake_at(prepared, deal)
-            await self.books.save(session, deal, prepared.seen, wake_at)
+                await self.account.send(session, deal, group_id, prepared.legs, seen=prepared.seen)
+            await self.books.save(
+                session,
+                deal,
+                prepared.seen,
+                wake_at=self._wake_at(prepared, deal),
+                balances=balances,
+                touched=touched,
+            )
         self._tell(prepared)
 
     async def _record_changes(self, session: Session, prepared: Prepared) -> None:

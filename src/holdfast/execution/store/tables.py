@@ -108,6 +108,7 @@ legs = Table(
     Column("label", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("value_wei", Units, nullable=False),
