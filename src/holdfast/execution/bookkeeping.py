@@ -74,8 +74,8 @@ class Bookkeeping:
             session,
             book,
             self._entries(book, settlement),
-            seen.indexes,
-            seen.balances,
+            indexes=seen.indexes,
+            chain=seen.balances,
             is_claim=after.status in _CLAIM_STATES,
         )
         if not settled.reconciliation.is_exact:

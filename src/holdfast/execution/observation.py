@@ -14,7 +14,7 @@ class Seen:
     """What was read for one deal at `head`.
 
     `eth_price` and `cash_price` are the oracle's, in dollars times 1e8; `fees` is what a
-    transaction would offer now; the nonces are those of the deal's and the float's account at the same block.
+    transaction would offer now; the nonces are the deal's and the float's at the same block.
     """
 
     head: Head

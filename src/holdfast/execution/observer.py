@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.chain.multicall import eth_balance
+from holdfast.chain.multicall import Reverted, eth_balance
 from holdfast.execution.breaches import Exposure, breaches
 from holdfast.execution.model import Leftover, Position, Venues
 from holdfast.execution.observation import Seen
 from holdfast.ledger.ports import ChainBalances, Indexes
+from holdfast.model.deal import DealStatus
 from holdfast.transactions.fees import FeePolicy, quote, sweep_fee_wei
 
 if TYPE_CHECKING:
@@ -66,11 +67,36 @@ class ChainObserver:
         market = await self._market(head)
         accounts = deal.plan.accounts
         reads = self._account_reads(deal, market)
-        values, nonces = await asyncio.gather(
+        values, nonces, drift = await asyncio.gather(
             self._node.read(reads, head.ref),
             self._node.nonces([accounts.deal, accounts.float], head.ref),
+            self._drift(deal, head),
         )
-        return self._seen(deal, head, market, account=_Account(*values), nonces=nonces)
+        seen = self._seen(deal, head, market, account=_Account(*values), nonces=nonces)
+        return replace(seen, venues=replace(seen.venues, drift=drift)) if drift else seen
+
+    async def _drift(self, deal: DealRecord, head: Head) -> tuple[str, ...]:
+        """Why an approved plan that has not started no longer fits what the chain shows."""
+        if deal.status is not DealStatus.APPROVED:
+            return ()
+        envelope, parts = deal.plan.envelope, self._protocols
+        spend = envelope.terms.spend.units
+        targets = sorted({call.target for call in envelope.calls if call.code_hash})
+        (quoted,), codes = await asyncio.gather(
+            self._node.read(
+                [parts.quoter.exact_input(parts.buy_usdtz, spend, allow_failure=True)], head.ref
+            ),
+            self._node.code_hashes(targets, head.ref),
+        )
+        filled = 0 if isinstance(quoted, Reverted) else quoted.amount
+        found = {
+            "plan.expired": head.ref.timestamp > envelope.expires_at,
+            "plan.quote": filled < envelope.terms.min_tokens.units,
+            "plan.code": any(
+                call.code_hash and codes[call.target] != call.code_hash for call in envelope.calls
+            ),
+        }
+        return tuple(code for code, is_so in found.items() if is_so)
 
     async def _market(self, head: Head) -> Market:
         """The market at `head`; deals that look at the same block share one read."""

@@ -124,7 +124,8 @@ class Advance:
         before = prepared.settlement.deal
         group_id = new_group_id() if prepared.legs else None
         deal = replace(prepared.deal, group_id=group_id)
-        touched = frozenset(leg.step for leg in (*prepared.settlement.legs, *prepared.legs))
+        ended = frozenset(leg.step for leg in prepared.settlement.legs)
+        touched = ended | frozenset(leg.step for leg in prepared.legs)
         async with self.db.begin() as session:
             await self.deals.lock(session, before)
             balances = await self.books.settle(
