@@ -1,0 +1,181 @@
+"""What the operator decides: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from holdfast.common.errors import Rejected
+from holdfast.common.log import LogFormat, LogLevel
+from holdfast.common.money import Usd8, parse_decimal, to_units
+from holdfast.common.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdfast.common.redaction import Redactor
+
+PREFIX: Final = "HOLDFAST_"
+_ROOT_STATE_DIR: Final = Path("/var/lib/holdfast")
+_USD_DECIMALS: Final = 8
+_DRIVER: Final = "postgresql+psycopg://"
+
+
+def _as_usd8(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        dollars = parse_decimal(value, code="config.amount", max_decimals=_USD_DECIMALS)
+    except Rejected as error:
+        raise ValueError(error.message) from error
+    return to_units(dollars, _USD_DECIMALS)
+
+
+def _with_driver(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    for scheme in ("postgres://", "postgresql://", _DRIVER):
+        if value.startswith(scheme):
+            return _DRIVER + value.removeprefix(scheme)
+    raise ValueError("a database address starts with postgresql://")
+
+
+def _as_secret(value: object) -> object:
+    return Secret(value) if isinstance(value, str) else value
+
+
+_Dollars = Annotated[Usd8, BeforeValidator(_as_usd8)]
+_DatabaseUrl = Annotated[str, BeforeValidator(_with_driver)]
+_Hidden = Annotated[Secret[str], BeforeValidator(_as_secret)]
+
+
+class Settings(BaseModel):
+    """Every setting, checked; the variable of `sweep_seconds` is `HOLDFAST_SWEEP_SECONDS`.
+
+    Attributes:
+        database_url: a PostgreSQL to use; without it the embedded one is started.
+        state_dir: where the embedded database and other lasting files go.
+        profile: a chain profile's file, or the id of a chain that we ship a profile for.
+        rpc_url: a node to use instead of the profile's.
+        keystore: the file with the sealed seed of the deal keys.
+        keystore_passphrase: what opens it; or its file, whose last line end is dropped.
+        max_deal, loss_budget, in_flight: limits of the desk, given in dollars.
+        worker_concurrency: how many deals one worker advances at once.
+        database_pool: how many connections one process keeps.
+        sweep_seconds: how often overdue deals are looked for.
+        holding_check_seconds: how often a deal in HOLDING looks whether it may go on.
+        crash_at: a boundary at which to die, for recovery tests on a devnet alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    state_dir: Path
+    database_url: _DatabaseUrl | None = Field(default=None, repr=False)
+    profile: str | None = None
+    rpc_url: str | None = Field(default=None, repr=False, pattern=r"^(https?|wss?)://")
+    keystore: Path | None = None
+    keystore_passphrase: _Hidden | None = None
+    keystore_passphrase_file: Path | None = None
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.AUTO
+    max_deal: _Dollars | None = None
+    loss_budget: _Dollars | None = None
+    in_flight: _Dollars | None = None
+    worker_concurrency: int = Field(default=8, ge=1, le=256)
+    database_pool: int = Field(default=8, ge=1, le=100)
+    sweep_seconds: float = Field(default=5.0, gt=0, le=3600)
+    holding_check_seconds: float = Field(default=15.0, gt=0, le=3600)
+    crash_at: str | None = Field(default=None, pattern=r"^[a-z0-9_.]+(:[1-9][0-9]*)?$")
+
+    @model_validator(mode="after")
+    def _one_passphrase(self) -> Self:
+        if self.keystore_passphrase is not None and self.keystore_passphrase_file is not None:
+            raise ValueError(
+                "give HOLDFAST_KEYSTORE_PASSPHRASE or HOLDFAST_KEYSTORE_PASSPHRASE_FILE, not both"
+            )
+        return self
+
+    def passphrase(self) -> Secret[str] | None:
+        """What opens the keystore, read from its file when one is named.
+
+        Raises:
+            Rejected: `config.keystore_passphrase_file` when it cannot be read.
+        """
+        if self.keystore_passphrase_file is None:
+            return self.keystore_passphrase
+        try:
+            text = self.keystore_passphrase_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Rejected(
+                "config.keystore_passphrase_file",
+                f"cannot read {self.keystore_passphrase_file}: give a text file that this user "
+                "may read in HOLDFAST_KEYSTORE_PASSPHRASE_FILE",
+            ) from error
+        return Secret(text.removesuffix("\n").removesuffix("\r"))
+
+    def register_secrets(self, redactor: Redactor) -> None:
+        """Have every secret that these settings hold masked from now on."""
+        if (passphrase := self.passphrase()) is not None:
+            redactor.register(passphrase)
+        password = urlsplit(self.database_url or "").password
+        if password is not None:
+            redactor.register(Secret(password))
+            redactor.register(Secret(unquote(password)))
+
+
+def from_environment() -> Settings:
+    """The settings of this process."""
+    return load(os.environ)
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`; empty variables count as absent.
+
+    Raises:
+        Rejected: `config.` and the first wrong setting, or `config.unknown`; the message names
+            every wrong variable and what is wrong with it, never its value.
+    """
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and value
+    }
+    _refuse_unknown(given)
+    values: dict[str, Any] = {"state_dir": _default_state_dir(environment), **given}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error) from None  # the cause would show the values
+
+
+def _refuse_unknown(given: Mapping[str, str]) -> None:
+    unknown = sorted(set(given) - set(Settings.model_fields))
+    if unknown:
+        names = ", ".join(PREFIX + name.upper() for name in unknown)
+        raise Rejected(
+            "config.unknown",
+            f"no setting is called {names}: check the spelling, or unset it",
+            unknown=names,
+        )
+
+
+def _explained(error: ValidationError) -> Rejected:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    named = [(str(problem["loc"][0]) if problem["loc"] else "", problem) for problem in problems]
+    told = [
+        f"{PREFIX}{name.upper()}: {problem['msg']}" if name else problem["msg"]
+        for name, problem in named
+    ]
+    first = named[0][0] or "conflict"
+    return Rejected(f"config.{first}", "; ".join(told))
+
+
+def _default_state_dir(environment: Mapping[str, str]) -> Path:
+    if os.geteuid() == 0:
+        return _ROOT_STATE_DIR  # the embedded database runs as a user who enters no home
+    base = environment.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "holdfast"
