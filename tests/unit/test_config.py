@@ -95,7 +95,7 @@ def test_a_misspelt_variable_is_refused_by_name():
 
 
 def test_two_passphrases_are_refused():
-    error = rejected(**{"KEYSTORE_PASSPHRASE": SECRET, "KEYSTORE_PASSPHRASE_FILE": "/x"})
+    error = rejected(KEYSTORE_PASSPHRASE=SECRET, KEYSTORE_PASSPHRASE_FILE="/x")  # noqa: S106
     assert error.code == "config.conflict"
     assert SECRET not in str(error)
 
