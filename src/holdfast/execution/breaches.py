@@ -55,17 +55,23 @@ def breaches(
     booked = envelope.terms.split.core.units
     sheet = exposure.sheet(core_wei)
     now = ltv(sheet.debt, sheet.collateral)
-    rate = mul_div(exposure.borrow_rate, limits.stress_apr_multiple, BPS)
-    stress = Stress(
-        gap=limits.gap,
-        exit_slip=max(envelope.exit_slippage, limits.min_exit_slip),
-        apr_ray=max(limits.stress_apr * RAY_PER_BPS, rate),
-        days=envelope.request.horizon_days,
-        costs=exposure.eth_value(envelope.max_fee.units),
-    )
+    stress = stress_of(deal, exposure, limits)
     checks: list[Check] = [
         *invariants.anchor(invariants.Anchor(core_wei, booked, 0, Usd8(0), Usd8(0), 0)),
         *invariants.covered(sheet, stress, limits),
         at_most("I6.ltv", envelope.max_ltv, now, "debt over collateral"),
     ]
     return tuple(check.code for check in checks if check.is_violation)
+
+
+def stress_of(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Stress:
+    """The stress that the deal's reserve must survive at the observed rate."""
+    envelope = deal.plan.envelope
+    rate = mul_div(exposure.borrow_rate, limits.stress_apr_multiple, BPS)
+    return Stress(
+        gap=limits.gap,
+        exit_slip=max(envelope.exit_slippage, limits.min_exit_slip),
+        apr_ray=max(limits.stress_apr * RAY_PER_BPS, rate),
+        days=envelope.request.horizon_days,
+        costs=exposure.eth_value(envelope.max_fee.units),
+    )

@@ -13,7 +13,8 @@ from holdfast.signing.model import Fees
 class Seen:
     """What was read for one deal at `head`.
 
-    `eth_price` and `cash_price` are the oracle's, in dollars times 1e8; `fees` is what a
+    `eth_price` and `cash_price` are the oracle's, in dollars times 1e8; `borrow_rate` is
+    yearly, in RAY; `fees` is what a
     transaction would offer now; the nonces are the deal's and the float's at the same block.
     """
 
@@ -25,6 +26,7 @@ class Seen:
     eth_price: Usd8
     cash_price: Usd8
     ltv_bps: int
+    borrow_rate: int
     fees: Fees
     deal_nonce: int
     float_nonce: int

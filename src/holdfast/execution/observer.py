@@ -214,6 +214,7 @@ class ChainObserver:
             eth_price=market.eth_price,
             cash_price=market.cash_price,
             ltv_bps=exposure.ltv_bps,
+            borrow_rate=exposure.borrow_rate,
             fees=fees,
             deal_nonce=nonces[envelope.accounts.deal],
             float_nonce=nonces[envelope.accounts.float],

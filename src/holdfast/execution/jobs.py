@@ -1,0 +1,58 @@
+"""The sweep: wakes every deal whose time has come, which makes any lost wake-up harmless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from holdfast.common.errors import Transient
+
+if TYPE_CHECKING:
+    from holdfast.common.clock import Clock, Sleeper
+    from holdfast.common.db import Database
+    from holdfast.execution.ports import Wakes
+    from holdfast.execution.store.deals import DealStore
+
+BATCH: Final = 500
+"""Deals woken in one transaction; more follow at once in the next."""
+
+AGAIN_SECONDS: Final = 10.0
+"""When a deal that was woken is due again if nothing comes of it."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Looks for overdue deals every `seconds`."""
+
+    db: Database
+    deals: DealStore
+    wakes: Wakes
+    clock: Clock
+    sleeper: Sleeper
+    seconds: float
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a database that is away is asked again."""
+        while True:
+            try:
+                woken = await self.once()
+            except Transient as error:
+                _log.warning("sweep.postponed", reason=error.message)
+                woken = 0
+            if woken < BATCH:
+                await self.sleeper.sleep(self.seconds)
+
+    async def once(self) -> int:
+        """Wake what is due now; returns how many deals that was."""
+        now = self.clock.now()
+        later = now + timedelta(seconds=AGAIN_SECONDS)
+        async with self.db.begin() as session:
+            due = await self.deals.take_due(session, now, later, BATCH)
+            for deal_id in due:
+                await self.wakes.wake(session, deal_id)
+        return len(due)

@@ -1,0 +1,1 @@
+"""What is told of deals afterwards: legs, ledger, profit and loss, invariants."""
