@@ -38,15 +38,22 @@ def quote(policy: FeePolicy, base_fee_wei: int, tip_wei: int) -> Fees:
 
     Source: EIP-1559; the cap of 2 * base fee + tip is that of geth's transact options.
     """
-    if policy.model is FeeModel.ZERO_GAS:
-        return Fees(0, 0, is_legacy=True)
-    if base_fee_wei > policy.ceiling_wei:
+    if policy.model is not FeeModel.ZERO_GAS and base_fee_wei > policy.ceiling_wei:
         raise fee_above_ceiling(base_fee_wei, policy.ceiling_wei)
-    if policy.model is FeeModel.LEGACY:
-        price = min(base_fee_wei + tip_wei, policy.ceiling_wei)
-        return Fees(price, price, is_legacy=True)
-    cap = min(_BASE_FEE_ROOM * base_fee_wei + tip_wei, policy.ceiling_wei)
-    return Fees(cap, min(tip_wei, cap))
+    return offer(policy, base_fee_wei, tip_wei)
+
+
+def offer(policy: FeePolicy, base_fee_wei: int, tip_wei: int) -> Fees:
+    """The same, where waiting is no choice: at the ceiling even while blocks cost more."""
+    match policy.model:
+        case FeeModel.ZERO_GAS:
+            return Fees(0, 0, is_legacy=True)
+        case FeeModel.LEGACY:
+            price = min(base_fee_wei + tip_wei, policy.ceiling_wei)
+            return Fees(price, price, is_legacy=True)
+        case FeeModel.EIP1559:
+            cap = min(_BASE_FEE_ROOM * base_fee_wei + tip_wei, policy.ceiling_wei)
+            return Fees(cap, min(tip_wei, cap))
 
 
 def exact(fees: Fees) -> Fees:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.common.evm import Address, Receipt, TxHash
+    from holdfast.common.evm import Address, BlockHash, Receipt, TxHash
     from holdfast.common.ids import BankId, ChainId, DealId, GroupId, IntentId, LegId
     from holdfast.model.leg import Call, ExpectedEvent
     from holdfast.signing.model import Fees, KeyRef
@@ -110,7 +110,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """When an attempt was last broadcast: the head's number then, and epoch seconds."""
+    """When an attempt was first broadcast, and what was said to it last.
+
+    `block` is the head's number then, `at_seconds` the epoch time.
+    """
 
     block: int
     at_seconds: float
@@ -151,12 +154,52 @@ class Intent:
         """The newest attempt, the only one that is still pressed."""
         return self.attempts[-1]
 
+    @property
+    def hashes(self) -> tuple[TxHash, ...]:
+        """The hashes of all attempts; any of them may be the one that is mined."""
+        return tuple(attempt.tx_hash for attempt in self.attempts)
+
     def attempt_with(self, tx_hash: TxHash) -> Attempt:
         """The attempt that `tx_hash` is the hash of; KeyError when there is none."""
         for attempt in self.attempts:
             if attempt.tx_hash == tx_hash:
                 return attempt
         raise KeyError(tx_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One broadcast of one attempt, and its answer."""
+
+    intent_id: IntentId
+    attempt_no: int
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """An intent's next status, and what was seen that makes it so."""
+
+    intent: Intent
+    status: IntentStatus
+    evidence: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The block that the loop has followed the chain to."""
+
+    number: int
+    hash: BlockHash
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What following the chain brought; written in one transaction."""
+
+    receipts: tuple[tuple[Intent, Receipt], ...] = ()
+    changes: tuple[StatusChange, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,18 @@
-"""What the chain loop needs from the chain, the queue and the database's signals."""
+"""What the chain loop needs: the chain, durable rows, a leader's lock, a word when rows come."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from holdfast.chain.receipts import Block, Head
     from holdfast.chain.sending import SendAnswer
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockRef, Receipt, TxHash
-    from holdfast.common.ids import DealId
+    from holdfast.common.ids import DealId, IntentId
+    from holdfast.transactions.model import Attempt, Intent, Place, Progress, Send
 
 
 class Network(Protocol):
@@ -33,12 +33,12 @@ class Network(Protocol):
         """The canonical blocks from `first` to `last`, both included, in order."""
         ...
 
-    async def nonces(self, addresses: Sequence[Address], at: BlockRef) -> Mapping[Address, int]:
-        """How many transactions each account had sent up to and including block `at`."""
+    async def nonces(self, accounts: Sequence[Address], at: BlockRef) -> Mapping[Address, int]:
+        """How many transactions of each account were mined up to and including block `at`."""
         ...
 
-    async def find_receipts(self, hashes: Sequence[TxHash]) -> Mapping[TxHash, Receipt]:
-        """The receipts of those transactions that the chain has mined."""
+    async def find_receipts(self, hashes: Sequence[TxHash]) -> Sequence[Receipt]:
+        """The receipts of those transactions that are mined."""
         ...
 
     async def suggest_tip_wei(self) -> int:
@@ -50,29 +50,57 @@ class Network(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """The durable side of the loop; each call is one transaction."""
+
+    async def place(self) -> Place | None:
+        """The last block whose receipts are all written; None before the first."""
+        ...
+
+    async def live(self) -> list[Intent]:
+        """Every intent that is not final, in nonce order per sender."""
+        ...
+
+    async def to_act_on(self) -> list[Intent]:
+        """The live intents with unsent bytes or a cancellation asked for, in the same order."""
+        ...
+
+    async def sent(self, sends: Sequence[Send]) -> None:
+        """Note what was broadcast."""
+        ...
+
+    async def advance(self, progress: Progress) -> None:
+        """Write receipts, statuses and place, and wake the deals whose groups are final."""
+        ...
+
+    async def add_attempt(self, intent: Intent, attempt: Attempt) -> bool:
+        """Write a further attempt of a live intent; False when another loop was faster."""
+        ...
+
+    async def unmine(self, fork: int) -> list[IntentId]:
+        """Drop the receipts of live intents above block `fork`; returns final ones it touches."""
+        ...
+
+
 class Waker(Protocol):
     """Wakes what waits for outcomes."""
 
-    async def wake(self, session: Session, deal_id: DealId) -> None:
+    async def wake(self, session: Session, deal: DealId) -> None:
         """Have the deal advanced once the transaction of `session` commits."""
         ...
 
 
 class Announcements(Protocol):
-    """Tells that intents may have been recorded; a lost call costs the timeout, nothing else."""
+    """Tells that intents may have been recorded; a lost word costs the timeout, nothing else."""
 
-    async def wait(self, timeout_seconds: float) -> None:
-        """Return when something was announced, at the latest after the timeout."""
+    async def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Whether word came, at the latest after the timeout."""
         ...
 
 
 class Leadership(Protocol):
     """One leader per chain."""
 
-    def lead(self) -> AbstractAsyncContextManager[None]:
-        """Wait to become leader; leader inside the block."""
-        ...
-
-    async def confirm(self) -> None:
-        """Return while still leader; raises `Broken` once that can no longer be told."""
+    async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Wait to become leader, then do `work`; raises `Transient` when the lead is lost."""
         ...

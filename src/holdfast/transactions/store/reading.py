@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, and_, func, or_, select
 
-from holdfast.transactions.model import FINAL, AttemptState, IntentOutcome, IntentStatus
+from holdfast.transactions.model import FINAL, AttemptState, IntentOutcome, IntentStatus, Place
 from holdfast.transactions.store.rows import intents_of, receipt_of
 from holdfast.transactions.store.tables import attempts, cursors, intents, receipts, signers
 
@@ -119,13 +119,13 @@ async def count_live(session: Session, deal_id: DealId) -> int:
     return (await session.execute(query)).scalar_one()
 
 
-async def place(session: Session, chain_id: ChainId) -> tuple[int, str] | None:
-    """Number and hash of the last block whose receipts are all written; None before the first."""
+async def place_of(session: Session, chain_id: ChainId) -> Place | None:
+    """The last block of the chain whose receipts are all written; None before the first."""
     query = select(cursors.c.block_number, cursors.c.block_hash).where(
         cursors.c.chain_id == chain_id
     )
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else (row.block_number, row.block_hash)
+    return None if row is None else Place(row.block_number, row.block_hash)
 
 
 def _outcome(row: Any) -> IntentOutcome:  # noqa: ANN401 - a database row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,20 +14,21 @@ from holdfast.transactions.store.rows import logs_json
 from holdfast.transactions.store.tables import attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from holdfast.common.db import Session
-    from holdfast.common.evm import BlockRef, Receipt
+    from holdfast.common.evm import Receipt
     from holdfast.common.ids import ChainId, DealId, GroupId, IntentId
-    from holdfast.transactions.model import Attempt, Intent, NewIntent, Sent
+    from holdfast.transactions.model import Attempt, Intent, Place, Send, StatusChange
 
 _FINAL = sorted(FINAL)
 
 _MARK_SENT = text(f"""
     WITH sent AS (
         UPDATE attempts AS a
-        SET state = '{AttemptState.SENT}', sent_block = v.block, sent_at = to_timestamp(v.seconds),
-            delivery = v.delivery, version = a.version + 1, updated_at = now()
+        SET state = '{AttemptState.SENT}', sent_block = COALESCE(a.sent_block, v.block),
+            sent_at = COALESCE(a.sent_at, to_timestamp(v.seconds)), delivery = v.delivery,
+            version = a.version + 1, updated_at = now()
         FROM unnest(
             CAST(:ids AS uuid[]), CAST(:numbers AS smallint[]), CAST(:blocks AS bigint[]),
             CAST(:seconds AS float8[]), CAST(:deliveries AS text[])
@@ -41,16 +41,16 @@ _MARK_SENT = text(f"""
 """)  # noqa: S608 - constants only
 
 
-async def mark_sent(session: Session, sends: Sequence[tuple[IntentId, int, Sent]]) -> None:
-    """Note when attempts, named by intent and number, were broadcast and what was answered."""
+async def mark_sent(session: Session, sends: Sequence[Send]) -> None:
+    """Note when attempts were first broadcast, and what was answered last."""
     await session.execute(
         _MARK_SENT,
         {
-            "ids": [intent for intent, _, _ in sends],
-            "numbers": [number for _, number, _ in sends],
-            "blocks": [sent.block for _, _, sent in sends],
-            "seconds": [sent.at_seconds for _, _, sent in sends],
-            "deliveries": [str(sent.delivery) for _, _, sent in sends],
+            "ids": [one.intent_id for one in sends],
+            "numbers": [one.attempt_no for one in sends],
+            "blocks": [one.sent.block for one in sends],
+            "seconds": [one.sent.at_seconds for one in sends],
+            "deliveries": [str(one.sent.delivery) for one in sends],
         },
     )
 
@@ -71,15 +71,16 @@ _SAVE_RECEIPTS = text("""
 """)
 
 
-async def save_receipts(session: Session, seen: Sequence[tuple[NewIntent, Receipt]]) -> None:
+async def save_receipts(session: Session, seen: Sequence[tuple[Intent, Receipt]]) -> None:
     """Write receipts; one seen again after a reorg takes the place of the first."""
+    wishes = [intent.new for intent, _ in seen]
     found = [receipt for _, receipt in seen]
     await session.execute(
         _SAVE_RECEIPTS,
         {
-            "ids": [new.intent_id for new, _ in seen],
-            "chains": [new.chain_id for new, _ in seen],
-            "banks": [new.participant_bank_id for new, _ in seen],
+            "ids": [new.intent_id for new in wishes],
+            "chains": [new.chain_id for new in wishes],
+            "banks": [new.participant_bank_id for new in wishes],
             "hashes": [one.tx_hash for one in found],
             "numbers": [one.block.number for one in found],
             "block_hashes": [one.block.hash for one in found],
@@ -91,15 +92,6 @@ async def save_receipts(session: Session, seen: Sequence[tuple[NewIntent, Receip
             "logs": [logs_json(one) for one in found],
         },
     )
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """An intent's next status, and what was seen that makes it so."""
-
-    intent_id: IntentId
-    status: IntentStatus
-    evidence: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 _SET_STATUSES = text("""
@@ -121,7 +113,7 @@ async def set_statuses(session: Session, changes: Sequence[StatusChange]) -> lis
     changed = await session.execute(
         _SET_STATUSES,
         {
-            "ids": [change.intent_id for change in changes],
+            "ids": [change.intent.intent_id for change in changes],
             "statuses": [str(change.status) for change in changes],
             "evidence": [orjson.dumps(change.evidence).decode() for change in changes],
             "final": _FINAL,
@@ -216,6 +208,6 @@ _MOVE = text("""
 """)
 
 
-async def move_to(session: Session, chain_id: ChainId, block: BlockRef) -> None:
-    """Note that every receipt up to `block` is written."""
-    await session.execute(_MOVE, {"chain_id": chain_id, "number": block.number, "hash": block.hash})
+async def move_to(session: Session, chain_id: ChainId, place: Place) -> None:
+    """Note that every receipt up to `place` is written."""
+    await session.execute(_MOVE, {"chain_id": chain_id, "number": place.number, "hash": place.hash})

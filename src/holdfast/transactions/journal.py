@@ -1,0 +1,93 @@
+"""The loop's durable side on Postgres: every method is one short transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.transactions.model import FINAL, IntentStatus
+from holdfast.transactions.store import reading, updating
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.common.boundary import Boundary
+    from holdfast.common.db import Database, Session
+    from holdfast.common.ids import ChainId, DealId, IntentId
+    from holdfast.transactions.model import Attempt, Intent, Place, Progress, Send, StatusChange
+    from holdfast.transactions.ports import Waker
+
+
+class PostgresJournal:
+    """The intents of one chain."""
+
+    def __init__(
+        self, database: Database, chain_id: ChainId, waker: Waker, boundary: Boundary
+    ) -> None:
+        self._database = database
+        self._chain_id = chain_id
+        self._waker = waker
+        self._boundary = boundary
+
+    async def place(self) -> Place | None:
+        """The last block whose receipts are all written; None before the first."""
+        async with self._database.begin() as session:
+            return await reading.place_of(session, self._chain_id)
+
+    async def live(self) -> list[Intent]:
+        """Every intent that is not final, in nonce order per sender."""
+        async with self._database.begin() as session:
+            return await reading.live_intents(session, self._chain_id)
+
+    async def to_act_on(self) -> list[Intent]:
+        """The live intents with unsent bytes or a cancellation asked for, in the same order."""
+        async with self._database.begin() as session:
+            return await reading.intents_to_act_on(session, self._chain_id)
+
+    async def sent(self, sends: Sequence[Send]) -> None:
+        """Note what was broadcast."""
+        async with self._database.begin() as session:
+            await updating.mark_sent(session, sends)
+
+    async def advance(self, progress: Progress) -> None:
+        """Write receipts, statuses and place, and wake the deals whose groups are final.
+
+        A deal with an ambiguous intent is woken too: it may have to hold.
+        """
+        self._boundary("tx.before_receipts")
+        async with self._database.begin() as session:
+            if progress.receipts:
+                await updating.save_receipts(session, progress.receipts)
+            if progress.changes:
+                await self._change(session, progress.changes)
+            if progress.place is not None:
+                await updating.move_to(session, self._chain_id, progress.place)
+            self._boundary("tx.in_receipts")
+        self._boundary("tx.after_receipts")
+
+    async def add_attempt(self, intent: Intent, attempt: Attempt) -> bool:
+        """Write a further attempt of a live intent; False when another loop was faster."""
+        async with self._database.begin() as session:
+            return await updating.add_attempt(session, intent, attempt)
+
+    async def unmine(self, fork: int) -> list[IntentId]:
+        """Drop the receipts of live intents above block `fork`; returns final ones it touches."""
+        async with self._database.begin() as session:
+            return await updating.drop_receipts(session, self._chain_id, fork)
+
+    async def _change(self, session: Session, changes: Sequence[StatusChange]) -> None:
+        groups = await updating.set_statuses(session, changes)
+        final = [change.intent for change in changes if change.status in FINAL]
+        unsent = [intent.intent_id for intent in final if intent.last.sent is None]
+        if unsent:
+            await updating.supersede(session, unsent)
+        deals = _unclear(changes)
+        if final and groups:
+            deals.update(await updating.finished_deals(session, groups))
+        for deal in sorted(deals):
+            await self._waker.wake(session, deal)
+
+
+def _unclear(changes: Sequence[StatusChange]) -> set[DealId]:
+    return {
+        change.intent.new.deal_id for change in changes if change.status is IntentStatus.AMBIGUOUS
+    }

@@ -1,0 +1,118 @@
+"""One chain's loop: a single leader sends what is recorded and settles it by what the chain shows.
+
+Start-up is recovery: live intents and the last block followed are read from the journal, missed
+blocks are read, and bytes that are not mined go out again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from holdfast.common.errors import Transient
+from holdfast.transactions.model import Place
+from holdfast.transactions.parts import RETRY_SECONDS, Shared
+from holdfast.transactions.sender import Sender
+from holdfast.transactions.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.transactions.parts import Parts
+    from holdfast.transactions.ports import Announcements, Leadership
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ChainLoop:
+    """Runs while it leads; several processes may run one for the same chain, and one works."""
+
+    def __init__(self, parts: Parts, leadership: Leadership, announcements: Announcements) -> None:
+        self._parts = parts
+        self._leadership = leadership
+        self._announcements = announcements
+
+    async def run(self) -> None:
+        """Lead, and do the work until cancelled.
+
+        Raises:
+            Transient: `leader.lost`; another process may lead by now: end or start again.
+            Broken: a guarantee does not hold; end the process.
+        """
+        await self._leadership.lead(self.work)
+
+    async def work(self) -> None:
+        """Send and follow, without asking for the lead: what `run` does once it leads."""
+        sender, watcher, shared = await self._started()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(shared), name="tx.listen")
+            group.create_task(self._send(sender, shared), name="tx.send")
+            group.create_task(self._watch(watcher, shared), name="tx.watch")
+
+    async def _started(self) -> tuple[Sender, Watcher, Shared]:
+        while True:
+            try:
+                return await start(self._parts)
+            except Transient as error:
+                await _pause(error)
+
+    async def _listen(self, shared: Shared) -> None:
+        while True:
+            await self._announcements.wait()
+            shared.to_send.set()
+
+    async def _send(self, sender: Sender, shared: Shared) -> None:
+        while True:
+            shared.to_send.clear()
+            if await _tried(sender.step) is not None:
+                await shared.to_send.wait()
+
+    async def _watch(self, watcher: Watcher, shared: Shared) -> None:
+        while True:
+            shared.to_look.clear()
+            if await _tried(watcher.step) is False:
+                await _wait(shared.to_look, self._parts.pace.head)
+
+
+async def start(parts: Parts) -> tuple[Sender, Watcher, Shared]:
+    """Sender and watcher as the journal left them.
+
+    Raises:
+        Transient: node or journal did not answer.
+    """
+    head = await parts.network.head()
+    place = await parts.journal.place() or Place(head.ref.number, head.ref.hash)
+    shared = Shared(head)
+    shared.live.put(await parts.journal.live())
+    log.info(
+        "tx.started",
+        chain_id=parts.chain_id,
+        block=place.number,
+        head=head.ref.number,
+        live=len(shared.live),
+    )
+    return Sender(parts, shared), Watcher(parts, shared, place), shared
+
+
+async def _tried(step: Callable[[], Awaitable[int]]) -> int | None:
+    """What `step` returns; None after a failure in which nothing was lost, and a pause."""
+    try:
+        return await step()
+    except Transient as error:
+        await _pause(error)
+        return None
+
+
+async def _pause(error: Transient) -> None:
+    log.warning("tx.retry", **error.as_dict())
+    await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

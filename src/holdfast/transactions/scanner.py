@@ -1,0 +1,135 @@
+"""Looks at every live intent from time to time: what is not mined needs a push, or is in dispute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.transactions.model import Place, Progress
+from holdfast.transactions.presser import Presser
+from holdfast.transactions.send_state import (
+    Action,
+    Broadcast,
+    Cancel,
+    Rebroadcast,
+    Replace,
+    Seen,
+    Stuck,
+    Unclear,
+    confirm,
+    decide,
+    is_push_due,
+)
+from holdfast.transactions.verdicts import changes_of, log_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.receipts import Head
+    from holdfast.common.evm import Receipt
+    from holdfast.transactions.model import Intent
+    from holdfast.transactions.parts import Parts, Shared
+
+
+class Scanner:
+    """The patient half of the watcher: deadlines, replacements, repeats, foreign nonces."""
+
+    def __init__(self, parts: Parts, shared: Shared) -> None:
+        self._parts = parts
+        self._shared = shared
+        self._presser = Presser(parts, shared)
+        now = parts.clock.monotonic_seconds()
+        self._scanned, self._reloaded, self._placed = now - parts.pace.scan, now, now
+
+    async def write(self, progress: Progress) -> None:
+        """Write what was found, then let memory follow."""
+        async with self._shared.gate:
+            await self._parts.journal.advance(progress)
+            self._shared.live.apply(progress.receipts, progress.changes)
+        if progress.place is not None:
+            self._placed = self._parts.clock.monotonic_seconds()
+
+    async def scan_when_due(self, head: Head) -> None:
+        """Scan if it is time or asked for; `head` is the newest block whose receipts are known.
+
+        Raises:
+            Transient: node or journal did not answer.
+        """
+        now = self._parts.clock.monotonic_seconds()
+        if now - self._scanned < self._parts.pace.scan and not self._shared.scan_wanted:
+            return
+        self._scanned, self._shared.scan_wanted = now, False
+        if now - self._reloaded >= self._parts.pace.reload:
+            await self._reload()
+            self._reloaded = now
+        if len(self._shared.live) > 0:
+            await self._scan(head)
+        if now - self._placed >= self._parts.pace.place:
+            await self.write(Progress(place=Place(head.ref.number, head.ref.hash)))
+
+    async def _reload(self) -> None:
+        async with self._shared.gate:
+            self._shared.live.replace_all(await self._parts.journal.live())
+
+    async def _scan(self, head: Head) -> None:
+        network, live = self._parts.network, self._shared.live
+        nonces = await network.nonces(live.senders(), head.ref)
+        tip = await network.suggest_tip_wei()
+        decided: list[tuple[Intent, Action]] = []
+        for intent in live.all():
+            nonce = nonces.get(intent.new.sender)
+            if nonce is not None:  # one recorded since the nonces were read waits for the next scan
+                decided.append(
+                    (intent, self._decided(intent, self._seen(intent, head, nonce, tip)))
+                )
+        disputed = [one for one, action in decided if isinstance(action, Unclear)]
+        found = await self._search(disputed)
+        resolved = {
+            one.intent_id: (one, confirm(one, receipt, head.ref, nonces[one.new.sender]))
+            for one, receipt in found
+        }
+        await self._act([resolved.get(pair[0].intent_id, pair) for pair in decided], found)
+
+    def _decided(self, intent: Intent, seen: Seen) -> Action:
+        parts = self._parts
+        action = decide(intent, seen, parts.fee_model, parts.patience)
+        is_stuck = isinstance(action, Stuck)
+        if isinstance(action, Rebroadcast) or (
+            is_stuck and is_push_due(intent.last, seen, parts.patience)
+        ):
+            self._shared.live.push_again(intent, intent.last)
+        return action
+
+    async def _search(self, disputed: Sequence[Intent]) -> list[tuple[Intent, Receipt]]:
+        """Receipts that following the blocks missed; a find proves, and no find proves nothing."""
+        hashes = [tx_hash for one in disputed if one.receipt is None for tx_hash in one.hashes]
+        if not hashes:
+            return []
+        return self._shared.live.mined(await self._parts.network.find_receipts(hashes))
+
+    async def _act(
+        self, decided: Sequence[tuple[Intent, Action]], found: Sequence[tuple[Intent, Receipt]]
+    ) -> None:
+        changes = changes_of(decided)
+        if changes or found:
+            await self.write(Progress(tuple(found), changes))
+            log_changes(changes)
+        for intent, action in decided:
+            match action:
+                case Replace() | Cancel():
+                    await self._presser.press(intent, action)
+                case Broadcast() | Rebroadcast() | Stuck():
+                    self._shared.to_send.set()
+                case _:
+                    pass
+
+    def _seen(self, intent: Intent, head: Head, account_nonce: int, tip: int) -> Seen:
+        live = self._shared.live
+        return Seen(
+            block=head.ref,
+            base_fee_wei=head.base_fee_wei,
+            tip_wei=tip,
+            account_nonce=account_nonce,
+            passed_since=live.passed_since(intent, account_nonce, head.ref.number),
+            now_seconds=self._parts.clock.now().timestamp(),
+            pushed_seconds=live.pushed_seconds(intent),
+        )

@@ -1,0 +1,261 @@
+"""What to do next about one live intent: pure, with everything observed handed in.
+
+The chain decides, never the answer to a broadcast: an intent settles only when its event, the
+account's nonce and a receipt at the required depth agree, and where they do not it is unclear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from holdfast.transactions.fees import FeePolicy, offer, replacement
+from holdfast.transactions.model import Attempt, Delivery, Intent, IntentStatus, Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdfast.chain.profiles import FeeModel
+    from holdfast.common.evm import BlockRef, Receipt
+    from holdfast.signing.model import Fees
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait before acting again.
+
+    Args:
+        blocks: for an attempt whose cap is under the base fee, before it is replaced.
+        seconds: for the account's next transaction, before it is replaced whatever the base fee.
+        push_seconds: before the same bytes are sent again, in case every pool dropped them.
+        retry_seconds: the same where the last answer left open whether a node has them.
+    """
+
+    blocks: int = 3
+    seconds: float = 60.0
+    push_seconds: float = 15.0
+    retry_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was observed at one block.
+
+    Args:
+        block: the newest block whose receipts are all known.
+        base_fee_wei: of that block.
+        tip_wei: the suggested tip now.
+        account_nonce: the sender's, at that block.
+        passed_since: the first block at which the nonce was seen used without a receipt of ours.
+        now_seconds: epoch time.
+        pushed_seconds: when the newest attempt was last broadcast by this process; 0 for never.
+    """
+
+    block: BlockRef
+    base_fee_wei: int
+    tip_wei: int
+    account_nonce: int
+    passed_since: int | None
+    now_seconds: float
+    pushed_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send the newest attempt's bytes for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebroadcast:
+    """Send the newest attempt's bytes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Sign the same call at the same nonce with higher fees."""
+
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Sign a no-op at the same nonce."""
+
+    fees: Fees
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Final: what the chain shows at the required depth."""
+
+    status: IntentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The signals disagree; a person or a later block has to tell."""
+
+    reason: str
+    evidence: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """It cannot be pushed any further within its limits; keep its bytes alive and alert."""
+
+    reason: str
+    evidence: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+Action: TypeAlias = Broadcast | Rebroadcast | Replace | Cancel | Wait | Settle | Unclear | Stuck
+
+
+def decide(intent: Intent, seen: Seen, model: FeeModel, patience: Patience) -> Action:
+    """The next action for a live intent."""
+    if intent.receipt is not None:
+        return confirm(intent, intent.receipt, seen.block, seen.account_nonce)
+    if seen.account_nonce > intent.nonce:
+        return _used_elsewhere(intent, seen)
+    return _press(intent, seen, FeePolicy(model, intent.new.fee_ceiling_wei), patience)
+
+
+def confirm(intent: Intent, receipt: Receipt, head: BlockRef, account_nonce: int) -> Action:
+    """The outcome that three signals agree on, or that they do not agree (yet).
+
+    Args:
+        intent: the live intent.
+        receipt: of one of its attempts, in a block that is canonical as of `head`.
+        head: the newest block whose receipts are all known.
+        account_nonce: the sender's, at `head`.
+    """
+    if head.number - receipt.block.number + 1 < intent.new.depth:
+        return Wait()
+    facts: dict[str, object] = {
+        "tx_hash": receipt.tx_hash,
+        "block": receipt.block.number,
+        "block_hash": receipt.block.hash,
+        "nonce": intent.nonce,
+        "account_nonce": account_nonce,
+    }
+    if account_nonce <= intent.nonce:
+        return Unclear("nonce_behind", facts)
+    if intent.attempt_with(receipt.tx_hash).purpose is Purpose.CANCEL:
+        return Settle(IntentStatus.CANCELLED)
+    if not receipt.succeeded:
+        return Settle(IntentStatus.REVERTED)
+    expected = intent.new.expected
+    if expected is not None and not any(map(expected.matches, receipt.logs)):
+        return Unclear("event_missing", facts)
+    return Settle(IntentStatus.LANDED)
+
+
+def may_broadcast(intent: Intent, timestamp: int) -> bool:
+    """Whether the newest attempt is to be sent, rather than given up, at chain time `timestamp`."""
+    return intent.last.purpose is Purpose.CANCEL or not _given_up(intent, timestamp)
+
+
+def _used_elsewhere(intent: Intent, seen: Seen) -> Action:
+    since = seen.block.number if seen.passed_since is None else seen.passed_since
+    if seen.block.number - since + 1 < intent.new.depth:
+        return Wait()
+    return Unclear(
+        "foreign_nonce",
+        {
+            "nonce": intent.nonce,
+            "account_nonce": seen.account_nonce,
+            "block": seen.block.number,
+            "block_hash": seen.block.hash,
+            "tried": list(intent.hashes),
+        },
+    )
+
+
+def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) -> Action:
+    last = intent.last
+    given_up = _given_up(intent, seen.block.timestamp)
+    if given_up and last.purpose is Purpose.CALL:
+        return _cancel(intent, seen, policy, given_up)
+    if last.sent is None:
+        return Broadcast()
+    if last.sent.delivery is Delivery.REJECTED:
+        return _refused(intent, seen, policy)
+    if _is_starved(intent, seen, patience):
+        if intent.new.is_sweep:
+            return _cancel(intent, seen, policy, "sweep_underpriced")
+        return _bump(intent, seen, policy)
+    if _lacks_funds(last, seen, patience):
+        return Stuck("insufficient_funds", {"tx_hash": last.tx_hash})
+    return Rebroadcast() if is_push_due(last, seen, patience) else Wait()
+
+
+def _refused(intent: Intent, seen: Seen, policy: FeePolicy) -> Action:
+    if intent.last.purpose is Purpose.CANCEL:
+        return Stuck("rejected", {"tx_hash": intent.last.tx_hash})
+    return _cancel(intent, seen, policy, "rejected")
+
+
+def _given_up(intent: Intent, timestamp: int) -> str:
+    """Why the call is no longer wanted; empty while it is."""
+    if intent.cancel_requested:
+        return "requested"
+    deadline = intent.new.deadline
+    return "deadline" if deadline is not None and timestamp > deadline else ""
+
+
+def _is_starved(intent: Intent, seen: Seen, patience: Patience) -> bool:
+    last = intent.last
+    if last.sent is None:
+        return False
+    blocks = seen.block.number - last.sent.block
+    if last.sent.delivery is Delivery.UNDERPRICED:
+        return blocks >= 1
+    if seen.base_fee_wei > last.fees.cap_wei:
+        return blocks >= patience.blocks
+    # A transaction behind another one of the account waits for that one, not for its own fees.
+    is_next = seen.account_nonce == intent.nonce
+    return is_next and seen.now_seconds - last.sent.at_seconds >= patience.seconds
+
+
+def _lacks_funds(last: Attempt, seen: Seen, patience: Patience) -> bool:
+    sent = last.sent
+    return (
+        sent is not None
+        and sent.delivery is Delivery.INSUFFICIENT_FUNDS
+        and seen.now_seconds - sent.at_seconds >= patience.seconds
+    )
+
+
+def is_push_due(last: Attempt, seen: Seen, patience: Patience) -> bool:
+    """Whether the bytes should go out again; sending the same bytes twice is always safe."""
+    has_them = last.sent is not None and last.sent.delivery in {
+        Delivery.ACCEPTED,
+        Delivery.ALREADY_KNOWN,
+    }
+    pause = patience.push_seconds if has_them else patience.retry_seconds
+    return seen.now_seconds - seen.pushed_seconds >= pause
+
+
+def _bump(intent: Intent, seen: Seen, policy: FeePolicy) -> Action:
+    fees = replacement(intent.last.fees, offer(policy, seen.base_fee_wei, seen.tip_wei))
+    return _at_ceiling(seen, policy) if fees.cap_wei > policy.ceiling_wei else Replace(fees)
+
+
+def _cancel(intent: Intent, seen: Seen, policy: FeePolicy, reason: str) -> Action:
+    fees = offer(policy, seen.base_fee_wei, seen.tip_wei)
+    if intent.last.sent is not None:
+        fees = replacement(intent.last.fees, fees)
+    if fees.cap_wei > policy.ceiling_wei:
+        return _at_ceiling(seen, policy)
+    return Cancel(fees, reason)
+
+
+def _at_ceiling(seen: Seen, policy: FeePolicy) -> Stuck:
+    return Stuck(
+        "fee_ceiling", {"ceiling_wei": policy.ceiling_wei, "base_fee_wei": seen.base_fee_wei}
+    )

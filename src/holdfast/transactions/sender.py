@@ -1,0 +1,85 @@
+"""Broadcasts what is recorded, in nonce order, and notes what was answered.
+
+Nothing here decides whether a transaction happened: an answer, or none, is only noted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from holdfast.transactions.model import Delivery, Send, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.sending import SendAnswer
+    from holdfast.transactions.model import Attempt, Intent
+    from holdfast.transactions.parts import Parts, Shared
+
+log = structlog.stdlib.get_logger(__name__)
+
+_TAKEN = {Delivery.ACCEPTED, Delivery.ALREADY_KNOWN}
+
+
+class Sender:
+    """The sending half of one chain's loop."""
+
+    def __init__(self, parts: Parts, shared: Shared) -> None:
+        self._parts = parts
+        self._shared = shared
+
+    async def step(self) -> int:
+        """Send everything that waits to be sent, as one batch; returns how many went out.
+
+        Raises:
+            Transient: the journal did not answer. Bytes that went out unnoted go out again.
+        """
+        shared = self._shared
+        async with shared.gate:
+            found = await self._parts.journal.to_act_on()
+            shared.live.put(found)
+        if any(intent.cancel_requested for intent in found):
+            shared.scan_wanted = True
+        batch = shared.live.unsent(shared.head.ref.timestamp)
+        if batch:
+            await self._broadcast(batch)
+        return len(batch)
+
+    async def _broadcast(self, batch: Sequence[tuple[Intent, Attempt]]) -> None:
+        parts, shared = self._parts, self._shared
+        block = shared.head.ref.number
+        parts.boundary("tx.before_broadcast")
+        answers = await parts.network.send_raw([attempt.raw for _, attempt in batch])
+        parts.boundary("tx.after_broadcast")
+        now = parts.clock.now().timestamp()
+        sends = [
+            Send(intent.intent_id, attempt.attempt_no, Sent(block, now, _delivery(answer)))
+            for (intent, attempt), answer in zip(batch, answers, strict=True)
+        ]
+        for (intent, attempt), send, answer in zip(batch, sends, answers, strict=True):
+            _log_send(intent, attempt, send.sent.delivery, answer.text)
+        async with shared.gate:
+            await parts.journal.sent(sends)
+            shared.live.sent(sends, now)
+        shared.to_look.set()  # where a block is mined for each transaction, it is there already
+
+
+def _delivery(answer: SendAnswer) -> Delivery:
+    return Delivery(answer.outcome.value)
+
+
+def _log_send(intent: Intent, attempt: Attempt, delivery: Delivery, text: str) -> None:
+    bound = log.bind(
+        intent_id=str(intent.intent_id),
+        deal_id=str(intent.new.deal_id),
+        nonce=intent.nonce,
+        attempt=attempt.attempt_no,
+        purpose=str(attempt.purpose),
+        tx_hash=attempt.tx_hash,
+    )
+    if delivery in _TAKEN:
+        bound.info("tx.broadcast", delivery=str(delivery))
+    else:
+        bound.warning("tx.broadcast", delivery=str(delivery), answer=text)

@@ -1,0 +1,53 @@
+"""From an action to the status that is written for it, and the log entry that goes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from holdfast.transactions.model import IntentStatus, StatusChange
+from holdfast.transactions.send_state import Action, Settle, Stuck, Unclear, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdfast.transactions.model import Intent
+
+log = structlog.stdlib.get_logger(__name__)
+
+_TROUBLE: Final = {IntentStatus.AMBIGUOUS, IntentStatus.STUCK}
+
+
+def changes_of(decided: Iterable[tuple[Intent, Action]]) -> tuple[StatusChange, ...]:
+    """The status changes among decisions; none for a status that an intent has already."""
+    changes = (_change(intent, action) for intent, action in decided)
+    return tuple(one for one in changes if one is not None and one.status is not one.intent.status)
+
+
+def _change(intent: Intent, action: Action) -> StatusChange | None:
+    match action:
+        case Settle(status):
+            return StatusChange(intent, status)
+        case Unclear(reason, evidence):
+            return StatusChange(intent, IntentStatus.AMBIGUOUS, {"reason": reason, **evidence})
+        case Stuck(reason, evidence):
+            return StatusChange(intent, IntentStatus.STUCK, {"reason": reason, **evidence})
+        case Wait() if intent.receipt is not None:
+            return StatusChange(intent, IntentStatus.MINED)
+        case _:
+            return None
+
+
+def log_changes(changes: Iterable[StatusChange]) -> None:
+    """One event a change: `tx.landed`, `tx.stuck` and so on."""
+    for change in changes:
+        intent = change.intent
+        bound = log.bind(
+            intent_id=str(intent.intent_id), deal_id=str(intent.new.deal_id), nonce=intent.nonce
+        )
+        if change.status in _TROUBLE:
+            bound.error(f"tx.{change.status}", **change.evidence)
+        else:
+            tx_hash = intent.receipt.tx_hash if intent.receipt else intent.last.tx_hash
+            bound.info(f"tx.{change.status}", tx_hash=tx_hash)
