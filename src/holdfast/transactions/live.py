@@ -6,7 +6,7 @@ Memory only saves reads. Whatever is lost with it is read again from the journal
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.transactions.model import AttemptState, IntentStatus
 from holdfast.transactions.send_state import may_broadcast
@@ -144,10 +144,10 @@ class LiveSet:
         """The live intent with this id; None once it is final."""
         return self._intents.get(intent_id)
 
-    def _update(self, intent_id: IntentId, **changes: object) -> None:
+    def _update(self, intent_id: IntentId, **changes: Any) -> None:  # noqa: ANN401 - fields
         intent = self._intents.get(intent_id)
         if intent is not None:
-            self._intents[intent_id] = replace(intent, **changes)  # type: ignore[arg-type]
+            self._intents[intent_id] = replace(intent, **changes)
 
     def _drop(self, gone: Iterable[IntentId]) -> None:
         for intent_id in gone:

@@ -1,4 +1,4 @@
-"""Looks at every live intent from time to time: what is not mined needs a push, or is in dispute."""
+"""Looks at every live intent from time to time: what is not mined is pushed, or in dispute."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class Scanner:
         decided: list[tuple[Intent, Action]] = []
         for intent in live.all():
             nonce = nonces.get(intent.new.sender)
-            if nonce is not None:  # one recorded since the nonces were read waits for the next scan
-                decided.append(
-                    (intent, self._decided(intent, self._seen(intent, head, nonce, tip)))
-                )
+            if nonce is None:
+                continue  # recorded since the nonces were read: the next scan's
+            seen = self._seen(intent, head, nonce, tip)
+            decided.append((intent, self._decided(intent, seen)))
         disputed = [one for one, action in decided if isinstance(action, Unclear)]
         found = await self._search(disputed)
         resolved = {

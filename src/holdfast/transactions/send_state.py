@@ -145,14 +145,19 @@ def confirm(intent: Intent, receipt: Receipt, head: BlockRef, account_nonce: int
     }
     if account_nonce <= intent.nonce:
         return Unclear("nonce_behind", facts)
+    return _outcome(intent, receipt) or Unclear("event_missing", facts)
+
+
+def _outcome(intent: Intent, receipt: Receipt) -> Settle | None:
+    """What a receipt at depth means; None when the event that must be in it is not."""
     if intent.attempt_with(receipt.tx_hash).purpose is Purpose.CANCEL:
         return Settle(IntentStatus.CANCELLED)
     if not receipt.succeeded:
         return Settle(IntentStatus.REVERTED)
     expected = intent.new.expected
-    if expected is not None and not any(map(expected.matches, receipt.logs)):
-        return Unclear("event_missing", facts)
-    return Settle(IntentStatus.LANDED)
+    if expected is None or any(map(expected.matches, receipt.logs)):
+        return Settle(IntentStatus.LANDED)
+    return None
 
 
 def may_broadcast(intent: Intent, timestamp: int) -> bool:
@@ -186,9 +191,11 @@ def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) ->
     if last.sent.delivery is Delivery.REJECTED:
         return _refused(intent, seen, policy)
     if _is_starved(intent, seen, patience):
-        if intent.new.is_sweep:
-            return _cancel(intent, seen, policy, "sweep_underpriced")
         return _bump(intent, seen, policy)
+    return _keep_alive(last, seen, patience)
+
+
+def _keep_alive(last: Attempt, seen: Seen, patience: Patience) -> Action:
     if _lacks_funds(last, seen, patience):
         return Stuck("insufficient_funds", {"tx_hash": last.tx_hash})
     return Rebroadcast() if is_push_due(last, seen, patience) else Wait()
@@ -242,6 +249,8 @@ def is_push_due(last: Attempt, seen: Seen, patience: Patience) -> bool:
 
 
 def _bump(intent: Intent, seen: Seen, policy: FeePolicy) -> Action:
+    if intent.new.is_sweep:  # its value leaves no room for a higher fee
+        return _cancel(intent, seen, policy, "sweep_underpriced")
     fees = replacement(intent.last.fees, offer(policy, seen.base_fee_wei, seen.tip_wei))
     return _at_ceiling(seen, policy) if fees.cap_wei > policy.ceiling_wei else Replace(fees)
 
