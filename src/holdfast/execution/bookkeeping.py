@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from holdfast.common.errors import Rejected
 from holdfast.common.money import Token, TokenAmount
+from holdfast.execution.errors import CoreShort
 from holdfast.execution.store.legs import record_steps, settle_legs
 from holdfast.ledger import service as ledger
 from holdfast.ledger.model import Book
@@ -59,13 +61,11 @@ class Bookkeeping:
         """Book what was mined and compare with the chain; None when nothing happened.
 
         Raises:
-            Rejected: `ledger.core_short` when the core address cannot carry this deal as well.
+            CoreShort: `ledger.core_short` when the core address cannot carry this deal as well.
         """
         book = self.book(after)
         if any(changed.event is DealEvent.START for changed in changes):
-            core = after.plan.terms.split.core
-            held, at = seen.balances.core, seen.head.ref
-            await ledger.book_core(session, book, core, held_wei=held, at=at)
+            await self._book_core(session, book, after, seen)
         if settlement.settled:
             await settle_legs(session, settlement.settled)
         if not settlement.settled and not changes:
@@ -115,6 +115,13 @@ class Bookkeeping:
         steps = _step_rows(deal, touched)
         if steps:
             await record_steps(session, deal.deal_id, steps)
+
+    async def _book_core(self, session: Session, book: Book, deal: DealRecord, seen: Seen) -> None:
+        core, held = deal.plan.terms.split.core, seen.balances.core
+        try:
+            await ledger.book_core(session, book, core, held_wei=held, at=seen.head.ref)
+        except Rejected as error:
+            raise CoreShort(error.code, error.message, **error.fields) from error
 
     def _entries(self, book: Book, settlement: Settlement) -> list[JournalEntry]:
         return [

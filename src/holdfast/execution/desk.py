@@ -85,7 +85,6 @@ class DealDesk:
         accounts = await self._accounts(deal_id, number)
         plan = await self.planner.plan(request, accounts, booked)
         async with self.db.begin() as session:
-            await self._check_core(session, plan)
             await self.deals.insert(session, NewDeal(deal_id, author, DealStatus.PLANNED, plan))
             deal = await self.deals.load(session, deal_id)
             await self._record(session, deal, actor=author, action="deal.planned", detail={})
@@ -142,21 +141,6 @@ class DealDesk:
             treasury_return=treasury.treasury_return,
             deal_number=number,
         )
-
-    async def _check_core(self, session: Session, plan: Plan) -> None:
-        """Deals planned at the same moment must not book the same anchor ETH twice."""
-        balance = plan.report.get("core_balance_wei")
-        if balance is None:
-            return
-        booked = await self.deals.booked_core(session, self.treasury.chain_id, lock=True)
-        needed = booked + plan.terms.split.core.units
-        if needed > int(balance):
-            raise Rejected(
-                "risk.anchor",
-                "another deal booked the core ETH meanwhile: plan again",
-                limit=int(balance),
-                value=needed,
-            )
 
     async def _locked(self, session: Session, deal_id: DealId) -> DealRecord:
         deal = await self.deals.load(session, deal_id)

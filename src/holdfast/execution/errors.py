@@ -23,3 +23,7 @@ class MoveRefused(Rejected):
     def __init__(self, kind: LegKind, reason: str, *, code: str = "leg.would_fail") -> None:
         super().__init__(code, f"{kind}: {reason}", leg=str(kind), reason=reason)
         self.kind = kind
+
+
+class CoreShort(Rejected):
+    """The core address cannot carry this deal beside the others: nothing was done."""

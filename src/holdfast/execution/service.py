@@ -12,9 +12,9 @@ from holdfast.audit.model import Act
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.errors import MoveRefused
+from holdfast.execution.errors import CoreShort, MoveRefused
 from holdfast.execution.model import Send, Wait, WaitFor
-from holdfast.execution.script import Script, change, play
+from holdfast.execution.script import Changed, Script, change, play
 from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
 from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegStatus
@@ -100,9 +100,7 @@ class Advance:
                 await self._hold_ambiguous(deal)
             elif all(outcome.is_final for outcome in outcomes):
                 prepared = await self._prepare(settle(deal, outcomes))
-                self.at("advance.before_commit")
-                await self._write(prepared)
-                self.at("advance.after_commit")
+                await self._write_or_void(prepared)
 
     async def _prepare(self, settlement: Settlement) -> Prepared:
         """Look at the chain and decide; nothing is written and no row is locked."""
@@ -119,6 +117,13 @@ class Advance:
                 _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
                 deal = refused(deal, error.kind, error.message)
         return Prepared(settlement, script, deal, legs, seen)
+
+    async def _write_or_void(self, prepared: Prepared) -> None:
+        try:
+            await self._write(prepared)
+        except CoreShort as error:
+            await self._change(prepared.settlement.deal, DealEvent.DRIFT, None)
+            _log.warning("deal.voided", reason=error.message)
 
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal
@@ -146,45 +151,35 @@ class Advance:
                 balances=balances,
                 touched=touched,
             )
+            self.at("advance.before_commit")
+        self.at("advance.after_commit")
         self._tell(prepared)
 
     async def _record_changes(self, session: Session, prepared: Prepared) -> None:
-        deal = prepared.deal
-        acts = [
-            Act(
-                deal.deal_id,
-                deal.bank,
-                deal.chain_id,
-                actor="worker",
-                action=f"deal.{changed.event}",
-                subject="deal",
-                detail={
-                    "before": str(changed.before),
-                    "after": str(changed.after),
-                    "reason": str(changed.reason) if changed.reason else None,
-                    "block": prepared.seen.head.ref.number,
-                },
-            )
-            for changed in prepared.script.changes
-        ]
+        block = prepared.seen.head.ref.number
+        acts = [_act(prepared.deal, one, block=block) for one in prepared.script.changes]
         if acts:
             await self.audit.record(session, *acts)
 
     async def _hold_ambiguous(self, deal: DealRecord) -> None:
         """Signals disagree about a leg: stand still until they do not."""
-        if deal.hold_reason is HoldReason.AMBIGUITY:
-            return
-        if deal.status is DealStatus.HOLDING:
-            return
-        held, changed = change(deal, DealEvent.HOLD, HoldReason.AMBIGUITY, None)
+        if deal.status is not DealStatus.HOLDING:
+            await self._change(deal, DealEvent.HOLD, HoldReason.AMBIGUITY)
+            _log.error("deal.ambiguous", group=str(deal.group_id))
+
+    async def _change(self, deal: DealRecord, event: DealEvent, reason: HoldReason | None) -> None:
+        """One change of status that nothing else goes with."""
+        changed_deal, changed = change(deal, event, reason, None)
         async with self.db.begin() as session:
             await self.deals.lock(session, deal)
-            detail = {"before": str(changed.before), "after": str(changed.after)}
-            act = Act(deal.deal_id, deal.bank, deal.chain_id, "worker", "deal.hold", "deal", detail)
-            await self.audit.record(session, act)
-            row = {"status": str(held.status), "hold_reason": str(HoldReason.AMBIGUITY)}
+            await self.audit.record(session, _act(deal, changed, block=None))
+            hold = changed_deal.hold_reason
+            row = {
+                "status": str(changed_deal.status),
+                "hold_reason": str(hold) if hold else None,
+                "wake_at": None,
+            }
             await self.deals.change(session, deal, row)
-        _log.error("deal.ambiguous", group=str(deal.group_id))
 
     def _wake_at(self, prepared: Prepared, deal: DealRecord) -> datetime | None:
         seconds = self._pause(prepared, deal)
@@ -217,3 +212,21 @@ class Advance:
                 legs=[leg.label for leg in prepared.legs],
                 block=prepared.seen.head.ref.number,
             )
+
+
+def _act(deal: DealRecord, changed: Changed, *, block: int | None) -> Act:
+    detail = {
+        "before": str(changed.before),
+        "after": str(changed.after),
+        "reason": str(changed.reason) if changed.reason else None,
+        "block": block,
+    }
+    return Act(
+        deal_id=deal.deal_id,
+        bank=deal.bank,
+        chain_id=deal.chain_id,
+        actor="worker",
+        action=f"deal.{changed.event}",
+        subject="deal",
+        detail=detail,
+    )

@@ -133,14 +133,8 @@ class DealStore:
         )
         return list(taken.scalars())
 
-    async def booked_core(self, session: Session, chain_id: ChainId, *, lock: bool = False) -> int:
-        """The anchor ETH booked over all open deals of a chain, in wei.
-
-        With `lock`, bookings of other transactions wait until this one ends.
-        """
-        if lock:
-            key = func.hashtext(f"holdfast.core.{chain_id}")
-            await session.execute(select(func.pg_advisory_xact_lock(key)))
+    async def booked_core(self, session: Session, chain_id: ChainId) -> int:
+        """The anchor ETH booked over all open deals of a chain, in wei."""
         total = await session.execute(
             select(func.coalesce(func.sum(deals.c.core_booked_wei), 0)).where(
                 deals.c.chain_id == chain_id, deals.c.status.not_in(_OVER)
