@@ -155,6 +155,10 @@ class DevnetControl:
         """The number of the latest block."""
         return int(self.rpc.call("eth_blockNumber"), 16)
 
+    def chain_time(self) -> int:
+        """The latest block's timestamp, in seconds."""
+        return int(self.rpc.block()["timestamp"], 16)
+
     def advance_time(self, seconds: int) -> None:
         """Move the chain's clock on and mine a block there."""
         self.rpc.call("evm_increaseTime", seconds)

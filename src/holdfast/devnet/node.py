@@ -45,6 +45,11 @@ status=$?
 kill "$guard" 2>/dev/null
 exit "$status"
 """
+# Left to init, so that whoever started it neither waits for it nor leaves a zombie behind.
+_DETACH = """
+"$@" </dev/null &
+echo "node is process $!"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +113,8 @@ def start_node(
     except BaseException:
         _end(process)
         raise
-    if detached:
-        return NodeProcess(rpc.url, process.pid)
-    return NodeProcess(rpc.url, int(_PROCESS.findall(said)[0]), process)
+    pid = int(_PROCESS.findall(said)[0])
+    return NodeProcess(rpc.url, pid, None if detached else process)
 
 
 def stop_pid(pid: int) -> None:
@@ -154,7 +158,7 @@ def _prepare(rpc: NodeRpc, options: NodeOptions) -> None:
 def _spawn(command: list[str], output: IO[bytes], *, detached: bool) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C then reaches Python first, which stops the node in order.
     return subprocess.Popen(  # noqa: S603 - a verified program, arguments built here
-        command if detached else ["/bin/sh", "-c", _GUARD, "guard", *command],
+        ["/bin/sh", "-c", _DETACH if detached else _GUARD, "node", *command],
         stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -166,13 +170,21 @@ def _first_words(process: subprocess.Popen[bytes], log: Path) -> str:
     """What the node printed, up to where it listens."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
-        has_ended = process.poll() is not None  # asked first, so that its last words are read
+        has_ended = _has_ended(process, log)  # asked first, so that its last words are read
         said = log.read_text(errors="replace")
         if _LISTENING.search(said):
             return said
         if has_ended or time.monotonic() > deadline:
             raise _failure(said)
         time.sleep(_POLL_SECONDS)
+
+
+def _has_ended(process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Whether the node is gone; the shell of a detached one ends at once and tells only its id."""
+    if process.poll() is None:
+        return False
+    found = _PROCESS.search(log.read_text(errors="replace"))
+    return found is None or not is_node(int(found[1]))
 
 
 def _failure(said: str) -> Rejected | Broken:

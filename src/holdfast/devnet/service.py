@@ -121,7 +121,7 @@ class Devnet:
         verify_node(
             self.profile,
             int(rpc.call("eth_chainId"), 16),
-            rpc.call("eth_getBlockByNumber", "0x0", False)["hash"],  # noqa: FBT003
+            rpc.block("0x0")["hash"],
             rpc.call("web3_clientVersion"),
         )
 

@@ -122,7 +122,7 @@ def _build(program: Path, packages: PackageCache, folder: Path) -> None:
 
 
 def _build_on(rpc: NodeRpc, artifacts: dict[str, Artifact], folder: Path) -> None:
-    genesis: str = rpc.call("eth_getBlockByNumber", "0x0", False)["hash"]  # noqa: FBT003
+    genesis: str = rpc.block("0x0")["hash"]
     if genesis != GENESIS_HASH:
         raise Broken(
             "devnet.genesis",
