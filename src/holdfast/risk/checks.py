@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from holdfast.common.money import BPS, USD8, WAD
-from holdfast.risk.formulas import NO_DEBT
+from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.risk.model import Check, Severity, Unit
 
 _PERCENT = BPS // 100

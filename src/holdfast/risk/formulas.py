@@ -1,25 +1,23 @@
 """The formulas of a leveraged discount purchase, in integers, each rounded against the deal.
 
+The pool's own arithmetic (health factor, borrow rate, accrued interest) is in
+`holdfast.protocols.aave_v3`, rounded as the pool rounds it.
+
 Money is in US dollars times 1e8 (`Usd8`) unless said; ratios are in basis points or in WAD (1e18),
 yearly rates in RAY (1e27), as the lending pool keeps them.
 """
 
 from typing import Final
 
-from holdfast.common.money import BPS, MAX_UINT256, RAY, WAD, Bps, Usd8, mul_div
+from holdfast.common.money import BPS, RAY, WAD, Bps, Usd8, mul_div
+from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.risk.errors import ImpossibleInput
 
-NO_DEBT: Final = MAX_UINT256
-"""The health factor and the debt cover of a position that owes nothing.
-
-Source: aave-v3-core GenericLogic (type(uint256).max when the debt is zero).
-"""
-
 YEAR_DAYS: Final = 365
-"""Days of a year. Source: aave-v3-core MathUtils.SECONDS_PER_YEAR = 365 days."""
+"""Days of a year. Source: aave core-v3 1.19.3 MathUtils.SECONDS_PER_YEAR = 365 days."""
 
 CLOSE_FACTOR_HF_THRESHOLD_WAD: Final = 95 * 10**16
-"""Source: aave-v3-core LiquidationLogic.CLOSE_FACTOR_HF_THRESHOLD = 0.95e18."""
+"""Source: aave core-v3 1.19.3 LiquidationLogic.CLOSE_FACTOR_HF_THRESHOLD = 0.95e18."""
 
 PIPS: Final = 1_000_000
 """Uniswap V3 fees are in millionths. Source: v3-core IUniswapV3PoolImmutables.fee."""
@@ -30,33 +28,13 @@ RAY_PER_BPS: Final = RAY // BPS
 def ltv(debt: Usd8, collateral: Usd8) -> Bps:
     """Debt over collateral, rounded up; `NO_DEBT` when there is debt and no collateral.
 
-    Source: aave-v3-core GenericLogic.calculateUserAccountData.
+    Source: aave core-v3 1.19.3 GenericLogic.calculateUserAccountData.
     """
     if debt == 0:
         return Bps(0)
     if collateral == 0:
         return Bps(NO_DEBT)
     return Bps(mul_div(debt, BPS, collateral, round_up=True))
-
-
-def health_factor(weighted_collateral: int, debt: int) -> int:
-    """Health factor of a lending position, rounded as the pool rounds it.
-
-    Args:
-        weighted_collateral: sum of collateral * liquidation threshold,
-            in base currency (USD * 1e8) times basis points (1e4).
-        debt: total debt in base currency (USD * 1e8).
-
-    Returns:
-        The factor in WAD, liquidatable under 1e18; `NO_DEBT` when `debt` is 0.
-
-    Source: aave-v3-core GenericLogic.calculateUserAccountData (percentMul, then wadDiv; both
-    round half up).
-    """
-    if debt == 0:
-        return NO_DEBT
-    counted = (weighted_collateral + BPS // 2) // BPS
-    return (counted * WAD + debt // 2) // debt
 
 
 def liquidation_price(debt: Usd8, quantity_wei: int, threshold: Bps) -> Usd8:
@@ -86,7 +64,7 @@ def liquidation_drop(ltv_now: Bps, threshold: Bps) -> Bps:
 def close_factor(health_factor_wad: int) -> Bps:
     """The share of the debt that one liquidation may repay, on pool revision 3.0.x.
 
-    Source: aave-v3-core LiquidationLogic._calculateDebt.
+    Source: aave core-v3 1.19.3 LiquidationLogic._calculateDebt.
     """
     return Bps(BPS if health_factor_wad <= CLOSE_FACTOR_HF_THRESHOLD_WAD else BPS // 2)
 

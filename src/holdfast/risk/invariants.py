@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
 from holdfast.model.deal import Funding
+from holdfast.protocols.aave_v3.math import NO_DEBT, health_factor
 from holdfast.risk.checks import at_least, at_most, none_of, warning
-from holdfast.risk.formulas import NO_DEBT, health_factor, interest, ltv
+from holdfast.risk.formulas import interest, ltv
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Position, Stress, Unit
 from holdfast.risk.reserve import debt_cover, stressed_value
@@ -79,17 +80,16 @@ def covered(position: Position, stress: Stress, limits: RiskLimits) -> tuple[Che
     )
 
 
-def spending(funding: Funding, position: Position, stress: Stress, bucket: Usd8) -> Check:
+def spending(funding: Funding, position: Position, bucket: Usd8, charges: Usd8) -> Check:
     """I4: what is spent on the token is within its source.
 
-    `bucket` is the opportunistic bucket's whole value before anything was sold; `stress.costs`
-    the fees and gas of the deal.
+    `bucket` is the opportunistic bucket's whole value before anything was sold; `charges` are
+    interest to the horizon, fees and gas (i + f).
     """
     if funding is Funding.BORROW:
         text = "borrow funding spends at most the loan"
         return at_most("I4.spend", position.debt, position.token_cost, text, unit=Unit.USD8)
-    carry = interest(position.debt, stress.apr_ray, stress.days)
-    limit = max(0, bucket - carry - stress.costs)
+    limit = max(0, bucket - charges)
     text = "bucket funding spends at most the bucket less interest and costs"
     return at_most("I4.spend", limit, position.token_cost, text, unit=Unit.USD8)
 
@@ -120,12 +120,13 @@ def share_of(part: Usd8, whole: Usd8) -> Bps:
     return Bps(mul_div(part, BPS, whole, round_up=True) if whole > 0 else NO_DEBT)
 
 
-def unleveraged(supplied: int, allowed_to_venue: int) -> Check:
-    """I5: the token is never supplied or approved to a lending venue."""
+def unleveraged(at_venue: int) -> Check:
+    """I5: the token is never supplied or approved to a lending venue.
+
+    `at_venue` counts the calls that would do so, or the allowances and supplies that do.
+    """
     return none_of(
-        "I5.token_at_venue",
-        supplied + allowed_to_venue,
-        "calls that supply the token to the lending venue or approve it there",
+        "I5.token_at_venue", at_venue, "supplies and approvals of the token to the venue"
     )
 
 
@@ -147,7 +148,7 @@ def _stressed_health(position: Position, threshold: Bps, limits: RiskLimits) -> 
     return at_least(
         "I6.stressed_health",
         WAD + 1,
-        health_factor(left * threshold, position.debt),
+        health_factor(left, threshold, position.debt),
         f"health factor after ETH falls by {limits.gap // 100} %",
         unit=Unit.WAD,
     )

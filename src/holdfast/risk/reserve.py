@@ -1,7 +1,8 @@
 """The reserve R: what pays the debt when the token is worth nothing."""
 
 from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
-from holdfast.risk.formulas import NO_DEBT, interest
+from holdfast.protocols.aave_v3.math import NO_DEBT
+from holdfast.risk.formulas import interest
 from holdfast.risk.model import Position, Stress
 
 
@@ -41,11 +42,30 @@ def bucket_share_sold(position: Position, stress: Stress) -> Bps:
 
     Rounded up; 0 when cash alone pays, more than 10,000 when the whole bucket does not.
     """
-    missing = max(0, owed(position.debt, stress) - position.cash) if position.debt else 0
+    missing = _missing(position, stress)
     fetched = stressed_value(position.reserve_eth, stress.gap, stress.exit_slip)
     if missing == 0:
         return Bps(0)
     return Bps(mul_div(missing, BPS, fetched, round_up=True) if fetched else NO_DEBT)
+
+
+def exit_cost(position: Position, stress: Stress) -> Usd8:
+    """What selling bucket ETH to pay all that is owed loses against the oracle, rounded up."""
+    missing = _missing(position, stress)
+    sold = mul_div(missing, BPS, BPS - stress.exit_slip, round_up=True)
+    return Usd8(sold - missing)
+
+
+def loss_bound(position: Position, stress: Stress, paid: Usd8) -> Usd8:
+    """The most the deal can lose in dollars while the theorem's conditions hold.
+
+    `paid` is what selling bucket ETH for the purchase has cost.
+
+    Source: RISK.md, S + i + f.
+    """
+    carry = interest(position.debt, stress.apr_ray, stress.days)
+    costs = stress.costs + exit_cost(position, stress) + paid
+    return Usd8(position.token_cost + carry + costs)
 
 
 def breaking_gap(position: Position, stress: Stress) -> Bps:
@@ -53,10 +73,17 @@ def breaking_gap(position: Position, stress: Stress) -> Bps:
 
     Rounded down; 10,000 when no fall breaks it, since cash alone pays.
     """
-    missing = max(0, owed(position.debt, stress) - position.cash) if position.debt else 0
+    missing = _missing(position, stress)
     if missing == 0:
         return Bps(BPS)
     fetched = stressed_value(position.reserve_eth, Bps(0), stress.exit_slip)
     if fetched == 0:
         return Bps(0)
     return Bps(max(0, BPS - mul_div(missing, BPS, fetched, round_up=True)))
+
+
+def _missing(position: Position, stress: Stress) -> Usd8:
+    """What is owed beyond the cash held."""
+    if position.debt == 0:
+        return Usd8(0)
+    return Usd8(max(0, owed(position.debt, stress) - position.cash))

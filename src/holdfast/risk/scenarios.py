@@ -8,9 +8,9 @@ The smallest single gap that breaks the reserve is `reserve.breaking_gap`.
 from dataclasses import dataclass, replace
 
 from holdfast.common.money import BPS, RAY, WAD, Bps, Usd8, mul_div
-from holdfast.risk.formulas import health_factor, interest
+from holdfast.protocols.aave_v3.math import health_factor
 from holdfast.risk.model import Position, Stress
-from holdfast.risk.reserve import bucket_share_sold, debt_cover, owed, reserve
+from holdfast.risk.reserve import bucket_share_sold, debt_cover, loss_bound, owed, reserve
 
 DELAY_DAYS = 213
 """Seven months. Source: RISK.md, standard scenarios."""
@@ -73,14 +73,15 @@ STANDARD: tuple[Shock, ...] = (
 class Exposed:
     """What a scenario is tried on: the position after the purchase and what surrounds it.
 
-    `token_par` is what all tokens redeem for, `gas_per_gwei` what the whole deal's gas costs for
-    each gwei of gas price.
+    `token_par` is what all tokens redeem for, `paid` what the bucket's sale has cost already and
+    `gas_per_gwei` what the whole deal's gas costs for each gwei of gas price.
     """
 
     position: Position
     stress: Stress
     threshold: Bps
     token_par: Usd8
+    paid: Usd8
     gas_per_gwei: Usd8
 
 
@@ -123,7 +124,7 @@ def _stress(shock: Shock, exposed: Exposed, gap: Bps) -> Stress:
     return replace(
         base,
         gap=gap,
-        exit_slip=Bps(min(BPS, slip)),
+        exit_slip=Bps(min(BPS - 1, slip)),
         apr_ray=base.apr_ray if shock.apr_ray is None else max(shock.apr_ray, base.apr_ray),
         days=base.days + shock.extra_days,
         costs=Usd8(max(base.costs, gas)),
@@ -142,11 +143,9 @@ def _revalued(position: Position, shock: Shock) -> Position:
 
 def _health(position: Position, gap: Bps, threshold: Bps) -> int:
     left = mul_div(position.collateral, BPS - gap, BPS)
-    return health_factor(left * threshold, position.debt)
+    return health_factor(left, threshold, position.debt)
 
 
 def _loss(shock: Shock, exposed: Exposed, stress: Stress) -> Usd8:
-    debt = exposed.position.debt
-    carried = interest(debt, stress.apr_ray, stress.days)
     recovered = mul_div(exposed.token_par, shock.recovery, BPS)
-    return Usd8(max(0, exposed.position.token_cost + carried + stress.costs - recovered))
+    return Usd8(max(0, loss_bound(exposed.position, stress, exposed.paid) - recovered))

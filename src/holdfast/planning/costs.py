@@ -1,0 +1,57 @@
+"""What a sized deal costs, in dollars; pure."""
+
+from holdfast.common.money import BPS, USD8, TokenAmount, Usd8, mul_div
+from holdfast.planning.model import Costs
+from holdfast.planning.sizing import Sized
+from holdfast.planning.snapshot import MarketSnapshot, Quote
+from holdfast.risk.formulas import PIPS, interest
+from holdfast.risk.model import Position
+from holdfast.risk.reserve import exit_cost
+
+
+def par_value(tokens: TokenAmount, market: MarketSnapshot) -> Usd8:
+    """What tokens redeem for before the desk's fee: one unit of the debt currency each."""
+    return Usd8(mul_div(tokens.units, market.prices.cash, 10**tokens.token.decimals))
+
+
+def face_value(tokens: TokenAmount) -> Usd8:
+    """Tokens at one dollar each, as budgets and rungs count them."""
+    return Usd8(mul_div(tokens.units, USD8, 10**tokens.token.decimals))
+
+
+def market_value(quote: Quote, market: MarketSnapshot) -> Usd8:
+    """What the bought tokens are worth at the pool's price before the purchase."""
+    if quote.spot_out.units == 0:
+        return Usd8(0)
+    paid = market.prices.cash_value(quote.amount_in)
+    return Usd8(mul_div(quote.amount_out.units, paid, quote.spot_out.units))
+
+
+def deal_costs(sized: Sized, market: MarketSnapshot, after: Position, days: int) -> Costs:
+    """The costs of a deal held for `days`."""
+    stress, prices = sized.stress, market.prices
+    par = par_value(sized.purchase.amount_out, market)
+    gas = sized.gas.expected * market.gas.expected_wei
+    return Costs(
+        purchase_fee=Usd8(mul_div(after.token_cost, market.purchase_pool.fee_pips, PIPS)),
+        purchase_impact=_impact(sized.purchase, market),
+        sale_cost=_shortfall(sized.sale.amount_in, sized.sale.amount_out, market),
+        max_sale_cost=_shortfall(sized.sale.amount_in, sized.terms.bucket_sale_min, market),
+        exit_cost=exit_cost(after, stress),
+        interest=interest(after.debt, sized.rate_ray, days),
+        stressed_interest=interest(after.debt, stress.apr_ray, stress.days),
+        redemption_fee=Usd8(mul_div(par, market.desk.fee, BPS, round_up=True)),
+        gas=prices.eth_value(gas),
+        max_gas=stress.costs,
+    )
+
+
+def _impact(quote: Quote, market: MarketSnapshot) -> Usd8:
+    """What the purchase pays above the pool's price and fee, in dollars."""
+    paid = market.prices.cash_value(quote.amount_in)
+    return Usd8(mul_div(paid, quote.price_impact(market.purchase_pool.fee_pips), BPS))
+
+
+def _shortfall(sold: TokenAmount, raised: TokenAmount, market: MarketSnapshot) -> Usd8:
+    fair = market.prices.eth_value(sold.units)
+    return Usd8(max(0, fair - market.prices.cash_value(raised)))

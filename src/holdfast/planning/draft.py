@@ -1,0 +1,138 @@
+"""One variant of a deal, sized, costed and stressed at one block; pure."""
+
+from dataclasses import dataclass, replace
+
+from holdfast.common.money import WAD, Bps, TokenAmount, Usd8, mul_div
+from holdfast.model.deal import DealRequest
+from holdfast.planning.checks import checks
+from holdfast.planning.costs import deal_costs, market_value, par_value
+from holdfast.planning.legs import planned_legs
+from holdfast.planning.model import Costs, Draft, Metrics, Outlook, Setting
+from holdfast.planning.sizing import Sized, size
+from holdfast.protocols.aave_v3.math import health_factor
+from holdfast.risk.formulas import (
+    all_in_cost,
+    break_even_success,
+    liquidation_drop,
+    liquidation_price,
+    ltv,
+    simple_return,
+)
+from holdfast.risk.invariants import share_of
+from holdfast.risk.model import Position
+from holdfast.risk.reserve import breaking_gap, debt_cover, loss_bound
+from holdfast.risk.scenarios import STANDARD, Exposed, Outcome, outcome
+
+
+def draft(request: DealRequest, setting: Setting) -> Draft:
+    """The deal that `request` asks for, with every rule checked; it may break some.
+
+    Raises:
+        PricesMoved: the quotes are smaller than what the deal trades.
+    """
+    sized = size(request, setting.market, setting.policy)
+    drafting = _Drafting(request, setting, sized)
+    made = drafting.made()
+    return replace(made, checks=checks(made, setting))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafting:
+    request: DealRequest
+    setting: Setting
+    sized: Sized
+
+    def made(self) -> Draft:
+        """The draft, not yet checked."""
+        sized, before, after = self.sized, self._before(), self._after()
+        costs = deal_costs(sized, self.setting.market, after, self.request.horizon_days)
+        return Draft(
+            request=self.request,
+            terms=sized.terms,
+            purchase=sized.purchase,
+            sale=sized.sale,
+            rate_ray=sized.rate_ray,
+            gas=sized.gas,
+            legs=planned_legs(sized.terms, self.setting),
+            before=before,
+            after=after,
+            stress=sized.stress,
+            costs=costs,
+            metrics_before=self._metrics(before),
+            metrics_after=self._metrics(after),
+            outlook=self._outlook(after, costs),
+            scenarios=self._scenarios(after, costs),
+            checks=(),
+        )
+
+    def _before(self) -> Position:
+        """All ETH of the deal, idle; working liquidity is not collateral yet."""
+        split, value = self.sized.terms.split, self.setting.market.prices.eth_value
+        return Position(
+            core=value(split.core.units),
+            collateral=value(split.working.units),
+            reserve_eth=value(split.bucket.units),
+        )
+
+    def _after(self) -> Position:
+        """The deal right after the purchase, if the bucket's sale brings the least it may."""
+        terms, market = self.sized.terms, self.setting.market
+        split, value = terms.split, market.prices.eth_value
+        cash = terms.borrow + terms.bucket_sale_min - terms.spend
+        return Position(
+            core=value(split.core.units),
+            collateral=value(split.working.units),
+            reserve_eth=value(split.bucket.units - terms.bucket_sale.units),
+            cash=market.prices.cash_value(TokenAmount(cash.token, max(0, cash.units))),
+            debt=market.prices.cash_value(terms.borrow),
+            token_cost=market.prices.cash_value(terms.spend),
+            token_market=market_value(self.sized.purchase, market),
+        )
+
+    def _metrics(self, position: Position) -> Metrics:
+        threshold = self.setting.market.collateral.threshold
+        return Metrics(
+            ltv=ltv(position.debt, position.collateral),
+            health_factor=health_factor(position.collateral, threshold, position.debt),
+            exposure_cost=share_of(position.token_cost, position.nav),
+            exposure_market=share_of(position.token_market, position.nav),
+            exposure_freeze=share_of(position.token_cost, position.freeze_nav),
+            debt_cover=debt_cover(position, self.sized.stress),
+        )
+
+    def _outlook(self, after: Position, costs: Costs) -> Outlook:
+        market, stress = self.setting.market, self.sized.stress
+        par = par_value(self.sized.purchase.amount_out, market)
+        cost_wad = _cost_per_token(after.token_cost, par, costs.carried)
+        threshold = market.collateral.threshold
+        working = self.sized.terms.split.working.units
+        return Outlook(
+            loss=loss_bound(after, stress, costs.max_sale_cost),
+            profit=Usd8(par - costs.redemption_fee - after.token_cost - costs.carried),
+            simple_return=simple_return(cost_wad, market.desk.fee) if cost_wad else Bps(0),
+            break_even=break_even_success(cost_wad, market.desk.fee),
+            liquidation_price=liquidation_price(after.debt, working, threshold),
+            liquidation_drop=liquidation_drop(ltv(after.debt, after.collateral), threshold),
+            breaking_gap=breaking_gap(after, stress),
+        )
+
+    def _scenarios(self, after: Position, costs: Costs) -> tuple[Outcome, ...]:
+        market, stress = self.setting.market, self.sized.stress
+        exposed = Exposed(
+            position=after,
+            stress=stress,
+            threshold=market.collateral.threshold,
+            token_par=par_value(self.sized.purchase.amount_out, market),
+            paid=costs.max_sale_cost,
+            gas_per_gwei=market.prices.eth_value(self.sized.gas.most * 10**9),
+        )
+        return tuple(outcome(shock, exposed) for shock in STANDARD)
+
+
+def _cost_per_token(cost: Usd8, par: Usd8, carried: Usd8) -> int:
+    """The all-in cost k of one token as a share of par, in WAD; the quote has slip and fee in."""
+    if cost == 0 or par == 0:
+        return 0
+    price = mul_div(cost, WAD, par, round_up=True)
+    financing = mul_div(carried, WAD, cost, round_up=True)
+    return all_in_cost(price, slip=Bps(0), swap_fee_pips=0, financing_wad=financing)

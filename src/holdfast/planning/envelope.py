@@ -1,0 +1,76 @@
+"""The envelope of a plan: what approval binds to and execution may not leave; pure."""
+
+from collections.abc import Mapping, Sequence
+
+from holdfast.common.evm import Address
+from holdfast.common.money import TokenAmount
+from holdfast.model.leg import LegKind
+from holdfast.model.plan import AllowedCall, Envelope, ScenarioVerdict
+from holdfast.planning.model import Draft, PlannedLeg, Setting
+
+WAY_HOME = frozenset({LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE})
+"""What brings debt and collateral home; `REPAY` only where there is debt, see `missing_home`."""
+
+
+def envelope(draft: Draft, setting: Setting) -> Envelope:
+    """The envelope of a drafted deal that breaks no rule."""
+    market, request = setting.market, draft.request
+    return Envelope(
+        chain_id=market.chain_id,
+        genesis_hash=market.genesis_hash,
+        request=request,
+        accounts=setting.accounts,
+        terms=draft.terms,
+        calls=allowed_calls(draft.legs, market.code),
+        opening_ltv=request.opening_ltv,
+        max_ltv=request.max_ltv,
+        max_exposure=request.max_exposure,
+        exit_slippage=draft.stress.exit_slip,
+        gas_price_ceiling_wei=market.gas.ceiling_wei,
+        max_fee=TokenAmount(market.tokens.native, draft.gas.max_fee_wei),
+        worst_case_loss=draft.outlook.loss,
+        scenarios=tuple(
+            ScenarioVerdict(one.scenario, one.principal_whole) for one in draft.scenarios
+        ),
+        expires_at=market.at.timestamp + setting.policy.validity_seconds,
+    )
+
+
+def allowed_calls(
+    legs: Sequence[PlannedLeg], code: Mapping[Address, str]
+) -> tuple[AllowedCall, ...]:
+    """Each kind of call once, with all addresses that may receive what it moves, sorted."""
+    recipients: dict[tuple[LegKind, Address, bytes], set[Address]] = {}
+    for leg in legs:
+        key = (leg.kind, leg.call.target, leg.call.selector)
+        recipients.setdefault(key, set()).add(leg.recipient)
+    return tuple(
+        AllowedCall(
+            kind=kind,
+            target=target,
+            selector="0x" + selector.hex() if selector else "",
+            recipients=tuple(sorted(who)),
+            code_hash=code.get(target, "") if selector else "",
+        )
+        for (kind, target, selector), who in sorted(recipients.items())
+    )
+
+
+def missing_home(draft: Draft) -> int:
+    """How many kinds of call the way home without redemption lacks (I7)."""
+    needed = set(WAY_HOME)
+    if draft.terms.borrow.units == 0:
+        needed.discard(LegKind.REPAY)
+    return len(needed - {leg.kind for leg in draft.legs})
+
+
+def token_at_venue(legs: Sequence[PlannedLeg], token: Address, venue: Address) -> int:
+    """How many calls supply the discounted token to the lending venue or approve it there (I5)."""
+    approved = sum(
+        leg.kind is LegKind.APPROVE and leg.call.target == token and leg.recipient == venue
+        for leg in legs
+    )
+    supplied = sum(
+        leg.kind is LegKind.SUPPLY and token[2:].lower() in leg.call.data.hex() for leg in legs
+    )
+    return approved + supplied

@@ -1,0 +1,170 @@
+"""How large a deal is: from a request and a market to the amounts of every step; pure.
+
+Everything is rounded against the deal, so that no rule is broken by a unit of rounding.
+"""
+
+from dataclasses import dataclass
+
+from holdfast.common.money import BPS, USD8, WAD, TokenAmount, Usd8, mul_div
+from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.plan import Split, Terms
+from holdfast.planning.gas_budget import gas_budget
+from holdfast.planning.model import GasBudget, PlanPolicy
+from holdfast.planning.quoting import best_quote, capital_split, exit_slip, loan, sellable_wei
+from holdfast.planning.snapshot import MarketSnapshot, Quote
+from holdfast.risk.formulas import RAY_PER_BPS
+from holdfast.risk.model import Stress
+from holdfast.risk.reserve import owed
+
+_ROUNDING = 8  # dollars * 1e8 that the parts of a balance sheet lose by being rounded one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """The terms of a deal and what they rest on; `rate_ray` is the borrow rate after the loan."""
+
+    terms: Terms
+    purchase: Quote
+    sale: Quote
+    gas: GasBudget
+    rate_ray: int
+    stress: Stress
+
+
+def size(request: DealRequest, market: MarketSnapshot, policy: PlanPolicy) -> Sized:
+    """The amounts of every step of the deal.
+
+    Raises:
+        PricesMoved: the quotes are smaller than what the deal trades.
+    """
+    split = capital_split(request, market.prices, market.tokens.native)
+    sizing = _Sizing(
+        request=request,
+        market=market,
+        policy=policy,
+        split=split,
+        borrowed=loan(request, split, market.prices, market.tokens.cash),
+        gas=gas_budget(request, policy, market.gas),
+    )
+    return sizing.sized()
+
+
+def ladder(tokens: TokenAmount, surplus: int, policy: PlanPolicy) -> tuple[TokenAmount, ...]:
+    """The rungs in which `tokens` are redeemed, summing to them; the last is what is left.
+
+    Args:
+        tokens: the least that the purchase gives.
+        surplus: how many more it may give; the last rung takes them and stays within the budget.
+        policy: the rungs and the budget in flight.
+    """
+    unit = 10**tokens.token.decimals
+    first = [mul_div(rung, unit, USD8) for rung in policy.rungs]
+    most = mul_div(policy.limits.in_flight, unit, USD8)
+    rest = max(most - surplus, most // 2, 1)  # a surplus that fills the budget is a check's matter
+    rungs: list[int] = []
+    left = tokens.units
+    while left:
+        wanted = first[len(rungs)] if len(rungs) < len(first) else rest
+        rungs.append(min(wanted, rest, left))
+        left -= rungs[-1]
+    return tuple(TokenAmount(tokens.token, units) for units in rungs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizing:
+    request: DealRequest
+    market: MarketSnapshot
+    policy: PlanPolicy
+    split: Split
+    borrowed: TokenAmount
+    gas: GasBudget
+
+    def sized(self) -> Sized:
+        """The deal in the funding that was asked for."""
+        rate = self._rate()
+        stress = self._stress(rate)
+        sale, spend = 0, self.borrowed.units
+        if self.request.funding is Funding.BUCKET:
+            sale, spend = self._bucket(stress)
+        tokens = self.market.tokens
+        bought = best_quote(self.market.purchases, spend, tokens.cash, tokens.discounted)
+        sold = self._sale(sale)
+        return Sized(self._terms(bought, sold), bought, sold, self.gas, rate, stress)
+
+    def _terms(self, bought: Quote, sold: Quote) -> Terms:
+        tokens = self.market.tokens
+        least = TokenAmount(tokens.discounted, self._least(bought))
+        return Terms(
+            split=self.split,
+            funding=self.request.funding,
+            borrow=self.borrowed,
+            bucket_sale=TokenAmount(tokens.native, sold.amount_in.units),
+            bucket_sale_min=TokenAmount(tokens.cash, self._least(sold)),
+            spend=bought.amount_in,
+            min_tokens=least,
+            tranches=ladder(least, bought.amount_out.units - least.units, self.policy),
+            gas_reserve=TokenAmount(tokens.native, self.gas.reserve_wei),
+        )
+
+    def _bucket(self, stress: Stress) -> tuple[int, int]:
+        """The ETH to sell and the cash to spend in `bucket` funding, in base units.
+
+        The cash that is left must cover the debt 1.25 times by itself, and the token's share of
+        freeze NAV stay within its limit.
+        """
+        most = sellable_wei(self.split, self.gas.reserve_wei)
+        raised = self._least(self._sale(most))
+        kept = self._kept(stress)
+        largest = max((quote.amount_in.units for quote in self.market.purchases), default=0)
+        capacity = self.borrowed.units + raised - kept
+        spend = max(0, min(capacity, self._exposure_limit(most, raised), largest))
+        if spend == 0:
+            return 0, 0
+        needed = max(0, spend + kept - self.borrowed.units)
+        return min(most, mul_div(most, needed, raised, round_up=True)), spend
+
+    def _kept(self, stress: Stress) -> int:
+        """Cash that stays to cover the debt, in base units."""
+        if self.borrowed.units == 0:
+            return 0
+        due = owed(self.market.prices.cash_value(self.borrowed), stress)
+        cover = mul_div(due, self.policy.limits.warn_cover_wad, WAD, round_up=True)
+        return self._cash_units(Usd8(cover + 1), round_up=True)
+
+    def _exposure_limit(self, sold: int, raised: int) -> int:
+        """The most that may be spent for S / (freeze NAV before - S) to stay within its limit."""
+        prices = self.market.prices
+        limit = min(self.request.max_exposure, self.policy.limits.max_exposure)
+        left = prices.eth_value(self.split.nav.units - sold)
+        nav = left + prices.cash_value(TokenAmount(self.market.tokens.cash, raised)) - _ROUNDING
+        return self._cash_units(Usd8(max(0, nav) * limit // (BPS + limit)), round_up=False)
+
+    def _rate(self) -> int:
+        """The borrow rate in ray a year once the deal has borrowed."""
+        reserve = self.market.loan
+        taken = min(self.borrowed.units, reserve.available)
+        return reserve.strategy.borrow_rate(reserve.available - taken, reserve.total_debt + taken)
+
+    def _stress(self, rate_ray: int) -> Stress:
+        """The stress that the deal's reserve must survive, and what selling it would lose."""
+        limits = self.policy.limits
+        quoted = self._sale(sellable_wei(self.split, self.gas.reserve_wei))
+        dearer = mul_div(rate_ray, limits.stress_apr_multiple, BPS)
+        return Stress(
+            gap=limits.gap,
+            exit_slip=max(limits.min_exit_slip, exit_slip(quoted, self.market.prices)),
+            apr_ray=max(limits.stress_apr * RAY_PER_BPS, dearer),
+            days=self.request.horizon_days,
+            costs=self.market.prices.eth_value(self.gas.max_fee_wei),
+        )
+
+    def _sale(self, wei: int) -> Quote:
+        tokens = self.market.tokens
+        return best_quote(self.market.sales, wei, tokens.weth, tokens.cash)
+
+    def _least(self, quote: Quote) -> int:
+        return mul_div(quote.amount_out.units, BPS - self.request.slippage, BPS)
+
+    def _cash_units(self, value: Usd8, *, round_up: bool) -> int:
+        unit = 10**self.market.tokens.cash.decimals
+        return mul_div(value, unit, self.market.prices.cash, round_up=round_up)
