@@ -1,0 +1,251 @@
+"""Builds the object graph; the only place that names concrete adapters."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.audit.service import AuditTrail
+from holdfast.authorization.policy import Rule
+from holdfast.authorization.service import Authorization
+from holdfast.chain.node import Node
+from holdfast.chain.profile_file import load_profile
+from holdfast.chain.rpc import Rpc
+from holdfast.common.boundary import Boundary, unobserved
+from holdfast.common.db import Database
+from holdfast.common.embedded_postgres import EmbeddedPostgres
+from holdfast.common.errors import Rejected
+from holdfast.common.leader import LeaderLock
+from holdfast.common.notify import Signal
+from holdfast.common.queue import Queue
+from holdfast.common.secret import Secret
+from holdfast.common.system_clock import SystemClock
+from holdfast.devnet.accounts import devnet_seed
+from holdfast.execution.bookkeeping import Bookkeeping
+from holdfast.execution.builder import LegBuilder
+from holdfast.execution.calls import DealTokens
+from holdfast.execution.desk import DealDesk, Treasury
+from holdfast.execution.jobs import Sweep
+from holdfast.execution.observer import ChainObserver
+from holdfast.execution.packaging import EoaAccount
+from holdfast.execution.service import Advance, Patience
+from holdfast.execution.store.deals import DealStore
+from holdfast.ledger.model import TokenBook
+from holdfast.migrations import runner
+from holdfast.planning.market import ChainMarket
+from holdfast.planning.model import PlanPolicy
+from holdfast.planning.service import Planner
+from holdfast.protocols.registry import protocols
+from holdfast.reporting.service import DealReporter
+from holdfast.risk.limits import RiskLimits
+from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider, require_network
+from holdfast.signing.keystore import KeyNetwork, OpenedSeed
+from holdfast.transactions.journal import PostgresJournal
+from holdfast.transactions.loop import ChainLoop
+from holdfast.transactions.network import NodeNetwork
+from holdfast.transactions.parts import Parts
+from holdfast.transactions.service import Transactions
+from holdfast.transactions.store.recording import CHANNEL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from holdfast.chain.profiles import ChainProfile
+    from holdfast.config import Settings
+
+_DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
+"""Where each transaction is mined at once, the next look need not wait for a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Everything that an entry point may use, built for one chain and one database."""
+
+    settings: Settings
+    profile: ChainProfile
+    database_url: str
+    db: Database
+    node: Node
+    limits: RiskLimits
+    desk: DealDesk
+    reporter: DealReporter
+    advance: Advance
+    queue: Queue
+    sweep: Sweep
+    chain_loop: ChainLoop
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> AsyncIterator[System]:
+    """The system for `settings`: database reachable and migrated, node checked.
+
+    Raises:
+        Rejected: what is wrong with the settings, the profile, the keystore or the node.
+        Transient: when node or database do not answer.
+    """
+    async with AsyncExitStack() as stack:
+        profile = profile_of(settings)
+        url = await database_url(settings)
+        db = Database.connect(url, pool_size=settings.database_pool)
+        stack.push_async_callback(db.close)
+        await runner.require_newest(db)
+        rpc = Rpc.over_http(profile.rpc_urls[0])
+        node = Node(rpc, profile)
+        stack.push_async_callback(node.close)
+        await node.connect()
+        signal = await stack.enter_async_context(Signal(url, CHANNEL))
+        yield _Builder(settings, profile, url, db, node, rpc, signal, boundary).system()
+
+
+async def database_url(settings: Settings) -> str:
+    """The given database, or the embedded one, started and migrated."""
+    if settings.database_url is not None:
+        return settings.database_url
+    server = EmbeddedPostgres(settings.state_dir)
+    url = await asyncio.to_thread(server.start)
+    db = Database.connect(url, pool_size=1)
+    try:
+        if await runner.current(db) != runner.newest():
+            await runner.upgrade(db)
+    finally:
+        await db.close()
+    return url
+
+
+def profile_of(settings: Settings) -> ChainProfile:
+    """The chain profile that the settings name.
+
+    Raises:
+        Rejected: `config.profile` without one; what the loader finds wrong with it.
+    """
+    name = settings.profile
+    if name is None:
+        raise Rejected(
+            "config.profile",
+            "no chain is chosen: set HOLDFAST_PROFILE to a profile's file or a chain id "
+            "(`holdfast devnet up` prints the file of the devnet)",
+        )
+    profile = load_profile(int(name) if name.isdecimal() else Path(name))
+    if settings.rpc_url is not None:
+        profile = replace(profile, rpc_urls=(settings.rpc_url,))
+    if not profile.rpc_urls:
+        raise Rejected("config.rpc_url", f"{profile.name} has no node: set HOLDFAST_RPC_URL to one")
+    return profile
+
+
+def limits_of(settings: Settings) -> RiskLimits:
+    """The risk limits, with those that the operator set."""
+    set_by_operator = {
+        name: value
+        for name in ("max_deal", "loss_budget", "in_flight")
+        if (value := getattr(settings, name)) is not None
+    }
+    return replace(RiskLimits(), **set_by_operator)
+
+
+def keys_of(settings: Settings, profile: ChainProfile) -> HdKeyProvider:
+    """The deal keys: the keystore's, or on a devnet without one the devnet's public seed.
+
+    Raises:
+        Rejected: `config.keystore` or `config.keystore_passphrase` when one is missing.
+    """
+    if settings.keystore is None:
+        if profile.is_devnet:
+            require_network(KeyNetwork.DEVNET, profile)
+            return HdKeyProvider(OpenedSeed(Secret(devnet_seed()), KeyNetwork.DEVNET))
+        raise Rejected("config.keystore", "set HOLDFAST_KEYSTORE to the file with the deal keys")
+    passphrase = settings.passphrase()
+    if passphrase is None:
+        raise Rejected(
+            "config.keystore_passphrase",
+            "set HOLDFAST_KEYSTORE_PASSPHRASE_FILE to the file with the keystore's passphrase",
+        )
+    return HdKeyProvider.from_keystore(settings.keystore, passphrase, profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """Puts the parts together, each made once."""
+
+    settings: Settings
+    profile: ChainProfile
+    url: str
+    db: Database
+    node: Node
+    rpc: Rpc
+    signal: Signal
+    boundary: Boundary
+
+    def system(self) -> System:
+        """The finished graph."""
+        settings, profile, clock = self.settings, self.profile, SystemClock()
+        limits, keys = limits_of(settings), keys_of(settings, profile)
+        parts, deals, queue = protocols(profile), DealStore(), Queue(self.url)
+        audit = AuditTrail(clock)
+        book = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
+        books = Bookkeeping(deals, book)
+        observer = ChainObserver(self.node, parts, limits)
+        transactions = Transactions(keys, self.boundary)
+        market = ChainMarket(self.node, parts)
+        planner = Planner(market, parts, PlanPolicy(limits=limits))
+        accounts = profile.require_accounts()
+        desk = DealDesk(
+            db=self.db,
+            deals=deals,
+            planner=planner,
+            keys=keys,
+            authorization=Authorization(Rule()),
+            audit=audit,
+            wakes=queue,
+            clock=clock,
+            treasury=Treasury(
+                profile.chain_id, accounts.core, accounts.float_, accounts.treasury_return
+            ),
+        )
+        tokens = DealTokens(profile.native, profile.weth, profile.usdt, profile.usdtz)
+        advance = Advance(
+            db=self.db,
+            deals=deals,
+            transactions=transactions,
+            account=EoaAccount(transactions, keys, keys.ref(FLOAT_INDEX), profile.confirmations),
+            observer=observer,
+            builder=LegBuilder(self.node, parts, tokens),
+            books=books,
+            audit=audit,
+            wakes=queue,
+            clock=clock,
+            patience=self._patience(),
+            at=self.boundary,
+        )
+        journal = PostgresJournal(self.db, profile.chain_id, queue, self.boundary)
+        loop_parts = Parts(
+            chain_id=profile.chain_id,
+            fee_model=profile.fee_model,
+            network=NodeNetwork(self.node, self.rpc),
+            journal=journal,
+            keys=keys,
+            clock=clock,
+            boundary=self.boundary,
+        )
+        lock = LeaderLock(self.url, f"chain:{profile.chain_id}")
+        return System(
+            settings=settings,
+            profile=profile,
+            database_url=self.url,
+            db=self.db,
+            node=self.node,
+            limits=limits,
+            desk=desk,
+            reporter=DealReporter(self.db, deals, observer, self.node, parts, books, book, limits),
+            advance=advance,
+            queue=queue,
+            sweep=Sweep(self.db, deals, queue, clock, clock, settings.sweep_seconds),
+            chain_loop=ChainLoop(loop_parts, lock, self.signal),
+        )
+
+    def _patience(self) -> Patience:
+        block = self.profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
+        return Patience(block=block, holding=self.settings.holding_check_seconds)
