@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED_BYTES: Final = 32
+_LENGTHS: Final = (SEED_BYTES, 2 * SEED_BYTES)  # the format seals 32 bytes at a time
 _FORMAT: Final = "holdfast.seed.1"
 
 
@@ -51,24 +52,19 @@ def new_seed() -> Secret[bytes]:
 def seal_seed(
     path: Path, seed: Secret[bytes], passphrase: Secret[str], network: KeyNetwork
 ) -> None:
-    """Write `seed` to a new file that only its owner may read.
+    """Write `seed`, of 32 or 64 bytes, to a new file that only its owner may read.
 
     Raises:
-        Rejected: `keystore.exists` when there is a file, `keystore.seed` for a seed of another
-            length.
+        Rejected: `keystore.exists` when there is a file, `keystore.seed` for another length.
     """
-    if len(seed.use()) != SEED_BYTES:
-        raise Rejected("keystore.seed", f"a seed has {SEED_BYTES} bytes")
-    sealed: dict[str, Any] = dict(
-        create_keyfile_json(
-            seed.use(),
-            _password(passphrase, network),
-            kdf="scrypt",
-            iterations=_WORK_FACTOR[network],
-        )
-    )
-    del sealed["address"]  # the seed is no account's key
-    _write_new(path, json.dumps({"format": _FORMAT, "network": str(network), "sealed": sealed}))
+    if len(seed.use()) not in _LENGTHS:
+        raise Rejected("keystore.seed", "a seed has 32 bytes, or 64 when it is made from a phrase")
+    password = _password(passphrase, network)
+    parts = [
+        _sealed(seed.use()[start : start + SEED_BYTES], password, network)
+        for start in range(0, len(seed.use()), SEED_BYTES)
+    ]
+    _write_new(path, json.dumps({"format": _FORMAT, "network": str(network), "sealed": parts}))
 
 
 def open_seed(path: Path, passphrase: Secret[str]) -> OpenedSeed:
@@ -78,9 +74,10 @@ def open_seed(path: Path, passphrase: Secret[str]) -> OpenedSeed:
         Rejected: `keystore.missing`, `keystore.malformed`, or `keystore.passphrase` when the
             passphrase is wrong or the file was edited.
     """
-    network, sealed = _parsed(path)
+    network, parts = _parsed(path)
+    password = _password(passphrase, network)
     try:
-        seed = decode_keyfile_json(sealed, _password(passphrase, network))
+        seed = b"".join(decode_keyfile_json(part, password) for part in parts)
     except ValueError as error:
         raise Rejected(
             "keystore.passphrase",
@@ -91,12 +88,20 @@ def open_seed(path: Path, passphrase: Secret[str]) -> OpenedSeed:
     return OpenedSeed(Secret(seed), network)
 
 
+def _sealed(part: bytes, password: bytes, network: KeyNetwork) -> dict[str, Any]:
+    sealed = dict(
+        create_keyfile_json(part, password, kdf="scrypt", iterations=_WORK_FACTOR[network])
+    )
+    del sealed["address"]  # a part of a seed is no account's key
+    return sealed
+
+
 def _password(passphrase: Secret[str], network: KeyNetwork) -> bytes:
     # The mark is part of the password: who edits the file's mark can no longer open it.
     return f"{_FORMAT}\n{network}\n{passphrase.use()}".encode()
 
 
-def _parsed(path: Path) -> tuple[KeyNetwork, dict[str, Any]]:
+def _parsed(path: Path) -> tuple[KeyNetwork, list[dict[str, Any]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -104,7 +109,7 @@ def _parsed(path: Path) -> tuple[KeyNetwork, dict[str, Any]]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _malformed(path) from error
     try:
-        return KeyNetwork(content["network"]), dict(content["sealed"])
+        return KeyNetwork(content["network"]), list(content["sealed"])
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed(path) from error
 
