@@ -1,6 +1,6 @@
 """A leg that landed: its receipt, as transfers of the deal's tokens and its own event; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from holdfast.common.errors import Broken
@@ -29,23 +29,25 @@ class Landed:
         return self.book.tokens
 
     @property
-    def proof(self) -> EventLog:
-        """The leg's own event; `ledger.event` unless it is there exactly once."""
-        if self.leg.expected is None:
-            raise Broken("ledger.event", f"a {self.leg.kind} leg names no event to book from")
-        return self.only(self.leg.expected)
+    def deal(self) -> Address:
+        """The deal's account."""
+        return self.book.accounts.deal
 
-    def only(self, expected: ExpectedEvent) -> EventLog:
-        """The one log that is `expected`.
+    def event(self, expected: ExpectedEvent) -> EventLog:
+        """The one log that is `expected`; `ledger.event` unless it is there exactly once."""
+        return self.only(log for log in self.receipt.logs if expected.matches(log))
+
+    def only(self, logs: Iterable[EventLog]) -> EventLog:
+        """The one log of `logs`.
 
         Raises:
             Broken: `ledger.event` when there is none or more than one.
         """
-        found = [log for log in self.receipt.logs if expected.matches(log)]
+        found = list(logs)
         if len(found) != 1:
             raise Broken(
                 "ledger.event",
-                f"the event of leg {self.leg.leg_id} ({self.leg.kind}) is {len(found)} times in "
+                f"an event of leg {self.leg.leg_id} ({self.leg.kind}) is {len(found)} times in "
                 f"{self.receipt.tx_hash}, not once",
                 tx_hash=self.receipt.tx_hash,
                 value=len(found),
@@ -54,9 +56,10 @@ class Landed:
 
     def wallet(self) -> Iterator[Posting]:
         """What the tokens themselves say came to the deal's account, and what left it."""
-        deal = self.book.accounts.deal
         for token, transfer in self.transfers:
-            units = transfer.amount * ((transfer.recipient == deal) - (transfer.sender == deal))
+            units = transfer.amount * (
+                (transfer.recipient == self.deal) - (transfer.sender == self.deal)
+            )
             if units:
                 yield Posting(Account.WALLET, TokenAmount(token, units))
 

@@ -67,7 +67,7 @@ def profit_and_loss(tokens: TokenBook, balances: Balances, marks: Marks) -> Prof
     bought = -balances.units(Account.TRADE_PURCHASE, tokens.usdtz)
     redeemed = balances.units(Account.TRADE_REDEMPTION, tokens.usdtz)
     cost = balances.units(Account.TRADE_PURCHASE, tokens.usdt)
-    cost_of_redeemed = mul_div(cost, redeemed, bought) if bought else 0
+    cost_of_redeemed = mul_div(cost, redeemed, bought, round_up=True) if bought else 0
     par = mul_div(redeemed, 10**tokens.usdt.decimals, 10**tokens.usdtz.decimals)
     proceeds = -balances.units(Account.TRADE_REDEMPTION, tokens.usdt)
     trading = par - cost_of_redeemed

@@ -29,8 +29,9 @@ def entries_for(
 
     Raises:
         Broken: `ledger.status` when the status cannot be that of the receipt, `ledger.event` when
-            an event to book from is not there exactly once, `ledger.recipient`, `ledger.payer` or
-            `ledger.swap` for what no deal does, `ledger.unbalanced` when two events disagree.
+            an event to book from is not there exactly once, `ledger.recipient`, `ledger.payer`,
+            `ledger.token` or `ledger.swap` for what no deal does, `ledger.unbalanced` when two
+            events disagree.
     """
     _require_possible(status, receipt)
     effects = _effects(landed(book, leg, receipt)) if status is LegStatus.LANDED else ()

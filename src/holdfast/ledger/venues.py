@@ -4,17 +4,23 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from holdfast.common.errors import Broken
-from holdfast.common.evm import Address
+from holdfast.common.evm import Address, EventLog
 from holdfast.common.money import Token, TokenAmount
 from holdfast.ledger.landed import Landed
 from holdfast.ledger.model import Account, Posting, TokenBook, moved
 from holdfast.model.leg import LegKind
 from holdfast.protocols.aave_v3 import events as aave
 from holdfast.protocols.aave_v3.math import scaled
-from holdfast.protocols.erc20 import decode_transfer
-from holdfast.protocols.redemption.desk import decode_claim, decode_request
-from holdfast.protocols.uniswap_v3.pools import decode_swap
-from holdfast.protocols.weth import decode_deposit, decode_withdrawal
+from holdfast.protocols.erc20 import TRANSFER, decode_transfer
+from holdfast.protocols.events import EventName
+from holdfast.protocols.redemption.desk import (
+    REDEEM_REQUEST,
+    WITHDRAW,
+    decode_claim,
+    decode_request,
+)
+from holdfast.protocols.uniswap_v3.pools import SWAP, decode_swap
+from holdfast.protocols.weth import DEPOSIT, WITHDRAWAL, decode_deposit, decode_withdrawal
 
 
 def _nothing(_: Landed) -> tuple[Posting, ...]:
@@ -22,7 +28,7 @@ def _nothing(_: Landed) -> tuple[Posting, ...]:
 
 
 def _fund(done: Landed) -> tuple[Posting, ...]:
-    return moved(Account.WALLET, Account.CONTRIBUTED, _sent(done, done.book.accounts.deal))
+    return moved(Account.WALLET, Account.CONTRIBUTED, _sent(done, done.deal))
 
 
 def _return_native(done: Landed) -> tuple[Posting, ...]:
@@ -32,16 +38,23 @@ def _return_native(done: Landed) -> tuple[Posting, ...]:
 
 def _sent(done: Landed, to: Address) -> TokenAmount:
     """A plain transfer has no event; its value is fixed by the transaction's hash."""
-    _require_recipient(done, done.leg.call.target, to)
+    if done.leg.call.target != to:
+        raise Broken(
+            "ledger.recipient",
+            f"leg {done.leg.leg_id} ({done.leg.kind}) sent to {done.leg.call.target}, not to {to}",
+            leg_id=str(done.leg.leg_id),
+        )
     return TokenAmount(done.tokens.native, done.leg.call.value_wei)
 
 
 def _wrap(done: Landed) -> tuple[Posting, ...]:
-    return _wrapped(done.tokens, decode_deposit(done.proof).amount_wei)
+    expected = DEPOSIT.expected(done.tokens.weth.require_address(), done.deal)
+    return _wrapped(done.tokens, decode_deposit(done.event(expected)).amount_wei)
 
 
 def _unwrap(done: Landed) -> tuple[Posting, ...]:
-    return _wrapped(done.tokens, -decode_withdrawal(done.proof).amount_wei)
+    expected = WITHDRAWAL.expected(done.tokens.weth.require_address(), done.deal)
+    return _wrapped(done.tokens, -decode_withdrawal(done.event(expected)).amount_wei)
 
 
 def _wrapped(tokens: TokenBook, wei: int) -> tuple[Posting, ...]:
@@ -53,19 +66,28 @@ def _wrapped(tokens: TokenBook, wei: int) -> tuple[Posting, ...]:
 
 
 def _supply(done: Landed) -> tuple[Posting, ...]:
-    return _collateral(done, aave.decode_supply(done.proof).amount)
+    log = _pool_event(done, aave.SUPPLY, done.tokens.weth)
+    return _collateral(done, aave.decode_supply(log).amount)
 
 
 def _withdraw(done: Landed) -> tuple[Posting, ...]:
-    return _collateral(done, -aave.decode_withdraw(done.proof).amount)
+    log = _pool_event(done, aave.WITHDRAW, done.tokens.weth)
+    return _collateral(done, -aave.decode_withdraw(log).amount)
 
 
 def _borrow(done: Landed) -> tuple[Posting, ...]:
-    return _debt(done, -aave.decode_borrow(done.proof).amount)
+    log = _pool_event(done, aave.BORROW, done.tokens.usdt)
+    return _debt(done, -aave.decode_borrow(log).amount)
 
 
 def _repay(done: Landed) -> tuple[Posting, ...]:
-    return _debt(done, aave.decode_repay(done.proof).amount)
+    log = _pool_event(done, aave.REPAY, done.tokens.usdt)
+    return _debt(done, aave.decode_repay(log).amount)
+
+
+def _pool_event(done: Landed, event: EventName, reserve: Token) -> EventLog:
+    """The pool's event about the deal's own position in `reserve`; the leg called the pool."""
+    return done.event(event.expected(done.leg.call.target, reserve.require_address(), done.deal))
 
 
 def _collateral(done: Landed, units: int) -> tuple[Posting, ...]:
@@ -84,26 +106,26 @@ def _position(account: Account, amount: TokenAmount, index_ray: int) -> tuple[Po
     return (Posting(account, amount, size if amount.units >= 0 else -size),)
 
 
-def _updated(done: Landed, token: Token) -> aave.ReserveDataUpdated:
+def _updated(done: Landed, reserve: Token) -> aave.ReserveDataUpdated:
     """The reserve's indexes after the change; the pool reports them once in each change."""
-    pool, reserve = done.proof.address, token.require_address()
-    return aave.decode_reserve_data(done.only(aave.RESERVE_DATA_UPDATED.expected(pool, reserve)))
+    pool, token = done.leg.call.target, reserve.require_address()
+    return aave.decode_reserve_data(done.event(aave.RESERVE_DATA_UPDATED.expected(pool, token)))
 
 
 def _swap(done: Landed) -> tuple[Posting, ...]:
     """What the pool says it got and gave, for the tokens that are seen to leave and to come."""
-    deal = done.book.accounts.deal
-    given = {token for token, transfer in done.transfers if transfer.sender == deal}
-    taken = {token for token, transfer in done.transfers if transfer.recipient == deal}
+    given = {token for token, transfer in done.transfers if transfer.sender == done.deal}
+    taken = {(t, one.sender) for t, one in done.transfers if one.recipient == done.deal}
     if len(given) != 1 or len(taken) != 1:
         raise Broken(
             "ledger.swap",
             f"{done.receipt.tx_hash} is no swap of one token of the deal for another",
             tx_hash=done.receipt.tx_hash,
         )
-    (paid,), (got,) = given, taken
+    (paid,), ((got, pool),) = given, taken
     account = _trade(done.tokens, paid, got)
-    swapped = decode_swap(done.proof)
+    # The router may be any; the pool is whoever paid the deal.
+    swapped = decode_swap(done.event(SWAP.expected(pool, None, done.deal)))
     return (
         _posting(account, paid, swapped.amount_in),
         _posting(account, got, -swapped.amount_out),
@@ -119,11 +141,14 @@ def _trade(tokens: TokenBook, paid: Token, got: Token) -> Account:
 
 
 def _request(done: Landed) -> tuple[Posting, ...]:
-    return (_posting(Account.QUEUE, done.tokens.usdtz, decode_request(done.proof).shares),)
+    expected = REDEEM_REQUEST.expected(done.leg.call.target, done.deal, done.deal)
+    requested = decode_request(done.event(expected))
+    return (_posting(Account.QUEUE, done.tokens.usdtz, requested.shares),)
 
 
 def _claim(done: Landed) -> tuple[Posting, ...]:
-    claimed = decode_claim(done.proof)
+    desk = done.leg.call.target
+    claimed = decode_claim(done.event(WITHDRAW.expected(desk, done.deal, done.deal, done.deal)))
     tokens = TokenAmount(done.tokens.usdtz, claimed.shares)
     return (
         *moved(Account.TRADE_REDEMPTION, Account.QUEUE, tokens),
@@ -133,23 +158,16 @@ def _claim(done: Landed) -> tuple[Posting, ...]:
 
 def _returned(done: Landed) -> tuple[Posting, ...]:
     """To the treasury's address and no other: the transfer that counts is the one to it."""
-    transfer = decode_transfer(done.proof)
-    _require_recipient(done, transfer.recipient, done.book.accounts.treasury_return)
-    token = next(token for token in done.tokens.contracts if token.address == transfer.token)
-    return (_posting(Account.RETURNED, token, transfer.amount),)
+    contract, treasury = done.leg.call.target, done.book.accounts.treasury_return
+    transfer = decode_transfer(done.event(TRANSFER.expected(contract, done.deal, treasury)))
+    known = {token.address: token for token in done.tokens.contracts}
+    if contract not in known:
+        raise Broken("ledger.token", f"{contract} is no token of this deal", token=contract)
+    return (_posting(Account.RETURNED, known[contract], transfer.amount),)
 
 
 def _posting(account: Account, token: Token, units: int) -> Posting:
     return Posting(account, TokenAmount(token, units))
-
-
-def _require_recipient(done: Landed, got: Address, meant: Address) -> None:
-    if got != meant:
-        raise Broken(
-            "ledger.recipient",
-            f"leg {done.leg.leg_id} ({done.leg.kind}) sent to {got}, not to {meant}",
-            leg_id=str(done.leg.leg_id),
-        )
 
 
 VENUE_POSTINGS: Mapping[LegKind, Callable[[Landed], tuple[Posting, ...]]] = MappingProxyType(
