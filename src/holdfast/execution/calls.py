@@ -77,17 +77,11 @@ class DealCalls:
 
     def approve(self, step: Step, token: Token, spender: Address, units: int) -> Leg:
         """Let `spender` take `units`."""
-        erc20 = self._erc20(token)
-        proved = Proved(erc20.approve(spender, units), erc20.expected_approval(self.owner, spender))
-        amount = TokenAmount(token, units)
-        return self._leg(LegKind.APPROVE, step, proved, amount)
+        return self._allow(LegKind.APPROVE, step, TokenAmount(token, units), spender)
 
     def revoke(self, step: Step, token: Token, spender: Address) -> Leg:
         """Take an allowance back."""
-        erc20 = self._erc20(token)
-        proved = Proved(erc20.approve(spender, 0), erc20.expected_approval(self.owner, spender))
-        amount = TokenAmount(token, 0)
-        return self._leg(LegKind.REVOKE, step, proved, amount)
+        return self._allow(LegKind.REVOKE, step, TokenAmount(token, 0), spender)
 
     def supply(self, wei: int) -> Leg:
         """Supply WETH as collateral."""
@@ -188,6 +182,12 @@ class DealCalls:
 
     def _erc20(self, token: Token) -> Erc20:
         return type(self.protocols.usdt)(token.require_address())
+
+    def _allow(self, kind: LegKind, step: Step, amount: TokenAmount, spender: Address) -> Leg:
+        erc20 = self._erc20(amount.token)
+        call = erc20.approve(spender, amount.units)
+        proved = Proved(call, erc20.expected_approval(self.owner, spender))
+        return replace(self._leg(kind, step, proved, amount), recipient=spender)
 
     def _swap(self, call: Call, pool: UniswapPool) -> Proved:
         return Proved(call, pool.expected_swap(self.protocols.router.address, self.owner))
