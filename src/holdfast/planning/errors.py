@@ -43,6 +43,7 @@ def violation(check: Check) -> dict[str, object]:
     return {
         "code": check.code,
         "severity": str(check.severity),
+        "ok": check.ok,
         "unit": str(check.unit),
         "limit": _bounded(check.limit),
         "value": _bounded(check.value),

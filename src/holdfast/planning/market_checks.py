@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.common.money import BPS, Bps, mul_div
+from holdfast.common.money import BPS, Bps, TokenAmount, mul_div
 from holdfast.planning.costs import par_value
 from holdfast.planning.model import Draft, Setting
 from holdfast.risk.checks import at_least, at_most, none_of, warning
@@ -78,16 +78,18 @@ class _Rules:
             self.draft.request.opening_ltv,
             "opening LTV against what the lending venue allows",
         )
-        yield _within(
-            "market.available", loan.available, terms.borrow.units, "base units that can be lent"
-        )
+        yield self._within("market.available", loan.available, terms.borrow.units, "the loan")
         if loan.borrow_cap:
             lent = loan.total_debt + terms.borrow.units
-            yield _within("market.borrow_cap", loan.borrow_cap, lent, "debt under the venue's cap")
+            what = "all loans of the venue with this one"
+            yield self._within("market.borrow_cap", loan.borrow_cap, lent, what)
         if collateral.supply_cap:
-            held = collateral.supplied + terms.split.working.units
-            yield _within(
-                "market.supply_cap", collateral.supply_cap, held, "supply under the venue's cap"
+            yield at_most(
+                "market.supply_cap",
+                collateral.supply_cap,
+                collateral.supplied + terms.split.working.units,
+                "all collateral of the venue with this one",
+                unit=Unit.WEI,
             )
 
     def code(self) -> Check:
@@ -106,15 +108,15 @@ class _Rules:
             "funds.float",
             terms.split.moved.units + TRANSFER_GAS * market.gas.ceiling_wei,
             market.float_wei,
-            "wei in the float, for working liquidity and bucket and the gas to move them",
-            unit=Unit.BASE_UNITS,
+            "held by the float, for working liquidity, bucket and the gas to move them",
+            unit=Unit.WEI,
         )
         yield at_most(
             "funds.gas_reserve",
             terms.split.bucket.units,
             terms.gas_reserve.units,
-            "wei kept for gas, out of the bucket; the deal is too small when it is more",
-            unit=Unit.BASE_UNITS,
+            "kept for gas, out of the bucket; the deal is too small when it is more",
+            unit=Unit.WEI,
         )
         yield at_least(
             "funds.nothing_to_buy",
@@ -130,6 +132,9 @@ class _Rules:
             return Bps(0)
         return Bps(BPS - mul_div(self.draft.after.token_cost, BPS, par, round_up=True))
 
-
-def _within(code: str, limit: int, value: int, what: str) -> Check:
-    return at_most(code, limit, value, what, unit=Unit.BASE_UNITS)
+    def _within(self, code: str, limit: int, value: int, what: str) -> Check:
+        """A check of two amounts of the debt currency in base units, shown in dollars."""
+        value_of = self.setting.market.prices.cash_value
+        cash = self.setting.market.tokens.cash
+        most, asked = (value_of(TokenAmount(cash, units)) for units in (limit, value))
+        return at_most(code, most, asked, what, unit=Unit.USD8)

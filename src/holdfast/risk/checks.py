@@ -20,6 +20,8 @@ def shown(value: int, unit: Unit) -> str:
             return f"{'-' if value < 0 else ''}${_hundredths(abs(value), USD8)}"
         case Unit.WAD:
             return _hundredths(value, WAD)
+        case Unit.WEI:
+            return f"{_hundredths(value, WAD)} ETH"
         case Unit.SECONDS | Unit.BASE_UNITS | Unit.COUNT:
             return f"{value:,}{' s' if unit is Unit.SECONDS else ''}"
 

@@ -36,8 +36,8 @@ def anchor(facts: Anchor) -> tuple[Check, ...]:
             "I1.core_below_booked",
             facts.booked_wei,
             facts.balance_wei,
-            "the core address must hold, in wei, what open deals have booked there",
-            unit=Unit.BASE_UNITS,
+            "the core address must hold what open deals have booked there",
+            unit=Unit.WEI,
         ),
         none_of("I1.core_allowance", facts.allowances, "allowances given by the core address"),
         at_most(

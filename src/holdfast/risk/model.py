@@ -19,6 +19,7 @@ class Unit(StrEnum):
     BPS = "bps"
     USD8 = "usd8"
     WAD = "wad"
+    WEI = "wei"
     BASE_UNITS = "base_units"
     SECONDS = "seconds"
     COUNT = "count"

@@ -43,7 +43,7 @@ _APR_80 = RAY * 80 // 100
 STANDARD: tuple[Shock, ...] = (
     Shock("eth_down_30", eth_drop=Bps(3_000)),
     Shock("eth_down_50", eth_drop=Bps(5_000)),
-    Shock("eth_down_63_9", eth_drop=Bps(6_390)),
+    Shock("eth_down_63.9", eth_drop=Bps(6_390)),
     Shock("eth_down_80", eth_drop=Bps(8_000)),
     Shock("permanent_freeze"),
     Shock("delay_7_months", extra_days=DELAY_DAYS, recovery=Bps(BPS)),
@@ -113,7 +113,7 @@ def outcome(shock: Shock, exposed: Exposed) -> Outcome:
         cover_wad=debt_cover(position, stress),
         health_wad=health,
         bucket_sold=bucket_share_sold(position, stress),
-        loss=_loss(shock, exposed, stress),
+        loss=_loss(shock, exposed, position, stress),
     )
 
 
@@ -146,6 +146,8 @@ def _health(position: Position, gap: Bps, threshold: Bps) -> int:
     return health_factor(left, threshold, position.debt)
 
 
-def _loss(shock: Shock, exposed: Exposed, stress: Stress) -> Usd8:
+def _loss(shock: Shock, exposed: Exposed, revalued: Position, stress: Stress) -> Usd8:
+    before = exposed.position
+    dearer = (revalued.debt - revalued.cash) - (before.debt - before.cash)
     recovered = mul_div(exposed.token_par, shock.recovery, BPS)
-    return Usd8(max(0, loss_bound(exposed.position, stress, exposed.paid) - recovered))
+    return Usd8(max(0, loss_bound(revalued, stress, exposed.paid) + dearer - recovered))

@@ -1,0 +1,239 @@
+"""A plan for people: the report as tables, the worst case first."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Group
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+_NONE: Final = "-"
+_GOOD, _BAD = "[green]yes[/]", "[bold red]NO[/]"
+_STEPS: Final = ("split", "liquidity", "purchase", "monetisation", "close")
+
+
+def plan_view(report: Mapping[str, Any]) -> Group:
+    """The whole report of a plan, as `planning.report` makes it, ready to print."""
+    return Group(
+        _worst_case(report["worst_case"]),
+        *_warnings(report["warnings"]),
+        _deal(report),
+        _before_after(report["before"], report["after"]),
+        _fundings(report["fundings"]),
+        _quotes(report["quotes"]),
+        _costs(report["costs"]),
+        _legs(report["legs"]),
+        _scenarios(report["scenarios"]),
+        _checks(report["checks"]),
+        f"[bold]plan hash[/]  {report['plan_hash']}",
+    )
+
+
+def violations_view(violations: Sequence[Mapping[str, Any]]) -> Table:
+    """The rules that a refused plan would break."""
+    table = _table("Refused: these rules would be broken", "rule", "value", "limit", "what")
+    for one in violations:
+        table.add_row(
+            f"[bold red]{one['code']}[/]", one["value_text"], one["limit_text"], escape(one["text"])
+        )
+    return table
+
+
+def _worst_case(worst: Mapping[str, Any]) -> Panel:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="bold")
+    rows.add_column()
+    lost = f"{_usd(worst['loss_usd'])}, {worst['loss_percent_of_nav']} % of the ETH committed"
+    rows.add_row("Loses at most", f"[bold red]{lost}[/]")
+    rows.add_row("Core and collateral whole", _yes(is_good=worst["principal_whole"]))
+    rows.add_row("as long as", escape(worst["holds_while"]))
+    gap = worst["single_gap_that_breaks_percent"]
+    rows.add_row("One fall that breaks it", f"{gap} %")
+    failing = ", ".join(worst["scenarios_not_whole"]) or "none of the standard ones"
+    rows.add_row("Scenarios not whole", escape(failing))
+    rows.add_row("If unwinding fails, add", _usd(worst["added_if_unwinding_fails_usd"]))
+    for name, value in worst["not_included"].items():
+        rows.add_row(_words(name.removesuffix("_usd")), _maybe_usd(name, value), style="dim")
+    return Panel(rows, title="Worst case", border_style="red")
+
+
+def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    if not warnings:
+        return []
+    lines = [f"[bold]{one['code']}[/]  {escape(one['text'])}" for one in warnings]
+    return [Panel("\n".join(lines), title="Warnings", border_style="yellow")]
+
+
+def _deal(report: Mapping[str, Any]) -> Table:
+    request, terms = report["request"], report["terms"]
+    title = f"{_usd(request['total_eth_value_usd'])} in {request['funding']} funding"
+    table = _table(title, "part", "amount", "dollars", "share")
+    for name, part in report["split"].items():
+        table.add_row(name, _amount(part), _usd(part["usd"]), f"{part['percent']} %")
+    for name in ("borrow", "bucket_sale", "spend", "min_tokens", "gas_reserve"):
+        table.add_row(_words(name), _amount(terms[name]), "", "")
+    rungs = " + ".join(_short(rung["amount"]) for rung in terms["tranches"])
+    table.add_row("redeemed in", rungs, "", "")
+    block, prices = report["block"], report["prices"]
+    table.caption = (
+        f"chain {request['chain_id']}, block {block['number']}, ETH {_usd(prices['eth_usd'])}, "
+        f"USDT {_usd(prices['usdt_usd'])}"
+    )
+    return table
+
+
+def _before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    table = _table("Before and after the purchase", "", "before", "after")
+    for name, value in after.items():
+        unit = " %" if name.endswith("_percent") else ""
+        label = _words(name.removesuffix("_percent"))
+        table.add_row(label, _with(before[name], unit), _with(value, unit))
+    return table
+
+
+def _fundings(rows: Sequence[Mapping[str, Any]]) -> Table:
+    heads = [
+        f"{row['funding']} at {row['opening_ltv_percent']} %{' *' if row['is_chosen'] else ''}"
+        for row in rows
+    ]
+    table = _table("Fundings side by side (* this plan)", "", *heads)
+    for label, name in (
+        ("borrowed", "borrow"),
+        ("spent on the token", "spend"),
+        ("ETH of the bucket sold", "bucket_sale"),
+    ):
+        table.add_row(label, *(_amount(row[name]) for row in rows))
+    table.add_row("debt cover", *(_with(row["debt_cover"], "") for row in rows))
+    for label, name in (
+        ("worst-case loss", "worst_case_loss_usd"),
+        ("profit if all is redeemed", "profit_if_redeemed_usd"),
+        ("interest of the loan", "loan_interest_usd"),
+        ("the loan changes profit by", "loan_changes_profit_by_usd"),
+    ):
+        table.add_row(label, *(_usd(row[name]) for row in rows))
+    for label, name in (
+        ("simple return", "simple_return_percent"),
+        ("break-even success", "break_even_success_percent"),
+        ("exposure of freeze NAV", "exposure_freeze_nav_percent"),
+    ):
+        table.add_row(label, *(_with(row[name], " %") for row in rows))
+    table.add_row("broken rules", *(_codes(row["violations"]) for row in rows))
+    return table
+
+
+def _quotes(quotes: Mapping[str, Any]) -> Table:
+    table = _table("Quotes", "", "pays", "gets", "impact", "fee", "moves the price 1 %")
+    for name in ("purchase", "bucket_sale"):
+        quote = quotes[name]
+        if quote is None:
+            continue
+        table.add_row(
+            _words(name),
+            _amount(quote["pays"]),
+            _amount(quote["gets"]),
+            f"{quote['price_impact_percent']} %",
+            f"{quote['pool_fee_percent']} %",
+            _amount(quote["depth_one_percent"]),
+        )
+    rates, desk = quotes["borrow_rate_percent"], quotes["redemption"]
+    table.caption = (
+        f"borrowing {rates['now']} % now, {rates['after_the_loan']} % after the loan, "
+        f"{rates['stressed']} % under stress; redemption fee {desk['fee_percent']} %, "
+        f"queue {desk['queue_delay_seconds']} s"
+    )
+    return table
+
+
+def _costs(costs: Mapping[str, Any]) -> Table:
+    table = _table("Costs", "", "dollars")
+    for name, value in costs.items():
+        table.add_row(_words(name.removesuffix("_usd")), _usd(value))
+    return table
+
+
+def _legs(legs: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("step", "kind", "call", title="Legs", title_justify="left")
+    for leg in legs:
+        step = f"{leg['step']} {_STEPS[leg['step']]}"
+        style = "dim" if leg["only_if_needed"] else None
+        kind = f"{_words(leg['kind'])}{' (if needed)' if leg['only_if_needed'] else ''}"
+        table.add_row(step, kind, escape(leg["call"]), style=style)
+    return table
+
+
+def _scenarios(scenarios: Sequence[Mapping[str, Any]]) -> Table:
+    heads = ("scenario", "principal whole", "loss", "cover", "health", "bucket sold")
+    table = _table("Scenarios", *heads)
+    for one in scenarios:
+        table.add_row(
+            _words(one["scenario"]),
+            _yes(is_good=one["principal_whole"]),
+            _usd(one["loss_usd"]),
+            _with(one["debt_cover"], ""),
+            _with(one["health_factor"], ""),
+            _with(one["bucket_sold_percent"], " %"),
+        )
+    return table
+
+
+def _checks(checks: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("Rules", "rule", "value", "limit", "kept")
+    for check in checks:
+        kept = "[yellow]warned[/]" if _is_warned(check) else _yes(is_good=check["ok"])
+        table.add_row(check["code"], check["value_text"], check["limit_text"], kept)
+    return table
+
+
+def _is_warned(check: Mapping[str, Any]) -> bool:
+    return not check["ok"] and check["severity"] == "warn"
+
+
+def _table(title: str, first: str, *rest: str) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column(first)
+    for head in rest:
+        table.add_column(head, justify="right")
+    return table
+
+
+def _usd(text: str | None) -> str:
+    if text is None:
+        return _NONE
+    value = Decimal(text)
+    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+
+
+def _maybe_usd(name: str, value: str) -> str:
+    return _usd(value) if name.endswith("_usd") else escape(value)
+
+
+def _amount(value: Mapping[str, Any]) -> str:
+    return f"{_short(value['amount'])} {value['token']}"
+
+
+def _short(text: str) -> str:
+    return f"{Decimal(text):,.2f}"
+
+
+def _with(value: str | None, unit: str) -> str:
+    return _NONE if value is None else f"{value}{unit}"
+
+
+def _codes(violations: Sequence[Mapping[str, Any]]) -> str:
+    return "\n".join(one["code"] for one in violations) or "none"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _yes(*, is_good: bool) -> str:
+    return _GOOD if is_good else _BAD
