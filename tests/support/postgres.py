@@ -115,8 +115,8 @@ def _exists(url, name):
 
 async def _migrate(url):
     pool = Database.connect(url)
-    await runner.upgrade(pool)
-    async with pool.begin() as session:  # tables whose revision is not written yet
+    await runner.upgrade(pool, "0001")
+    async with pool.begin() as session:  # until the tables are settled
         await session.run_sync(all_tables().create_all)
         for statement in all_triggers():
             await session.exec_driver_sql(statement, execution_options={"no_parameters": True})

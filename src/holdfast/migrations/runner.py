@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -69,6 +69,17 @@ async def differences(database: Database) -> list[str]:
         return await session.run_sync(_differences)
 
 
+async def draft(database: Database, message: str) -> str:
+    """The path of a new revision, filled with what `differences` found; to be cleaned by hand."""
+    async with database.begin() as session:
+        return await session.run_sync(_draft, message)
+
+
+def _draft(connection: Connection, message: str) -> str:
+    script = command.revision(_config(connection), message=message, autogenerate=True)
+    return str(script)
+
+
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", "holdfast:migrations")
@@ -99,4 +110,13 @@ def _differences(connection: Connection) -> list[str]:
         "target_metadata": all_tables(),
     }
     context = MigrationContext.configure(connection, opts=options)
-    return [str(difference) for difference in compare_metadata(context, all_tables())]
+    return [_named(difference) for difference in compare_metadata(context, all_tables())]
+
+
+def _named(difference: Any) -> str:  # noqa: ANN401 - nested lists of tuples, by kind
+    """One difference in words: what to do and to which table, column, index or constraint."""
+    if isinstance(difference, list):  # changes of one column come together
+        return "; ".join(_named(each) for each in cast("list[object]", difference))
+    what, *subjects = difference
+    names = [getattr(subject, "name", subject) for subject in subjects]
+    return " ".join([what, *(str(name) for name in names if isinstance(name, str))])
