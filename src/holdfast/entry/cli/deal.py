@@ -1,0 +1,277 @@
+"""`holdfast deal`: plan, run, watch and steer deals; money moves only with --execute."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from holdfast.bootstrap import limits_of, opened
+from holdfast.common.ids import bank_id, deal_id, principal_id
+from holdfast.entry.cli.deal_view import show_changed, show_deal, show_deals
+from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.plan_view import plan_view
+from holdfast.execution.desk import Order
+from holdfast.model.deal import DealEvent, DealStatus
+from holdfast.planning.request import RequestText, parse_request
+from holdfast.reporting.views import deal_view
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.bootstrap import System
+    from holdfast.model.deal import DealRequest
+
+T = TypeVar("T")
+
+_TYPED = [name for name in RequestText.__slots__ if name != "chain"]
+
+app = typer.Typer(name="deal", help=__doc__, no_args_is_help=True)
+
+Value = Annotated[str, typer.Option("--total-eth-value", help="Dollar value of the ETH committed.")]
+Bank = Annotated[str, typer.Option("--bank", help="Participant bank, such as BANK001.")]
+Module = Annotated[str, typer.Option("--module", help="Module, such as MODULE001.")]
+Funding = Annotated[str, typer.Option("--funding", help="borrow or bucket.")]
+OpeningLtv = Annotated[str, typer.Option("--opening-ltv", help="Such as 0.20; 0 takes no loan.")]
+MaxLtv = Annotated[str, typer.Option("--max-ltv", help="At most 0.30.")]
+MaxExposure = Annotated[str, typer.Option("--max-exposure", help="At most 0.25.")]
+Slippage = Annotated[str, typer.Option("--slippage-bps", help="Of every swap, 1 to 500.")]
+SplitText = Annotated[str, typer.Option("--split", help="Core/working/bucket in percent.")]
+Horizon = Annotated[str, typer.Option("--horizon-days", help="How far the worst case looks.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DealArgument = Annotated[str, typer.Argument(metavar="DEAL", help="The id that `list` shows.")]
+Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this, only show it.")]
+By = Annotated[str, typer.Option("--as", help="Who asks; recorded.")]
+
+
+@app.command()
+def plan(  # noqa: PLR0913 - one parameter per option
+    context: typer.Context,
+    total_eth_value: Value,
+    bank: Bank,
+    module: Module,
+    *,
+    funding: Funding = "",
+    opening_ltv: OpeningLtv = "0.20",
+    max_ltv: MaxLtv = "0.30",
+    max_exposure: MaxExposure = "0.25",
+    slippage_bps: Slippage = "100",
+    split: SplitText = "50/30/20",
+    horizon_days: Horizon = "90",
+    as_json: AsJson = False,
+) -> None:
+    """Size a deal at the newest block and show what can be lost; nothing is stored."""
+    text = _text(context)
+
+    async def work(system: System) -> dict[str, Any]:
+        made = await system.desk.preview(_request(system, text))
+        return {**made.report, "plan_hash": made.plan_hash}
+
+    report = _with_system(context, work)
+    _show(report, _show_plan, as_json=as_json)
+
+
+@app.command()
+def run(  # noqa: PLR0913 - one parameter per option
+    context: typer.Context,
+    total_eth_value: Value,
+    bank: Bank,
+    module: Module,
+    *,
+    funding: Funding = "",
+    opening_ltv: OpeningLtv = "0.20",
+    max_ltv: MaxLtv = "0.30",
+    max_exposure: MaxExposure = "0.25",
+    slippage_bps: Slippage = "100",
+    split: SplitText = "50/30/20",
+    horizon_days: Horizon = "90",
+    by: By = "operator",
+    approve_as: Annotated[
+        str | None, typer.Option("--approve-as", help="Approve this very plan in this name.")
+    ] = None,
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create a deal; with --approve-as and --execute it starts, and a worker carries it out."""
+    text = _text(context)
+    author = principal_id(by)
+    approver = None if approve_as is None else principal_id(approve_as)
+
+    async def work(system: System) -> dict[str, Any]:
+        request = _request(system, text)
+        if not execute:
+            made = await system.desk.preview(request)
+            return {**made.report, "plan_hash": made.plan_hash, "dry_run": True}
+        deal = await system.desk.create(request, author=author, approve_as=approver)
+        return {**deal_view(deal), "plan": dict(deal.plan.report), "dry_run": False}
+
+    report = _with_system(context, work)
+    _show(report, _show_plan if not execute else show_deal, as_json=as_json)
+    if not execute:
+        typer.echo("Dry run: nothing was stored. Add --execute to create the deal.", err=True)
+
+
+@app.command()
+def approve(
+    context: typer.Context,
+    deal: DealArgument,
+    *,
+    by: By,
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a deal's present plan, which starts it."""
+    wanted, principal = deal_id(deal), principal_id(by)
+
+    async def work(system: System) -> dict[str, Any]:
+        if execute:
+            return deal_view(await system.desk.approve(wanted, principal))
+        order = Order(DealEvent.APPROVE, principal)
+        changed = await system.desk.check(wanted, order)
+        return _changed(deal, str(changed.before), str(changed.after), execute=False)
+
+    _show(_with_system(context, work), show_changed, as_json=as_json)
+
+
+@app.command()
+def show(context: typer.Context, deal: DealArgument, *, as_json: AsJson = False) -> None:
+    """Show one deal: its legs, its ledger against the chain, its P&L and invariants."""
+    wanted = deal_id(deal)
+
+    async def work(system: System) -> dict[str, Any]:
+        return await system.reporter.report(wanted)
+
+    _show(_with_system(context, work), show_deal, as_json=as_json)
+
+
+@app.command("list")
+def list_deals(
+    context: typer.Context,
+    *,
+    status: Annotated[DealStatus | None, typer.Option(help="Only deals in this state.")] = None,
+    bank: Annotated[str | None, typer.Option(help="Only deals of this bank.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest deals."""
+    of_bank = None if bank is None else bank_id(bank)
+
+    async def work(system: System) -> dict[str, Any]:
+        found = await system.desk.recent(status=status, bank=of_bank, limit=limit)
+        return {"deals": [deal_view(each) for each in found]}
+
+    _show(_with_system(context, work), show_deals, as_json=as_json)
+
+
+@app.command()
+def hold(
+    context: typer.Context,
+    deal: DealArgument,
+    *,
+    by: By = "operator",
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a deal stand still after what is under way; `resume` lets it go on."""
+    order = Order(DealEvent.HOLD, principal_id(by))
+    _order(context, deal, order, execute=execute, as_json=as_json)
+
+
+@app.command()
+def resume(
+    context: typer.Context,
+    deal: DealArgument,
+    *,
+    by: By = "operator",
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a deal that holds go on."""
+    _order(
+        context, deal, Order(DealEvent.RESUME, principal_id(by)), execute=execute, as_json=as_json
+    )
+
+
+@app.command()
+def close(
+    context: typer.Context,
+    deal: DealArgument,
+    *,
+    keep_claim: Annotated[
+        bool, typer.Option("--keep-claim", help="Send unredeemed tokens to the treasury.")
+    ] = False,
+    by: By = "operator",
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Repay, unlock and return everything now, without redeeming further."""
+    order = Order(DealEvent.CLOSE, principal_id(by), keep_claim=keep_claim)
+    _order(context, deal, order, execute=execute, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    deal: DealArgument,
+    *,
+    by: By = "operator",
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give up a deal that has done nothing on chain yet."""
+    _order(
+        context, deal, Order(DealEvent.CANCEL, principal_id(by)), execute=execute, as_json=as_json
+    )
+
+
+def _order(
+    context: typer.Context, deal: str, order: Order, *, execute: bool, as_json: bool
+) -> None:
+    wanted = deal_id(deal)
+
+    async def work(system: System) -> dict[str, Any]:
+        changed = await system.desk.check(wanted, order)
+        if execute:
+            await system.desk.give(wanted, order)
+        return _changed(deal, str(changed.before), str(changed.after), execute=execute)
+
+    _show(_with_system(context, work), show_changed, as_json=as_json)
+
+
+def _changed(deal: str, before: str, after: str, *, execute: bool) -> dict[str, Any]:
+    return {"deal_id": deal, "before": before, "after": after, "dry_run": not execute}
+
+
+def _text(context: typer.Context) -> RequestText:
+    """What was typed, from the options that are called as the request's fields."""
+    return RequestText(**{name: context.params[name] for name in _TYPED})
+
+
+def _request(system: System, text: RequestText) -> DealRequest:
+    chain = system.profile.chain_id
+    return parse_request(replace(text, chain=str(chain)), limits_of(system.settings), [chain])
+
+
+def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:
+    async def session() -> T:
+        async with opened(invocation(context).settings) as system:
+            return await work(system)
+
+    return asyncio.run(session())
+
+
+def _show_plan(report: dict[str, Any]) -> None:
+    Console().print(plan_view(report))
+
+
+def _show(
+    document: dict[str, Any], render: Callable[[dict[str, Any]], None], *, as_json: bool
+) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, default=str))
+    else:
+        render(document)

@@ -1,0 +1,125 @@
+"""A deal for people: tables from the same document that --json prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_changed(document: dict[str, Any]) -> None:
+    """What an order changed, or would change."""
+    word = "would go" if document["dry_run"] else "went"
+    Console().print(
+        f"Deal {document['deal_id']} {word} from {document['before']} to {document['after']}.",
+        highlight=False,
+    )
+    if document["dry_run"]:
+        Console(stderr=True).print("Dry run: nothing was changed. Add --execute.")
+
+
+def show_deals(document: dict[str, Any]) -> None:
+    """The list of deals."""
+    table = _table("Deals", "Deal", "Bank", "Status", "Value USD", "LTV", "Profit USD", "Since")
+    for deal in document["deals"]:
+        table.add_row(
+            deal["deal_id"],
+            deal["participant_bank_id"],
+            _status(deal),
+            _money(deal["total_eth_value_usd"]),
+            _percent(deal["current_ltv_bps"]),
+            _money(deal["profit_usd"]),
+            deal["created_at"][:19],
+        )
+    Console().print(table)
+
+
+def show_deal(document: dict[str, Any]) -> None:
+    """One deal, whole."""
+    console = Console()
+    console.print(f"Deal {document['deal_id']} [{_status(document)}]", highlight=False)
+    trouble = document.get("trouble")
+    if trouble:
+        console.print(f"  last trouble: {trouble['leg']} x{trouble['times']}: {trouble['text']}")
+    if "legs" not in document:
+        return
+    console.print(_legs(document["legs"]))
+    console.print(_accounts(document["accounts"]))
+    console.print(_invariants(document["invariants"]))
+    console.print(_ledger(document["ledger"]))
+    console.print(_pnl(document["pnl"]))
+
+
+def _legs(legs: list[dict[str, Any]]) -> Table:
+    table = _table("Legs", "Step", "Leg", "Status", "Block", "Gas", "Transaction")
+    for leg in legs:
+        table.add_row(
+            str(leg["step"]),
+            leg["label"],
+            leg["status"],
+            str(leg["block"] or ""),
+            f"{leg['gas']:,}" if leg["gas"] else "",
+            leg["tx_hash"] or "",
+        )
+    return table
+
+
+def _accounts(accounts: list[dict[str, Any]]) -> Table:
+    table = _table("Accounts on chain", "Account", "Address", "Holds")
+    for account in accounts:
+        held = [f"{b['amount']} {b['token']}" for b in account["balances"] if b["units"] != "0"]
+        table.add_row(account["name"], account["address"], "\n".join(held) or "nothing")
+    return table
+
+
+def _invariants(rows: list[dict[str, Any]]) -> Table:
+    table = _table("Invariants", "Code", "Holds", "Value", "Limit")
+    for row in rows:
+        verdict = "yes" if row["ok"] else "NO" if row["severity"] == "hard" else "warning"
+        table.add_row(row["code"], verdict, row["value"], row["limit"])
+    return table
+
+
+def _ledger(ledger: dict[str, Any]) -> Table:
+    title = f"Ledger against chain at block {ledger['block']}: mismatch {ledger['mismatch_wei']}"
+    table = _table(title, "Account", "Token", "Ledger", "Chain")
+    for line in ledger["lines"]:
+        table.add_row(line["account"], line["token"], line["ledger_units"], line["chain_units"])
+    return table
+
+
+def _pnl(pnl: dict[str, Any]) -> Table:
+    table = _table("Profit and loss", "Item", "Amount")
+    for name in ("trading", "fees", "interest_paid", "usdt", "interest_earned", "gas", "eth"):
+        table.add_row(name.replace("_", " "), f"{pnl[name]['amount']} {pnl[name]['token']}")
+    table.add_row("total", f"${_money(pnl['total_usd'])}")
+    if pnl["claim"]["tokens"]["units"] != "0":
+        for name, what in (("tokens", "claim"), ("at_cost", "at cost"), ("at_market", "at market")):
+            amount = pnl["claim"][name]
+            table.add_row(what, f"{amount['amount']} {amount['token']}")
+    sold = pnl["eth_sold"]
+    if sold["sold"]["units"] != "0":
+        table.add_row("ETH sold (shown apart)", f"{sold['sold']['amount']}")
+        table.add_row("upside forgone", f"${_money(sold['upside_forgone_usd'])}")
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _status(deal: dict[str, Any]) -> str:
+    reason = deal.get("hold_reason")
+    return f"{deal['status']}: {reason}" if reason else str(deal["status"])
+
+
+def _money(text: str | None) -> str:
+    return "" if text is None else f"{float(text):,.2f}"
+
+
+def _percent(bps: int | None) -> str:
+    return "" if bps is None else f"{bps / 100:.2f} %"
