@@ -13,7 +13,7 @@ from holdfast.chain.rpc import Rpc
 from holdfast.chain.sending import SendOutcome
 from holdfast.chain.simulation import SimCall
 from holdfast.common.errors import Rejected, Transient
-from holdfast.common.evm import BlockHash, checksummed
+from holdfast.common.evm import BlockHash, TxHash, checksummed
 from holdfast.common.money import WAD
 from holdfast.model.leg import Call
 from holdfast.protocols.aave_v3.pool import AavePool
@@ -112,6 +112,10 @@ async def test_all_receipts_of_a_block_come_at_once(devnet, node):
     assert {receipt.sender for receipt in block.receipts} == {ALICE}
     assert all(receipt.succeeded and receipt.gas_used == 21_000 for receipt in block.receipts)
     assert block.receipts == await node.receipts(block.head.ref)
+    assert await node.blocks(before, before + 1) == [await node.block_receipts(before), block]
+    hashes = [receipt.tx_hash for receipt in block.receipts]
+    found = await node.find_receipts([*hashes[1:], TxHash("0x" + "12" * 32)])
+    assert found == list(block.receipts[1:])
     paid = sum(receipt.fee_wei for receipt in block.receipts) + 1 + 2 + 3
     parent = await node.block(before)
     balances = [

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from holdfast.chain.multicall import chunks, decode_aggregate, encode_aggregate, eth_balance
 from holdfast.chain.pins import pinned, pinned_error
 from holdfast.chain.profiles import ChainProfile, FeeModel, verify_node
-from holdfast.chain.receipts import Block, Head, parse_head, parse_receipts
+from holdfast.chain.receipts import Block, Head, Json, parse_head, parse_receipts
 from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc, fault_error
 from holdfast.chain.sending import SendAnswer, send_answer, unanswered
 from holdfast.chain.simulator import Simulator
 from holdfast.common.errors import Ambiguous, Transient
-from holdfast.common.evm import Address, BlockRef, Receipt, keccak256
+from holdfast.common.evm import Address, BlockRef, Receipt, TxHash, keccak256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,20 +87,42 @@ class Node:
         return parse_receipts(_present(answer, at.number), at)
 
     async def block_receipts(self, number: int) -> Block:
-        """The canonical block `number` and its receipts, in one exchange.
+        """The canonical block `number` and its receipts, in one exchange; raises as `blocks`."""
+        (block,) = await self.blocks(number, number)
+        return block
+
+    async def blocks(self, first: int, last: int) -> list[Block]:
+        """The canonical blocks from `first` to `last`, both included, in one exchange.
 
         Raises:
-            Transient: `chain.block_missing`; `chain.reorged` when the block changed in between.
+            Transient: `chain.block_missing`; `chain.reorged` when one changed in between.
         """
-        head_json, entries = await self._results(
-            _head_request(hex(number)),
-            Request("eth_getBlockReceipts", (hex(number),)),
+        numbers = range(first, last + 1)
+        answers = await self._results(
+            *(request for number in numbers for request in _block_requests(hex(number)))
         )
-        head = parse_head(_present(head_json, number))
-        entries = _present(entries, number)
-        if [entry["transactionHash"] for entry in entries] != head_json["transactions"]:
-            raise Transient("chain.reorged", f"block {number} changed while it was read")
-        return Block(head, parse_receipts(entries, head.ref))
+        return [
+            _block(_present(head, number), _present(entries, number))
+            for number, head, entries in zip(numbers, answers[::2], answers[1::2], strict=True)
+        ]
+
+    async def find_receipts(self, hashes: Sequence[TxHash]) -> list[Receipt]:
+        """The receipts of those of the transactions that this node shows as mined.
+
+        That one is missing proves nothing: another node, or this one later, may have it.
+
+        Raises:
+            Transient: `chain.reorged` when a block changed in between.
+        """
+        requests = [Request("eth_getTransactionReceipt", (one,)) for one in hashes]
+        entries = [entry for entry in await self._results(*requests) if entry is not None]
+        numbers = sorted({entry["blockNumber"] for entry in entries})
+        heads = await self._results(*map(_head_request, numbers))
+        refs = {
+            number: parse_head(_present(head, number)).ref
+            for number, head in zip(numbers, heads, strict=True)
+        }
+        return [_receipt_of(entry, refs[entry["blockNumber"]]) for entry in entries]
 
     async def read(self, reads: Sequence[Read[Any]], at: BlockRef) -> list[Any]:
         """The answers of `reads` at block `at`, in their order, in one exchange.
@@ -209,6 +231,30 @@ class Node:
 
 def _head_request(where: str) -> Request:
     return Request("eth_getBlockByNumber", (where, False))
+
+
+def _block_requests(number: str) -> tuple[Request, Request]:
+    return _head_request(number), Request("eth_getBlockReceipts", (number,))
+
+
+def _block(head: Json, entries: list[Json]) -> Block:
+    if [entry["transactionHash"] for entry in entries] != head["transactions"]:
+        raise _reorged(head["number"])
+    parsed = parse_head(head)
+    return Block(parsed, parse_receipts(entries, parsed.ref))
+
+
+def _receipt_of(entry: Json, ref: BlockRef) -> Receipt:
+    if entry["blockHash"].lower() != ref.hash:
+        raise _reorged(entry["blockNumber"])
+    (receipt,) = parse_receipts([entry], ref)
+    return receipt
+
+
+def _reorged(number: str) -> Transient:
+    return Transient(
+        "chain.reorged", f"block {int(number, 16)} changed while it was read", block=int(number, 16)
+    )
 
 
 def _present(answer: Any, wanted: int | str) -> Any:  # noqa: ANN401 - JSON

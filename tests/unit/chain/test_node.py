@@ -134,6 +134,58 @@ async def test_receipts_of_another_fork_than_the_head_are_not_taken(entries):
     assert caught.value.code == "chain.reorged"
 
 
+async def test_a_run_of_blocks_comes_in_one_exchange_and_in_order():
+    def block(number, full):
+        return result(
+            BLOCK | {"number": number, "transactions": [], "hash": "0x" + number[2:] * 64}
+        )
+
+    node, transport = node_of(
+        eth_getBlockByNumber=block, eth_getBlockReceipts=lambda number: result([])
+    )
+    blocks = await node.blocks(7, 9)
+    assert [one.head.ref.number for one in blocks] == [7, 8, 9]
+    assert transport.exchanges == 1
+
+
+async def test_a_run_that_reaches_past_the_head_is_transient():
+    node, _ = node_of(
+        eth_getBlockByNumber=lambda number, full: result(BLOCK if number == "0x7" else None),
+        eth_getBlockReceipts=lambda number: result([RECEIPT] if number == "0x7" else None),
+    )
+    with pytest.raises(Transient) as caught:
+        await node.blocks(7, 8)
+    assert caught.value.code == "chain.block_missing"
+
+
+async def test_mined_receipts_are_found_by_hash_and_the_others_left_out():
+    node, _ = node_of(
+        eth_getTransactionReceipt=lambda one: result(
+            RECEIPT | {"blockNumber": "0x7"} if one == TX else None
+        ),
+        eth_getBlockByNumber=lambda number, full: result(BLOCK),
+    )
+    (receipt,) = await node.find_receipts([TX, PARENT])
+    assert (receipt.tx_hash, receipt.block) == (TX, AT)
+    assert await node.find_receipts([PARENT]) == []
+
+
+async def test_a_receipt_whose_block_is_no_longer_canonical_is_not_taken():
+    node, _ = node_of(
+        eth_getTransactionReceipt=lambda one: result(RECEIPT | {"blockNumber": "0x7"}),
+        eth_getBlockByNumber=lambda number, full: result(BLOCK | {"hash": PARENT}),
+    )
+    with pytest.raises(Transient) as caught:
+        await node.find_receipts([TX])
+    assert caught.value.code == "chain.reorged"
+
+
+async def test_a_node_that_cannot_say_whether_it_is_mined_raises():
+    node, _ = node_of(eth_getTransactionReceipt=lambda one: error(-32_000, "busy"))
+    with pytest.raises(Transient):
+        await node.find_receipts([TX])
+
+
 def aggregate(*answers):
     return result("0x" + general(["(bool,bytes)[]"], [answers]).hex())
 
