@@ -6,24 +6,24 @@ from holdfast.common.money import BPS, USD8, WAD
 from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.risk.model import Check, Severity, Unit
 
-_PERCENT = BPS // 100
+_SHAPES = {
+    Unit.BPS: (BPS // 100, "", " %"),
+    Unit.USD8: (USD8, "$", ""),
+    Unit.WAD: (WAD, "", ""),
+    Unit.WEI: (WAD, "", " ETH"),
+}
+"""How many units make one of what is shown, and what stands before and after the number."""
 
 
 def shown(value: int, unit: Unit) -> str:
     """`value` with its unit, rounded half up for reading: `20.00 %`, `$600,000.00`, `1.57`."""
     if value == NO_DEBT:
         return "no debt" if unit is Unit.WAD else "unbounded"
-    match unit:
-        case Unit.BPS:
-            return f"{_hundredths(value, _PERCENT)} %"
-        case Unit.USD8:
-            return f"{'-' if value < 0 else ''}${_hundredths(abs(value), USD8)}"
-        case Unit.WAD:
-            return _hundredths(value, WAD)
-        case Unit.WEI:
-            return f"{_hundredths(value, WAD)} ETH"
-        case Unit.SECONDS | Unit.BASE_UNITS | Unit.COUNT:
-            return f"{value:,}{' s' if unit is Unit.SECONDS else ''}"
+    if unit not in _SHAPES:
+        return f"{value:,}{' s' if unit is Unit.SECONDS else ''}"
+    whole, before, after = _SHAPES[unit]
+    sign = "-" if value < 0 else ""
+    return f"{sign}{before}{_hundredths(abs(value), whole)}{after}"
 
 
 def at_most(code: str, limit: int, value: int, what: str, *, unit: Unit = Unit.BPS) -> Check:
@@ -50,5 +50,4 @@ def warning(check: Check) -> Check:
 
 def _hundredths(value: int, whole: int) -> str:
     hundredths = (value * 200 + whole) // (2 * whole)
-    sign, hundredths = ("-", -hundredths) if hundredths < 0 else ("", hundredths)
-    return f"{sign}{hundredths // 100:,}.{hundredths % 100:02}"
+    return f"{hundredths // 100:,}.{hundredths % 100:02}"
