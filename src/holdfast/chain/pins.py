@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.chain.rpc import INVALID_PARAMS, METHOD_NOT_FOUND, REVERTED, Fault, fault_error
+from holdfast.chain.rpc import INVALID_PARAMS, METHOD_NOT_FOUND, Fault, fault_error
 from holdfast.common.errors import HoldfastError, Transient
 
 if TYPE_CHECKING:
     from holdfast.common.evm import BlockRef
 
-_SAME_ANYWHERE = frozenset({REVERTED, METHOD_NOT_FOUND, INVALID_PARAMS})
+_NOT_SERVED = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS})
 
 
 def pinned(at: BlockRef) -> dict[str, str | bool]:
@@ -27,7 +27,7 @@ def pinned_error(method: str, fault: Fault, at: BlockRef) -> HoldfastError:
     Clients word a missing block in many ways ("Resource not found", "header for hash not found",
     "hash is not currently canonical"), so everything that could be one is taken for one.
     """
-    if fault.code in _SAME_ANYWHERE:
+    if fault.is_revert or fault.code in _NOT_SERVED:
         return fault_error(method, fault)
     return Transient(
         "chain.block_gone",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from holdfast.chain.transport import Transport
 
 REVERTED: Final = 3
-"""The fault code of a reverted execution (geth, anvil, Besu)."""
+"""The fault code of a reverted execution (geth, anvil)."""
 METHOD_NOT_FOUND: Final = -32_601
 INVALID_PARAMS: Final = -32_602
 MAX_BATCH: Final = 250  # geth refuses more than 1,000 in one batch, most hosted nodes earlier
@@ -43,6 +43,15 @@ class Fault:
     code: int
     message: str
     data: bytes = b""
+
+    @property
+    def is_revert(self) -> bool:
+        """Whether the call itself failed, at whatever block: it reverted or ran out of gas.
+
+        Besu gives -32000 for a revert and every client its own words, so the code is not enough.
+        """
+        said = self.message.lower()
+        return self.code == REVERTED or bool(self.data) or "revert" in said or "out of gas" in said
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,7 @@ class Rpc:
 
 def fault_error(method: str, fault: Fault) -> HoldfastError:
     """The error that a fault of a reading request amounts to."""
-    if fault.code == REVERTED:
+    if fault.is_revert:
         reason = revert_reason(fault.data) if fault.data else fault.message
         return Rejected("rpc.reverted", f"{method} reverted: {reason}", reason=reason)
     if fault.code in {METHOD_NOT_FOUND, INVALID_PARAMS}:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.receipts import Json, parse_log
 from holdfast.chain.reverts import revert_reason
-from holdfast.chain.rpc import REVERTED, Fault
+from holdfast.chain.rpc import Fault
 from holdfast.common.errors import Broken
 
 if TYPE_CHECKING:
@@ -98,12 +98,11 @@ def isolated_result(answer: Any) -> SimResult:  # noqa: ANN401 - JSON
         return SimResult(
             ok=True, gas_used=0, return_data=data, error="", logs=(), is_sequential=False
         )
-    reverted = answer.code == REVERTED and answer.data
     return SimResult(
         ok=False,
         gas_used=0,
         return_data=answer.data,
-        error=revert_reason(answer.data) if reverted else answer.message,
+        error=revert_reason(answer.data) if answer.data else answer.message,
         logs=(),
         is_sequential=False,
     )

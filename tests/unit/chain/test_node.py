@@ -213,6 +213,28 @@ async def test_a_read_at_a_block_that_was_reorged_away_is_transient():
     assert caught.value.code == "chain.block_gone"
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(3, "execution reverted"),
+        error(-32_000, "Execution reverted", "0xdeadbeef"),  # Besu
+        error(-32_000, "out of gas"),
+    ],
+)
+async def test_a_call_that_fails_at_any_block_is_not_taken_for_a_reorg(fault):
+    node, _ = node_of(eth_call=lambda call, at: fault)
+    with pytest.raises(Rejected) as caught:
+        await node.read([Read(ALICE, b"", abi.uint)], AT)
+    assert caught.value.code == "rpc.reverted"
+
+
+async def test_a_method_the_node_does_not_serve_is_broken():
+    node, _ = node_of()
+    with pytest.raises(Broken) as caught:
+        await node.nonces([ALICE], AT)
+    assert caught.value.code == "rpc.unsupported"
+
+
 async def test_balances_are_by_account():
     node, _ = node_of(
         eth_call=lambda call, at: aggregate(*((True, n.to_bytes(32)) for n in (5, 6)))
