@@ -33,7 +33,7 @@ class Patience:
 
     blocks: int = 3
     seconds: float = 60.0
-    push_seconds: float = 15.0
+    push_seconds: float = 6.0
     retry_seconds: float = 1.0
 
 

@@ -10,6 +10,7 @@ from holdfast.common.ids import ChainId, new_deal_id
 from holdfast.common.money import Token
 from holdfast.common.secret import Secret
 from holdfast.signing import backend
+from holdfast.signing import keystore as keystore_module
 from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider
 from holdfast.signing.keystore import KeyNetwork, new_seed, open_seed, seal_seed
 from holdfast.signing.model import KeyRef
@@ -118,18 +119,14 @@ def test_devnet_keys_refuse_a_production_chain(keystore):
 
 
 def test_production_keys_refuse_the_devnet_whose_chain_id_is_a_real_ones(tmp_path, monkeypatch):
-    monkeypatch.setitem(_work_factors(), KeyNetwork.PRODUCTION, 2**10)  # the real one takes 0.7 s
+    monkeypatch.setitem(
+        keystore_module._WORK_FACTOR, KeyNetwork.PRODUCTION, 2**10
+    )  # the real one takes 0.7 s
     path = tmp_path / "real.json"
     seal_seed(path, SEED, WORD, KeyNetwork.PRODUCTION)
     devnet = profile(ProfileKind.DEVNET)
     assert code_of(HdKeyProvider.from_keystore, path, WORD, devnet) == "keys.production_only"
     HdKeyProvider.from_keystore(path, WORD, profile(ProfileKind.PRODUCTION))
-
-
-def _work_factors():
-    from holdfast.signing import keystore as module
-
-    return module._WORK_FACTOR
 
 
 @pytest.fixture

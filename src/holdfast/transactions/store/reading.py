@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, select, text
 
-from holdfast.transactions.model import FINAL, AttemptState, IntentOutcome, IntentStatus, Place
+from holdfast.transactions.model import IntentOutcome, IntentStatus, Place
 from holdfast.transactions.store.rows import intents_of, receipt_of
-from holdfast.transactions.store.tables import attempts, cursors, intents, receipts, signers
+from holdfast.transactions.store.tables import (
+    IS_LIVE,
+    IS_UNSENT,
+    attempts,
+    cursors,
+    intents,
+    receipts,
+    signers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,8 +25,9 @@ if TYPE_CHECKING:
     from holdfast.common.ids import ChainId, DealId, LegId
     from holdfast.transactions.model import Intent
 
-_FINAL = sorted(FINAL)
-_IS_LIVE = intents.c.status.not_in(_FINAL)
+# Literally as in the partial indexes: with a bound value, a prepared statement could not use them.
+_IS_LIVE = text(IS_LIVE)
+_IS_UNSENT = text(IS_UNSENT)
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
     receipts.c.sender.label("receipt_sender"),
@@ -73,28 +82,37 @@ def _whole() -> Select[Any]:
 
 async def live_intents(session: Session, chain_id: ChainId) -> list[Intent]:
     """Every intent of the chain that is not final, in nonce order per sender."""
-    query = _whole().where(intents.c.chain_id == chain_id, _IS_LIVE)
-    return intents_of(await session.execute(query))
+    return intents_of(await session.execute(live_query(chain_id)))
 
 
 async def intents_to_act_on(session: Session, chain_id: ChainId) -> list[Intent]:
     """The live intents with unsent bytes or a cancellation asked for, in nonce order per sender."""
-    unsent = select(attempts.c.intent_id).where(
-        attempts.c.chain_id == chain_id, attempts.c.state == AttemptState.SIGNED
-    )
+    return intents_of(await session.execute(query_to_act_on(chain_id)))
+
+
+def live_query(chain_id: ChainId) -> Select[Any]:
+    """What `live_intents` reads."""
+    return _whole().where(intents.c.chain_id == chain_id, _IS_LIVE)
+
+
+def query_to_act_on(chain_id: ChainId) -> Select[Any]:
+    """What `intents_to_act_on` reads."""
+    unsent = select(attempts.c.intent_id).where(attempts.c.chain_id == chain_id, _IS_UNSENT)
     unwanted = select(intents.c.intent_id).where(
         intents.c.chain_id == chain_id, intents.c.cancel_requested, _IS_LIVE
     )
-    query = _whole().where(
-        or_(intents.c.intent_id.in_(unsent), intents.c.intent_id.in_(unwanted)), _IS_LIVE
-    )
-    return intents_of(await session.execute(query))
+    return _whole().where(intents.c.intent_id.in_(unsent.union_all(unwanted)), _IS_LIVE)
 
 
 async def outcomes_of(
     session: Session, deal_id: DealId, legs: Collection[LegId] | None
 ) -> list[IntentOutcome]:
     """How the deal's intents stand, of all legs or of some, oldest nonce first."""
+    return [_outcome(row) for row in await session.execute(outcomes_query(deal_id, legs))]
+
+
+def outcomes_query(deal_id: DealId, legs: Collection[LegId] | None) -> Select[Any]:
+    """What `outcomes_of` reads."""
     last = (
         select(attempts.c.tx_hash)
         .where(attempts.c.intent_id == intents.c.intent_id)
@@ -108,9 +126,7 @@ async def outcomes_of(
         .where(intents.c.deal_id == deal_id)
         .order_by(intents.c.sender, intents.c.nonce)
     )
-    if legs is not None:
-        query = query.where(intents.c.leg_id.in_(legs))
-    return [_outcome(row) for row in await session.execute(query)]
+    return query if legs is None else query.where(intents.c.leg_id.in_(legs))
 
 
 async def count_live(session: Session, deal_id: DealId) -> int:

@@ -45,7 +45,8 @@ def _listed(values: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
-_IS_LIVE: Final = f"status NOT IN ({_listed(FINAL)})"
+IS_LIVE: Final = f"status NOT IN ({_listed(FINAL)})"
+IS_UNSENT: Final = "state = 'signed'"
 _LEG_IS_TAKEN: Final = "status NOT IN ('cancelled', 'reverted')"
 
 signers = Table(
@@ -91,11 +92,11 @@ intents = Table(
     CheckConstraint("depth > 0", "depth"),
     # A leg gets a new intent only when the old one is final as reverted or cancelled.
     Index("uq_intents_leg_id", "leg_id", unique=True, postgresql_where=text(_LEG_IS_TAKEN)),
-    Index("ix_intents_live", "chain_id", "sender", "nonce", postgresql_where=text(_IS_LIVE)),
+    Index("ix_intents_live", "chain_id", "sender", "nonce", postgresql_where=text(IS_LIVE)),
     Index(
         "ix_intents_cancel",
         "chain_id",
-        postgresql_where=text(f"cancel_requested AND {_IS_LIVE}"),
+        postgresql_where=text(f"cancel_requested AND {IS_LIVE}"),
     ),
     Index(None, "deal_id"),
     Index(None, "group_id"),
@@ -122,7 +123,7 @@ attempts = Table(
     UniqueConstraint("tx_hash"),
     CheckConstraint(f"state IN ({_listed(AttemptState)})", "state"),
     CheckConstraint(f"purpose IN ({_listed(Purpose)})", "purpose"),
-    Index("ix_attempts_unsent", "chain_id", postgresql_where=text("state = 'signed'")),
+    Index("ix_attempts_unsent", "chain_id", postgresql_where=text(IS_UNSENT)),
 )
 
 receipts = Table(

@@ -1,0 +1,265 @@
+import asyncio
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from holdfast.common.db import libpq_url
+from holdfast.common.errors import Broken, Rejected, Transient
+from holdfast.common.evm import keccak256
+from holdfast.common.ids import new_deal_id, new_intent_id
+from holdfast.transactions.model import IntentStatus
+from holdfast.transactions.service import Transactions
+from holdfast.transactions.store import TRIGGERS, reading, recording
+from tests.support.transactions import (
+    ADDRESSES,
+    CEILING,
+    CHAIN,
+    FEES,
+    GWEI,
+    Fees,
+    group,
+    keys,
+    wish,
+)
+
+service = Transactions(keys)
+ON_CHAIN = dict.fromkeys(ADDRESSES.values(), 0)
+
+
+async def record(database, wishes, fees=FEES, on_chain=ON_CHAIN):
+    async with database.begin() as session:
+        return await service.record(session, wishes, fees, on_chain)
+
+
+async def rows(database, statement, **values):
+    async with database.begin() as session:
+        return (await session.execute(text(statement), values)).all()
+
+
+async def code_of(action):
+    with pytest.raises((Rejected, Transient, Broken)) as caught:
+        await action
+    return caught.value.code
+
+
+async def test_a_group_gets_consecutive_nonces_in_its_order_from_the_chains_count(database):
+    wishes = group(3)
+    done = await record(database, wishes, on_chain={ADDRESSES[1]: 41})
+    assert [one.leg_id for one in done] == [one.leg_id for one in wishes]
+    assert [one.nonce for one in done] == [41, 42, 43]
+    (later,) = await record(database, [wish()], on_chain={ADDRESSES[1]: 41})
+    assert later.nonce == 44  # ours, not the chain's: three are on their way
+
+
+async def test_the_committed_bytes_are_the_ones_whose_hash_was_returned(database):
+    (done,) = await record(database, [wish()])
+    ((raw, tx_hash),) = await rows(database, "SELECT raw, tx_hash FROM attempts")
+    assert tx_hash == done.tx_hash == "0x" + keccak256(raw).hex()
+
+
+async def test_a_rolled_back_record_gives_its_nonces_back(database):
+    with pytest.raises(KeyboardInterrupt):
+        async with database.begin() as session:
+            await service.record(session, group(3), FEES, ON_CHAIN)
+            raise KeyboardInterrupt
+    (done,) = await record(database, [wish()])
+    assert done.nonce == 0
+    assert len(await rows(database, "SELECT 1 FROM attempts")) == 1
+
+
+async def test_two_senders_of_one_group_count_apart(database):
+    first = wish(1)
+    second = wish(2, deal_id=first.deal_id, group_id=first.group_id)
+    third = wish(1, deal_id=first.deal_id, group_id=first.group_id)
+    done = await record(
+        database, [first, second, third], on_chain={ADDRESSES[1]: 5, ADDRESSES[2]: 9}
+    )
+    assert [one.nonce for one in done] == [5, 9, 6]
+
+
+async def test_many_at_once_leave_no_gap_and_no_double(database):
+    done = await asyncio.gather(*(record(database, group(3)) for _ in range(12)))
+    nonces = sorted(one.nonce for group_ in done for one in group_)
+    assert nonces == list(range(36))
+
+
+async def test_groups_with_the_same_two_senders_in_turned_order_do_not_deadlock(database):
+    def pair(first, second):
+        one = wish(first)
+        return [one, wish(second, deal_id=one.deal_id, group_id=one.group_id)]
+
+    turned = [pair(1, 2) if number % 2 else pair(2, 1) for number in range(16)]
+    await asyncio.wait_for(asyncio.gather(*(record(database, two) for two in turned)), 10)
+    assert len(await rows(database, "SELECT 1 FROM intents")) == 32
+
+
+async def test_recording_a_leg_twice_is_refused_and_takes_no_nonce(database):
+    one = wish()
+    await record(database, [one])
+    again = wish(leg_id=one.leg_id)
+    assert await code_of(record(database, [again])) == "tx.leg_has_intent"
+    ((next_nonce,),) = await rows(database, "SELECT next_nonce FROM signers")
+    assert next_nonce == 1
+
+
+@pytest.mark.parametrize("status", [IntentStatus.REVERTED, IntentStatus.CANCELLED])
+async def test_a_leg_gets_a_new_intent_once_the_old_one_is_final_without_effect(database, status):
+    one = wish()
+    await record(database, [one])
+    await rows(database, "UPDATE intents SET status = :status RETURNING 1", status=str(status))
+    (done,) = await record(database, [wish(leg_id=one.leg_id)])
+    assert done.nonce == 1
+
+
+@pytest.mark.parametrize("status", [IntentStatus.LANDED, IntentStatus.AMBIGUOUS])
+async def test_a_leg_that_landed_or_may_have_gets_no_second_intent(database, status):
+    one = wish()
+    await record(database, [one])
+    await rows(database, "UPDATE intents SET status = :status RETURNING 1", status=str(status))
+    assert await code_of(record(database, [wish(leg_id=one.leg_id)])) == "tx.leg_has_intent"
+
+
+IDENTITY = [
+    "nonce = nonce + 1",
+    "sender = '0x0000000000000000000000000000000000000001'",
+    "chain_id = 1",
+    "leg_id = gen_random_uuid()",
+    "deal_id = gen_random_uuid()",
+    "group_id = gen_random_uuid()",
+    "target = '0x0000000000000000000000000000000000000001'",
+    "data = 'x'",
+    "value_wei = value_wei + 1",
+    "gas_limit = 1",
+    "deadline = 1",
+    "fee_ceiling_wei = 1",
+]
+
+
+@pytest.mark.parametrize("change", IDENTITY)
+async def test_the_schema_refuses_to_change_an_intents_nonce_or_identity(database, change):
+    await record(database, [wish()])
+    with pytest.raises(DBAPIError, match="nonce or identity in intents is refused"):
+        await rows(database, f"UPDATE intents SET {change} RETURNING 1")  # noqa: S608
+
+
+@pytest.mark.parametrize("change", ["raw = 'x'", "tx_hash = 'x'", "cap_wei = 1", "attempt_no = 2"])
+async def test_the_schema_refuses_to_change_signed_bytes(database, change):
+    await record(database, [wish()])
+    with pytest.raises(DBAPIError, match="nonce or identity in attempts is refused"):
+        await rows(database, f"UPDATE attempts SET {change} RETURNING 1")  # noqa: S608
+
+
+@pytest.mark.parametrize("table", ["attempts", "intents"])
+async def test_the_schema_refuses_to_delete_what_was_signed(database, table):
+    await record(database, [wish()])
+    with pytest.raises(DBAPIError, match="DELETE of nonce or identity"):
+        await rows(database, f"DELETE FROM {table} RETURNING 1")  # noqa: S608
+
+
+async def test_the_schema_refuses_a_second_intent_at_a_nonce(database):
+    one = wish()
+    await record(database, [one])
+    with pytest.raises(DBAPIError, match="uq_intents_chain_id_sender_nonce"):
+        await rows(
+            database,
+            """INSERT INTO intents (intent_id, chain_id, participant_bank_id, deal_id, leg_id,
+            group_id, sender, nonce, target, data, value_wei, gas_limit, depth, fee_ceiling_wei,
+            is_sweep, status)
+            SELECT :other, chain_id, participant_bank_id, deal_id, gen_random_uuid(), group_id,
+            sender, nonce, target, data, value_wei, gas_limit, depth, fee_ceiling_wei, is_sweep,
+            status FROM intents RETURNING 1""",
+            other=new_intent_id(),
+        )
+
+
+async def test_what_follows_an_intent_may_change(database):
+    await record(database, [wish()])
+    changed = await rows(
+        database, "UPDATE intents SET status = 'sent', cancel_requested = true RETURNING 1"
+    )
+    assert len(changed) == 1
+
+
+async def test_the_triggers_can_be_applied_again(database):
+    async with database.begin() as session:
+        for statement in TRIGGERS:
+            await session.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+async def test_a_key_used_elsewhere_is_noticed_before_anything_is_signed(database):
+    await record(database, [wish()])
+    foreign = {ADDRESSES[1]: 2}  # we have signed one, the chain has two
+    assert await code_of(record(database, [wish()], on_chain=foreign)) == "tx.foreign_nonce"
+    assert len(await rows(database, "SELECT 1 FROM intents")) == 1
+
+
+async def test_a_first_use_without_the_chains_count_is_refused(database):
+    assert await code_of(record(database, [wish()], on_chain={})) == "tx.chain_nonce"
+
+
+async def test_a_key_of_another_address_is_refused(database):
+    wrong = wish(key=keys.ref(2))
+    assert await code_of(record(database, [wrong])) == "tx.wrong_sender"
+
+
+async def test_fees_above_an_intents_ceiling_sign_nothing(database):
+    dear = Fees(CEILING + 1, GWEI)
+    assert await code_of(record(database, [wish()], dear)) == "tx.fee_ceiling"
+    assert await rows(database, "SELECT 1 FROM signers") == []
+
+
+@pytest.mark.parametrize("wishes", [[], [wish(), wish()]])
+async def test_intents_that_are_not_one_group_are_refused(database, wishes):
+    assert await code_of(record(database, wishes)) == "tx.mixed_group"
+
+
+async def test_a_commit_announces_the_chain_and_a_roll_back_does_not(database, database_url):
+    async with await psycopg.AsyncConnection.connect(
+        libpq_url(database_url), autocommit=True
+    ) as listener:
+        await listener.execute(f"LISTEN {recording.CHANNEL}")
+        with pytest.raises(KeyboardInterrupt):
+            async with database.begin() as session:
+                await service.record(session, [wish(1)], FEES, ON_CHAIN)
+                raise KeyboardInterrupt
+        assert [one async for one in listener.notifies(timeout=0.2)] == []
+        await record(database, group(3))
+        heard = [one.payload async for one in listener.notifies(timeout=1, stop_after=1)]
+        assert heard == ["138"]
+
+
+async def test_outcomes_tell_all_or_some_of_a_deals_legs(database):
+    wishes = group(3)
+    await record(database, wishes)
+    deal = wishes[0].deal_id
+    async with database.begin() as session:
+        every = await service.outcomes(session, deal)
+        one = await service.outcomes(session, deal, [wishes[1].leg_id])
+        assert await service.live_count(session, deal) == 3
+    assert [outcome.leg_id for outcome in every] == [wanted.leg_id for wanted in wishes]
+    assert [outcome.leg_id for outcome in one] == [wishes[1].leg_id]
+    assert not one[0].is_final
+    assert one[0].status is IntentStatus.SIGNED
+    assert one[0].receipt is None
+    assert one[0].tx_hash.startswith("0x")
+
+
+async def test_the_hot_queries_use_the_partial_indexes(database):
+    await record(database, group(20))
+    async with database.begin() as session:
+        # A table this small would be read whole; the question is whether the index serves.
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        assert "ix_intents_live" in await plan_of(session, reading.live_query(CHAIN))
+        to_act_on = await plan_of(session, reading.query_to_act_on(CHAIN))
+        assert "ix_attempts_unsent" in to_act_on
+        assert "ix_intents_cancel" in to_act_on
+        outcomes = await plan_of(session, reading.outcomes_query(new_deal_id(), None))
+        assert "ix_intents_deal_id" in outcomes
+
+
+async def plan_of(session, query):
+    compiled = query.compile(dialect=session.dialect)
+    plan = await session.exec_driver_sql(f"EXPLAIN {compiled}", compiled.params)
+    return "\n".join(row[0] for row in plan)
