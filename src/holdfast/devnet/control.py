@@ -47,6 +47,10 @@ class DevnetControl:
         """Stop the desk: no requests, no claims."""
         self._on_desk("freeze()")
 
+    def freeze_after(self, claims: int) -> None:
+        """Let the desk freeze by itself right after `claims` more claims."""
+        self._on_desk("freezeAfter(uint256)", claims)
+
     def thaw(self) -> None:
         """Open the desk again."""
         self._on_desk("thaw()")

@@ -60,6 +60,7 @@ queueDelay: public(uint256)
 feeBps: public(uint256)
 isOperator: public(HashMap[address, HashMap[address, bool]])
 
+claimsUntilFreeze: public(uint256)  # 0: no freeze is set up
 requestCount: public(uint256)
 requests: public(HashMap[uint256, Request])
 open_ids: HashMap[address, DynArray[uint256, MAX_OPEN]]
@@ -115,6 +116,7 @@ def redeem(shares: uint256, receiver: address, controller: address) -> uint256:
     log Withdraw(
         sender=msg.sender, receiver=receiver, owner=controller, assets=assets, shares=shares
     )
+    self._count_down()
     return assets
 
 
@@ -180,6 +182,15 @@ def freeze():
 
 
 @external
+def freezeAfter(claims: uint256):
+    """
+    @notice Freeze by itself right after so many more claims: a freeze in the middle of a deal.
+    """
+    self._only_admin()
+    self.claimsUntilFreeze = claims
+
+
+@external
 def thaw():
     self._only_admin()
     self.frozen = False
@@ -237,6 +248,16 @@ def _consume(shares: uint256, controller: address) -> uint256:
     assert wanted == 0, "more than claimable"
     self.open_ids[controller] = still_open
     return assets
+
+
+@internal
+def _count_down():
+    if self.claimsUntilFreeze == 0:
+        return
+    self.claimsUntilFreeze -= 1
+    if self.claimsUntilFreeze == 0:
+        self.frozen = True
+        log Frozen()
 
 
 @internal
