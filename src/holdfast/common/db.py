@@ -103,9 +103,7 @@ class Database:
                 yield session  # leaving with an error closes the connection, which rolls back
                 await _commit(transaction)
         except (OperationalError, InterfaceError) as error:
-            raise Transient(
-                "database.unavailable", f"the database did not answer: {error.orig}"
-            ) from error
+            raise unavailable(error.orig or error) from error
 
     async def close(self) -> None:
         """Close every connection of the pool."""
@@ -121,6 +119,11 @@ async def raw_connection(session: Session) -> PsycopgConnection[Any]:
 def libpq_url(url: str) -> str:
     """The same address without SQLAlchemy's driver name, for psycopg itself."""
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def unavailable(error: BaseException) -> Transient:
+    """What a driver's failure to reach the database is to everybody else."""
+    return Transient("database.unavailable", f"the database did not answer: {error}")
 
 
 async def _commit(transaction: AsyncTransaction) -> None:

@@ -11,11 +11,13 @@ import structlog
 from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import make_conninfo
 
-from holdfast.common.db import libpq_url
+from holdfast.common.db import libpq_url, unavailable
 from holdfast.common.errors import Transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from psycopg.rows import TupleRow
 
 _RETRY_SECONDS = 0.5
 _CHECK_SECONDS = 1.0
@@ -92,22 +94,31 @@ class LeaderLock:
             await working
 
     async def _connect(self) -> AsyncConnection:
-        return await AsyncConnection.connect(
-            make_conninfo(self._url, **_CLIENT_KEEPALIVE),
-            autocommit=True,
-            application_name=f"holdfast-leader-{self._name}",
-            options=_SERVER_KEEPALIVE,
-        )
+        try:
+            return await AsyncConnection.connect(
+                make_conninfo(self._url, **_CLIENT_KEEPALIVE),
+                autocommit=True,
+                application_name=f"holdfast-leader-{self._name}",
+                options=_SERVER_KEEPALIVE,
+            )
+        except OperationalError as error:
+            raise unavailable(error) from error
 
     async def _acquire(self, connection: AsyncConnection) -> None:
         # Asked again and again: a statement that waits for the lock would hold a snapshot all the
         # time and keep PostgreSQL from cleaning up.
         while True:
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (self._key,))
-            row = await cursor.fetchone()
+            row = await self._try(connection)
             if row is not None and row[0]:
                 return
             await asyncio.sleep(self._retry_seconds)
+
+    async def _try(self, connection: AsyncConnection) -> TupleRow | None:
+        try:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (self._key,))
+            return await cursor.fetchone()
+        except OperationalError as error:
+            raise unavailable(error) from error
 
     async def _watch(self, connection: AsyncConnection, lost: asyncio.Event) -> None:
         try:

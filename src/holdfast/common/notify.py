@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from psycopg import AsyncConnection, OperationalError, sql
 
-from holdfast.common.db import libpq_url, raw_connection
+from holdfast.common.db import libpq_url, raw_connection, unavailable
 from holdfast.common.errors import Transient
 
 if TYPE_CHECKING:
@@ -38,11 +38,16 @@ class Signal:
         self._connection: AsyncConnection | None = None
 
     async def __aenter__(self) -> Self:
-        """Listen from here on."""
-        self._connection = await AsyncConnection.connect(
-            self._url, autocommit=True, application_name=f"holdfast-listen-{self._channel}"
-        )
-        await self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        """Listen from here on; `database.unavailable` when the database does not answer."""
+        name = f"holdfast-listen-{self._channel}"
+        listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
+        try:
+            self._connection = await AsyncConnection.connect(
+                self._url, autocommit=True, application_name=name
+            )
+            await self._connection.execute(listen)
+        except OperationalError as error:
+            raise unavailable(error) from error
         return self
 
     async def __aexit__(

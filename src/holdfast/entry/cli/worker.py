@@ -1,0 +1,41 @@
+"""`holdfast worker`: the process that advances deals and sends their transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING
+
+import typer  # noqa: TC002 - typer reads the annotations
+
+from holdfast.bootstrap import opened, profile_of
+from holdfast.common.crash import crash_boundary
+from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.worker import Part, run_worker
+
+if TYPE_CHECKING:
+    from holdfast.bootstrap import System
+    from holdfast.config import Settings
+
+
+def worker(context: typer.Context) -> None:
+    """Advance deals until stopped; SIGTERM lets running steps finish. Run as many as you like."""
+    asyncio.run(work(invocation(context).settings))
+
+
+async def work(settings: Settings) -> None:
+    """Open the system and run it as a worker."""
+    profile = profile_of(settings)
+    boundary = crash_boundary(settings.crash_at, is_devnet=profile.is_devnet)
+    async with opened(settings, boundary=boundary) as system:
+        await run_worker(worker_parts(system))
+
+
+def worker_parts(system: System) -> list[Part]:
+    """What one worker runs."""
+    concurrency = system.settings.worker_concurrency
+    return [
+        Part("queue", functools.partial(system.queue.run, system.advance, concurrency=concurrency)),
+        Part("chain", system.chain_loop.run),
+        Part("sweep", system.sweep.run),
+    ]
