@@ -10,13 +10,11 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 from holdfast.common.errors import Broken, Rejected
 from holdfast.devnet.rpc import NodeRpc
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOST = "127.0.0.1"
 GENESIS_TIMESTAMP = 1_735_689_600
@@ -27,6 +25,7 @@ GENESIS_HASH = "0x843530b761e91272f9c60334d593fc2e63e75a81eedf1e2938f96bc55fdee7
 _START_SECONDS = 30.0  # it takes 0.1 s; a machine busy with 32 tests may take long
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.005
+_DEAD_STATES = "ZX"
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
 _PROCESS = re.compile(r"node is process (\d+)")
 
@@ -80,10 +79,9 @@ class NodeProcess:
 
     def stop(self) -> None:
         """End the node, gently first; does nothing when it has ended."""
-        if self.process is None:
-            stop_pid(self.pid)
-        else:
-            _end(self.process)
+        stop_pid(self.pid)
+        if self.process is not None:
+            _reap(self.process)
 
 
 def start_node(
@@ -111,7 +109,7 @@ def start_node(
         rpc = NodeRpc(f"http://{HOST}:{_LISTENING.findall(said)[0]}")
         _prepare(rpc, options)
     except BaseException:
-        _end(process)
+        _kill_group(process)
         raise
     pid = int(_PROCESS.findall(said)[0])
     return NodeProcess(rpc.url, pid, None if detached else process)
@@ -131,13 +129,29 @@ def stop_pid(pid: int) -> None:
 
 def is_node(pid: int) -> bool:
     """Whether a process of that id runs and is an anvil, so that no stranger is ever killed."""
-    found = subprocess.run(  # noqa: S603 - a constant program and a number
-        ["ps", "-o", "stat=,command=", "-p", str(pid)],  # noqa: S607 - found by PATH on any system
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split(maxsplit=1)
-    return len(found) == 2 and not found[0].startswith("Z") and "anvil" in found[1].split()[0]
+    return "anvil" in _program_of(pid)
+
+
+def _program_of(pid: int) -> str:
+    """The name of the program that a process runs; empty when there is none or it is a zombie.
+
+    The state tells, not the command line: a dying process loses that before it closes its port.
+    """
+    if not Path("/proc/self").exists():
+        return _program_from_ps(pid)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    name, _, rest = stat.partition("(")[2].rpartition(") ")
+    return "" if rest[0] in _DEAD_STATES else name
+
+
+def _program_from_ps(pid: int) -> str:
+    command = ["/bin/ps", "-o", "stat=,comm=", "-p", str(pid)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
+    state, _, name = said.strip().partition(" ")
+    return "" if not state or state[0] in _DEAD_STATES else Path(name.strip()).name
 
 
 def _arguments(options: NodeOptions, state: Path | None) -> list[str]:
@@ -184,7 +198,7 @@ def _has_ended(process: subprocess.Popen[bytes], log: Path) -> bool:
     if process.poll() is None:
         return False
     found = _PROCESS.search(log.read_text(errors="replace"))
-    return found is None or not is_node(int(found[1]))
+    return found is None or not _program_of(int(found[1]))  # still the shell until it executes
 
 
 def _failure(said: str) -> Rejected | Broken:
@@ -213,14 +227,19 @@ def _port_busy(which: str) -> Rejected:
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the shell, which ends when its node has."""
     if process.stdin is not None:
         process.stdin.close()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

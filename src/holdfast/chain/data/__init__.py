@@ -1,0 +1,1 @@
+"""Packaged profiles of production chains."""
