@@ -36,8 +36,8 @@ class _Author:
     def fallback(self) -> Iterator[PlannedLeg]:
         """What a freeze or a refusal adds: sell the reserve, revoke, hand the claim over."""
         write, venues, terms = self._at(Step.CLOSE), self.setting.venues, self.terms
-        if terms.borrow.units:
-            bucket = terms.split.bucket
+        bucket = terms.split.bucket
+        if terms.borrow.units and bucket.units:
             yield write.wrap(bucket)
             yield write.approve(venues.weth_token, venues.router.address, bucket)
             yield write.buy_back(terms.borrow, bucket)

@@ -16,6 +16,7 @@ from holdfast.risk.formulas import RAY_PER_BPS
 from holdfast.risk.model import Stress
 from holdfast.risk.reserve import owed
 
+_FLOORS = 2  # base units lost by scaling a quote and by taking the slippage off it
 _ROUNDING = 8  # dollars * 1e8 that the parts of a balance sheet lose by being rounded one by one
 
 
@@ -120,7 +121,7 @@ class _Sizing:
         spend = max(0, min(capacity, self._exposure_limit(most, raised), largest))
         if spend == 0:
             return 0, 0
-        needed = max(0, spend + kept - self.borrowed.units)
+        needed = max(0, spend + kept - self.borrowed.units) + _FLOORS
         return min(most, mul_div(most, needed, raised, round_up=True)), spend
 
     def _kept(self, stress: Stress) -> int:

@@ -1,0 +1,255 @@
+"""Plans that are made, and plans that are refused with the rule that stops them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from holdfast.common.errors import Rejected
+from holdfast.common.money import MAX_UINT256, USD8, WAD, Bps, Usd8, amount_of
+from holdfast.model.deal import Funding, SplitBps
+from holdfast.model.plan import plan_hash
+from holdfast.planning.errors import PlanRefused
+from holdfast.planning.model import PlanPolicy
+from holdfast.planning.service import Planner
+from holdfast.planning.snapshot import Gas
+from holdfast.risk.limits import RiskLimits
+from tests.unit.planning.world import (
+    AAVE,
+    ACCOUNTS,
+    CODE,
+    CORE,
+    GWEI,
+    REQUEST,
+    USDTZ,
+    VENUES,
+    World,
+    asking,
+    broken,
+    drafted,
+)
+
+
+async def plan(request=REQUEST, world=None, policy=None, booked=0):
+    return await Planner(world or World(), VENUES, policy or PlanPolicy()).plan(
+        request, ACCOUNTS, booked
+    )
+
+
+async def refusal(request=REQUEST, world=None, **kwargs):
+    with pytest.raises(PlanRefused) as caught:
+        await plan(request, world, **kwargs)
+    assert caught.value.code == "plan.refused"
+    return {one["code"] for one in caught.value.fields["violations"]}
+
+
+@pytest.mark.parametrize("funding", Funding)
+async def test_ten_million_dollars_make_a_plan_in_both_fundings(funding):
+    made = await plan(asking(funding=funding))
+    assert made.plan_hash == plan_hash(made.envelope) == made.report["plan_hash"]
+    assert made.terms.funding is funding
+    assert made.envelope.expires_at == made.quoted_at.timestamp + 900
+
+
+async def test_the_same_market_gives_the_same_hash_and_another_price_another():
+    assert (await plan()).plan_hash == (await plan()).plan_hash
+    assert (await plan()).plan_hash != (await plan(world=World(eth=Usd8(2_001 * USD8)))).plan_hash
+
+
+async def test_the_default_deal_is_whole_in_every_standard_scenario():
+    made = await plan()
+    assert len(made.envelope.scenarios) == 20
+    assert all(verdict.principal_whole for verdict in made.envelope.scenarios)
+    assert made.report["worst_case"]["principal_whole"] is True
+
+
+async def test_the_worst_case_is_spend_interest_and_costs():
+    # U = 600.6 / 1,000, so 4.004 % after the loan and 1.5 times that, 6.006 %, under stress: 90 days
+    # of it on 600,000 are 8,885.59; gas 3,195; raising 612,080.59 at 1 % slip costs 6,182.63
+    made = await plan()
+    assert made.envelope.worst_case_loss // USD8 == 618_263
+
+
+async def test_the_deal_at_30_percent_is_made_with_warnings():
+    made = await plan(asking(opening_ltv=Bps(3_000)))
+    warned = {one["code"] for one in made.report["warnings"]}
+    assert warned == {"I3.debt_cover_warning", "I6.ltv_warning"}
+    assert not all(verdict.principal_whole for verdict in made.envelope.scenarios)
+
+
+async def test_all_fundings_stand_side_by_side():
+    rows = (await plan()).report["fundings"]
+    assert [(row["funding"], row["opening_ltv_percent"]) for row in rows] == [
+        ("borrow", "20.00"),
+        ("bucket", "20.00"),
+        ("bucket", "0.00"),
+    ]
+    assert [row["is_chosen"] for row in rows] == [True, False, False]
+    assert rows[0]["loan_changes_profit_by_usd"] is None
+    assert float(rows[1]["loan_changes_profit_by_usd"]) < 0  # the buffer costs, and buys less
+    assert float(rows[2]["loan_interest_usd"]) == 0
+
+
+async def test_without_a_loan_the_alternatives_show_the_default_one():
+    made = await plan(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    rows = made.report["fundings"]
+    assert [row["opening_ltv_percent"] for row in rows] == ["20.00", "20.00", "0.00"]
+    assert [row["is_chosen"] for row in rows] == [False, False, True]
+    assert made.report["after"]["health_factor"] is None
+    assert made.report["outlook"]["liquidation_eth_price_usd"] is None
+
+
+async def test_a_maximum_of_zero_compares_deals_without_a_loan():
+    request = asking(funding=Funding.BUCKET, opening_ltv=Bps(0), max_ltv=Bps(0))
+    rows = (await plan(request)).report["fundings"]
+    assert [row["opening_ltv_percent"] for row in rows] == ["0.00", "0.00", "0.00"]
+    assert [one["code"] for one in rows[0]["violations"]] == [
+        "market.discount",
+        "funds.nothing_to_buy",
+    ]
+
+
+async def test_a_loan_that_is_not_asked_for_buys_nothing_in_borrow_funding():
+    found = await refusal(asking(opening_ltv=Bps(0)))
+    assert "funds.nothing_to_buy" in found
+
+
+async def test_the_bare_loop_without_a_reserve_breaks_i2_and_i3():
+    # all is collateral or core, 30 % is borrowed and spent
+    split = SplitBps(Bps(7_000), Bps(3_000), Bps(0))
+    found = await refusal(asking(opening_ltv=Bps(3_000), split=split))
+    assert {"I2.repayment", "I3.debt_cover"} <= found
+
+
+@pytest.mark.parametrize(
+    ("world", "code"),
+    [
+        (World(core_wei=2_500 * WAD - 1), "I1.core_below_booked"),
+        (World(allowances=1), "I1.core_allowance"),
+        (World(core_debt=Usd8(1)), "I1.core_position"),
+        (World(threshold=Bps(4_000)), "I6.stressed_health"),
+        (World(oracle_age=4_501), "I10.oracle_age"),
+        (World(eth_pool_off=Bps(-300)), "I10.oracle_deviation"),
+        (World(eth_pool_off=Bps(300)), "I10.oracle_deviation"),
+        (World(token_price_bps=Bps(9_600)), "market.discount"),
+        (World(token_price_bps=Bps(10_100)), "market.discount"),
+        (World(token_depth=30_000_000 * 10**6), "market.purchase_impact"),
+        (World(is_frozen=True), "market.desk_frozen"),
+        (World(is_loan_open=False), "market.venue_closed"),
+        (World(is_collateral_open=False), "market.venue_closed"),
+        (World(venue_ltv=Bps(1_900)), "market.venue_ltv"),
+        (World(available=599_999 * 10**6), "market.available"),
+        (World(borrow_cap=600_599_999 * 10**6), "market.borrow_cap"),
+        (World(supply_cap=1_499 * WAD), "market.supply_cap"),
+        (World(code=CODE | {AAVE: "0x" + "ee" * 32}), "market.code"),
+        (World(code=CODE | {AAVE: ""}, pinned_code={}), "market.code"),
+        (World(float_wei=2_500 * WAD), "funds.float"),
+    ],
+)
+async def test_one_thing_wrong_is_refused_under_its_own_code(world, code):
+    assert await refusal(world=world) == {code}
+
+
+async def test_caps_that_just_suffice_do_not_stop_a_deal():
+    world = World(
+        core_wei=2_500 * WAD,
+        available=600_000 * 10**6,
+        borrow_cap=600_600_000 * 10**6,
+        supply_cap=1_500 * WAD,
+        float_wei=2_500 * WAD + 21_000 * 300 * GWEI,
+        oracle_age=4_500,
+        pinned_code={},
+    )
+    assert (await plan(world=world)).terms.borrow.units == 600_000 * 10**6
+
+
+async def test_core_must_hold_what_other_deals_have_booked_too():
+    world = World(core_wei=3_000 * WAD)
+    assert (await plan(world=world, booked=500 * WAD)).terms.split.core == amount_of(
+        drafted().terms.split.core.token, 2_500
+    )
+    assert await refusal(world=world, booked=500 * WAD + 1) == {"I1.core_below_booked"}
+
+
+async def test_a_key_that_is_the_core_address_is_refused():
+    shared = replace(ACCOUNTS, deal=CORE)
+    with pytest.raises(PlanRefused) as caught:
+        await Planner(World(), VENUES, PlanPolicy()).plan(REQUEST, shared, 0)
+    assert [one["code"] for one in caught.value.fields["violations"]] == ["I1.core_shared"]
+
+
+async def test_a_pool_too_shallow_for_the_bucket_stops_bucket_funding():
+    world = World(eth_depth=100_000_000 * 10**6)  # 2 M into 100 M of depth: 1.96 % impact
+    assert await refusal(asking(funding=Funding.BUCKET), world) == {"market.sale_impact"}
+    assert (await plan(world=world)).envelope.exit_slippage == 201  # 1.96 % and the fee of 0.05 %
+
+
+async def test_a_pool_that_cannot_sell_the_reserve_leaves_the_debt_uncovered():
+    world = World(eth_depth=1_000_000 * 10**6)
+    assert await refusal(world=world) == {"I2.repayment", "I3.debt_cover"}
+
+
+async def test_a_deal_too_small_for_its_gas_is_refused():
+    # 20 % of $10,000 is 1 ETH, 300 gwei ask for 1.29 ETH
+    found = await refusal(asking(total_eth_value=Usd8(10_000 * USD8)))
+    assert "funds.gas_reserve" in found
+    cheap = World(gas=Gas(GWEI, GWEI, GWEI))
+    assert (await plan(asking(total_eth_value=Usd8(10_000 * USD8)), cheap)).terms.borrow.units
+
+
+async def test_exposure_beyond_the_requests_own_limit_is_refused():
+    found = await refusal(asking(max_exposure=Bps(500)))
+    assert found == {"I4.exposure", "I4.freeze_exposure"}
+
+
+async def test_a_lot_beyond_the_loss_budget_needs_an_open_gate():
+    tight = PlanPolicy(limits=RiskLimits(loss_budget=Usd8(599_999 * USD8)))
+    assert await refusal(policy=tight) == {"I8.loss_budget"}
+    assert await plan(policy=replace(tight, is_gate_open=True))
+
+
+async def test_every_violation_is_listed_with_limit_and_value():
+    world = World(is_frozen=True, oracle_age=9_999, float_wei=0)
+    with pytest.raises(PlanRefused) as caught:
+        await plan(world=world)
+    found = caught.value.fields["violations"]
+    assert [one["code"] for one in found] == [
+        "I10.oracle_age",
+        "market.desk_frozen",
+        "funds.float",
+    ]
+    assert (found[0]["limit"], found[0]["value"]) == (4_500, 9_999)
+    assert found[0]["text"] == "age of the oracle's ETH price: 9,999 s, at most 4,500 s"
+    json.dumps(caught.value.as_dict())
+
+
+async def test_a_request_beyond_the_limits_is_refused_before_the_chain_is_read():
+    class Unreachable:
+        async def read(self, accounts, sizes):
+            raise AssertionError("the market was read")
+
+    planner = Planner(Unreachable(), VENUES, PlanPolicy())
+    with pytest.raises(Rejected) as caught:
+        await planner.plan(asking(max_ltv=Bps(3_001)), ACCOUNTS, 0)
+    assert caught.value.code == "request.max_ltv_above_cap"
+
+
+async def test_a_desk_short_of_cash_is_only_a_warning():
+    made = await plan(world=World(desk_cash=10**6))
+    assert [one["code"] for one in made.report["warnings"]] == ["market.desk_cash"]
+
+
+async def test_the_token_never_touches_the_lending_venue():
+    calls = (await plan()).envelope.calls
+    touching = [call for call in calls if call.target == USDTZ.address]
+    assert {recipient for call in touching for recipient in call.recipients} == {
+        ACCOUNTS.treasury_return,
+        VENUES.desk.address,
+    }
+
+
+def test_unbounded_values_are_null_in_a_violation():
+    made = drafted(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    cover = next(check for check in made.checks if check.code == "I3.debt_cover")
+    assert cover.value == MAX_UINT256
+    assert broken(made) == set()
