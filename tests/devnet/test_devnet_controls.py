@@ -129,6 +129,17 @@ def test_interval_mode_mines_without_transactions(interval_devnet):
     assert interval_devnet.profile.block_time_seconds == 1
 
 
+def test_heartbeat_keeps_the_head_fresh_and_transactions_immediate(start_devnet):
+    control = start_devnet(heartbeat_seconds=2).control
+    began = time.monotonic()
+    before = control.block_number()
+    control.freeze()
+    assert control.block_number() == before + 1
+    assert time.monotonic() - began < 1
+    time.sleep(2.5)
+    assert control.block_number() > before + 1
+
+
 def test_controls_wait_until_their_block_in_interval_mode(interval_devnet):
     interval_devnet.control.freeze()
     assert interval_devnet.control.is_frozen()

@@ -55,12 +55,14 @@ echo "node is process $!"
 class NodeOptions:
     """How to run the node; `port` 0 picks a free one.
 
-    Without `block_time_seconds` each transaction is mined at once. `kept_states` is how many blocks
-    back the state can be read, at a quarter of a MB each; without a limit they fill the disk.
+    Without `block_time_seconds` each transaction is mined at once; `heartbeat_seconds` then adds an
+    empty block now and again, so that the head of an idle chain stays fresh. The state of the last
+    `kept_states` blocks can be read, at a quarter of a MB each; without a limit they fill the disk.
     """
 
     port: int = 0
     block_time_seconds: int | None = None
+    heartbeat_seconds: int | None = None
     gas_limit: int = 30_000_000
     kept_states: int = 512
 
@@ -159,6 +161,8 @@ def _arguments(options: NodeOptions, state: Path | None) -> list[str]:
     given += ["--prune-history", str(options.kept_states)]
     if options.block_time_seconds is not None:
         given += ["--block-time", str(options.block_time_seconds)]
+    elif options.heartbeat_seconds is not None:
+        given += ["--block-time", str(options.heartbeat_seconds), "--mixed-mining"]
     if state is None:
         return [*given, "--timestamp", str(GENESIS_TIMESTAMP)]
     return [*given, "--load-state", str(state)]

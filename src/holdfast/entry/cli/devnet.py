@@ -16,6 +16,8 @@ from holdfast.devnet.paths import DEFAULT_CACHE, DEFAULT_PORT, DEFAULT_STATE_DIR
 from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
 
+_HEARTBEAT_SECONDS = 5  # an idle devnet's head stays younger than any freshness limit
+
 app = typer.Typer(name="devnet", help=__doc__, no_args_is_help=True)
 
 StateDir = Annotated[
@@ -50,7 +52,12 @@ def up(  # noqa: PLR0913 - one parameter per option
     """Start a fresh devnet; the first start downloads and builds, later ones take a moment."""
     began = time.monotonic()
     ready = ready_state(cache_dir, anvil=anvil)
-    options = NodeOptions(port=port, block_time_seconds=block_time, gas_limit=gas_limit)
+    options = NodeOptions(
+        port=port,
+        block_time_seconds=block_time,
+        heartbeat_seconds=_HEARTBEAT_SECONDS,
+        gas_limit=gas_limit,
+    )
     devnet = Devnet.start(ready, state_dir, options, detached=not foreground)
     facts = {**_where(devnet), "started_in_seconds": round(time.monotonic() - began, 3)}
     _show(facts, as_json=as_json)
