@@ -18,7 +18,6 @@ from psycopg import sql
 from holdfast.common.db import Database, libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.migrations import runner
-from holdfast.migrations.tables import all_tables, all_triggers
 
 OVERRIDE = os.environ.get("TEST_DATABASE_URL")  # noqa: TID251 - a switch of the tests alone
 FOLDER = pytest.StashKey[Path]()
@@ -115,11 +114,7 @@ def _exists(url, name):
 
 async def _migrate(url):
     pool = Database.connect(url)
-    await runner.upgrade(pool, "0001")
-    async with pool.begin() as session:  # until the tables are settled
-        await session.run_sync(all_tables().create_all)
-        for statement in all_triggers():
-            await session.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    await runner.upgrade(pool)
     await pool.close()
 
 
