@@ -38,7 +38,7 @@ def show_deals(document: dict[str, Any]) -> None:
 def show_deal(document: dict[str, Any]) -> None:
     """One deal, whole."""
     console = Console()
-    console.print(f"Deal {document['deal_id']} [{_status(document)}]", highlight=False)
+    console.print(f"Deal {document['deal_id']}: {_status(document)}", highlight=False)
     trouble = document.get("trouble")
     if trouble:
         console.print(f"  last trouble: {trouble['leg']} x{trouble['times']}: {trouble['text']}")

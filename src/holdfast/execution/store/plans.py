@@ -16,6 +16,8 @@ from holdfast.model.plan import Envelope, Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sqlalchemy import Row
+
     from holdfast.common.db import Session
     from holdfast.common.ids import DealId, PlanHash
 
@@ -53,17 +55,19 @@ class PlanStore:
         missing = hashes - self._known.keys()
         if missing:
             found = await session.execute(select(plans).where(plans.c.plan_hash.in_(missing)))
-            self._known.update({row.plan_hash: _plan(row.plan, row.report) for row in found})
-        for plan_hash in hashes:
-            _check(plan_hash, self._known.get(plan_hash))
+            self._known |= {row.plan_hash: _checked(row) for row in found}
+        lost = hashes - self._known.keys()
+        if lost:
+            raise Broken("plan.missing", f"plans that deals refer to are not stored: {lost}")
         return {plan_hash: self._known[plan_hash] for plan_hash in hashes}
 
 
-def _check(plan_hash: PlanHash, plan: Plan | None) -> None:
-    if plan is None:
-        raise Broken("plan.missing", f"the plan {plan_hash} is not stored")
-    if plan.plan_hash != plan_hash:
-        raise Broken("plan.tampered", f"the stored plan {plan_hash} hashes to {plan.plan_hash}")
+def _checked(row: Row[Any]) -> Plan:
+    plan = _plan(row.plan, row.report)
+    found = plan.plan_hash
+    if found != row.plan_hash:
+        raise Broken("plan.tampered", f"the stored plan {row.plan_hash} hashes to {found}")
+    return plan
 
 
 def _plan(document: dict[str, Any], report: dict[str, Any]) -> Plan:
