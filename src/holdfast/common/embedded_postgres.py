@@ -42,6 +42,7 @@ _SETTINGS = {
     "max_connections": "200",
     "jit": "off",  # compiling a plan costs more than any of our queries takes
     "io_method": "sync",  # three I/O worker processes fewer; our data fits in memory
+    "dynamic_shared_memory_type": "mmap",  # /dev/shm is tiny in containers, and outlives crashes
     "log_line_prefix": "%m [%p] ",
 }
 _FAST_AND_LOSSY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
