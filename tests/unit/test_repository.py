@@ -122,6 +122,17 @@ def test_every_third_party_import_is_declared():
     assert missing == set()
 
 
+def test_every_declared_requirement_is_used():
+    # by name rather than by import statement: some packages are looked up when they are needed
+    words = {word for path in source_files() for word in re.findall(r"\w+", path.read_text())}
+    names = {}
+    for package, distributions in packages_distributions().items():
+        for distribution in distributions:
+            names.setdefault(canonicalize_name(distribution), set()).add(package)
+    unused = {name for name in declared("runtime", "devnet") if not names[name] & words}
+    assert unused == set()
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "requirements").iterdir()), ids=lambda p: p.name)
 def test_requirement_file_names_no_place_to_download_from(path):
     text = path.read_text()
