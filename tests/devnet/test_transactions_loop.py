@@ -31,6 +31,7 @@ from holdfast.transactions.store.recording import CHANNEL
 from tests.support.transactions import ADDRESSES, GWEI, POLICY, SOMEBODY, group, keys, wish
 
 ETHER = 10**18
+OFF = False
 QUICK = Pace(head=0.02, scan=0.1, reload=0.5, place=0.2)
 
 
@@ -55,6 +56,7 @@ class Desk:
         self.devnet, self.database, self.url = devnet, database, url
         self.node, self.network = node, NodeNetwork(node, rpc)
         self.woken = Woken()
+        self.pace = QUICK
         self.service = Transactions(keys)
 
     def parts(self, boundary=unobserved, network=None, **patience):
@@ -68,7 +70,7 @@ class Desk:
             clock=SystemClock(),
             boundary=boundary,
             patience=Patience(**patience),
-            pace=QUICK,
+            pace=self.pace,
         )
 
     @asynccontextmanager
@@ -230,7 +232,7 @@ async def test_an_answer_lost_after_delivery_is_settled_by_the_chain(desk):
 
 def hold_blocks(desk, base_fee_wei):
     """Mine only when told, at a base fee that stays where it is."""
-    desk.call("evm_setAutomine", False)
+    desk.call("evm_setAutomine", OFF)
     mine_at(desk, base_fee_wei)
 
 
@@ -381,7 +383,7 @@ async def test_a_revert_is_final_as_reverted(desk):
 
 
 async def test_a_receipt_counts_only_at_its_depth(desk):
-    desk.call("evm_setAutomine", False)
+    desk.call("evm_setAutomine", OFF)
     one = wish(depth=3)
     async with desk.running():
         await desk.record([one])
@@ -397,7 +399,7 @@ async def test_a_receipt_counts_only_at_its_depth(desk):
 
 
 async def test_a_reorg_drops_the_receipt_and_the_same_bytes_land_again(desk):
-    desk.call("evm_setAutomine", False)
+    desk.call("evm_setAutomine", OFF)
     one = wish(depth=3)
     async with desk.running():
         (recorded,) = await desk.record([one])
@@ -426,9 +428,10 @@ async def test_blocks_missed_while_nobody_watched_are_read(desk):
         await desk.reach(first, LANDED, LANDED)
 
 
-async def test_with_a_block_a_second_each_group_takes_one_block(desk):
-    desk.call("evm_setAutomine", False)
+async def test_with_a_block_a_second_each_group_takes_one_block(desk, monkeypatch):
+    desk.call("evm_setAutomine", OFF)
     desk.call("evm_setIntervalMining", 1)
+    monkeypatch.setattr(desk, "pace", Pace.of_chain(1))
     blocks = []
     async with desk.running():
         for _ in range(3):

@@ -73,7 +73,9 @@ class ChainLoop:
         while True:
             shared.to_look.clear()
             if await _tried(watcher.step) is False:
-                await _wait(shared.to_look, self._parts.pace.head)
+                now = self._parts.clock.monotonic_seconds()
+                pause = self._parts.pace.until_next_look(now - shared.noticed_seconds)
+                await _wait(shared.to_look, pause)
 
 
 async def start(parts: Parts) -> tuple[Sender, Watcher, Shared]:

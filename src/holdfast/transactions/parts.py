@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from holdfast.signing.ports import KeyProvider
     from holdfast.transactions.ports import Journal, Network
 
+_LEAST_PAUSE: Final = 0.02  # a look costs about a millisecond here and another at the node
+_CERTAIN: Final = 0.9  # the share of the block time in which no next block is expected
 RETRY_SECONDS: Final = 0.5
 """Pause after the node or the database did not answer."""
 
@@ -27,16 +29,30 @@ class Pace:
     """How often the loop looks, in seconds.
 
     Args:
-        head: at most, between two looks at the newest block; a fraction of the block time.
+        head: between two looks at the newest block.
+        block: the chain's block time; for most of it after a block nobody looks for the next one.
+            0 where a block is mined for each transaction.
         scan: between two looks at every live intent, mined or not.
         reload: between two readings of all live intents from the journal.
         place: between two writes of the block reached while nothing else is written.
     """
 
     head: float = 0.05
+    block: float = 0.0
     scan: float = 1.0
     reload: float = 5.0
     place: float = 5.0
+
+    @classmethod
+    def of_chain(cls, block_time_seconds: float) -> Pace:
+        """The pace for a chain with this block time: a block is noticed within a fiftieth of it."""
+        if block_time_seconds <= 0:
+            return cls()
+        return cls(head=max(_LEAST_PAUSE, block_time_seconds / 50), block=block_time_seconds)
+
+    def until_next_look(self, since_block_seconds: float) -> float:
+        """How long to wait now, this long after the newest block was noticed."""
+        return max(self.head, _CERTAIN * self.block - since_block_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +75,14 @@ class Shared:
 
     `gate` is held from a look at the journal until memory follows it, so that an older look never
     overwrites a newer one. It is never held while the node is asked. `head` is the newest block
-    seen, whether or not its receipts are known yet.
+    seen, whether or not its receipts are known yet, `noticed_seconds` when it was (monotonic).
     """
 
     def __init__(self, head: Head) -> None:
         self.live = LiveSet()
         self.gate = asyncio.Lock()
         self.head = head
+        self.noticed_seconds = 0.0
         self.to_send = asyncio.Event()
         self.to_look = asyncio.Event()
         self.scan_wanted = False

@@ -42,6 +42,7 @@ class Sender:
             shared.live.put(found)
         if any(intent.cancel_requested for intent in found):
             shared.scan_wanted = True
+            shared.to_look.set()
         batch = shared.live.unsent(shared.head.ref.timestamp)
         if batch:
             await self._broadcast(batch)
@@ -63,7 +64,8 @@ class Sender:
         async with shared.gate:
             await parts.journal.sent(sends)
             shared.live.sent(sends, now)
-        shared.to_look.set()  # where a block is mined for each transaction, it is there already
+        if parts.pace.block == 0:
+            shared.to_look.set()  # a block was mined at once
 
 
 def _delivery(answer: SendAnswer) -> Delivery:

@@ -39,7 +39,9 @@ class Watcher:
             Transient: node or journal did not answer; what was not written is read again.
         """
         head = await self._parts.network.head()
-        self._shared.head = head
+        if head.ref != self._shared.head.ref:
+            self._shared.head = head
+            self._shared.noticed_seconds = self._parts.clock.monotonic_seconds()
         last = self._trail.last
         if head.ref.hash == last.hash:
             await self._scanner.scan_when_due(head)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from holdfast.transactions.errors import leg_has_intent
 from holdfast.transactions.model import AttemptState, IntentStatus
-from holdfast.transactions.store.tables import attempts, intents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,32 @@ async def allocate(
     return int(row.first_nonce)
 
 
+# One JSON value for all rows costs the client a third of what a parameter for each field does.
+_INSERT = text(f"""
+    WITH new AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new (
+            intent_id uuid, chain_id bigint, bank text, deal_id uuid, leg_id uuid, group_id uuid,
+            sender text, nonce bigint, target text, data text, value_wei numeric,
+            gas_limit bigint, expected jsonb, deadline bigint, depth int, ceiling numeric,
+            is_sweep bool, attempt_no smallint, purpose text, tx_hash text, raw text,
+            cap_wei numeric, tip_wei numeric, is_legacy bool)
+    ), made AS (
+        INSERT INTO intents (intent_id, chain_id, participant_bank_id, deal_id, leg_id, group_id,
+            sender, nonce, target, data, value_wei, gas_limit, expected, deadline, depth,
+            fee_ceiling_wei, is_sweep, status)
+        SELECT intent_id, chain_id, bank, deal_id, leg_id, group_id, sender, nonce, target,
+            decode(data, 'hex'), value_wei, gas_limit, expected, deadline, depth, ceiling,
+            is_sweep, '{IntentStatus.SIGNED}'
+        FROM new
+    )
+    INSERT INTO attempts (intent_id, attempt_no, chain_id, participant_bank_id, purpose, tx_hash,
+        raw, cap_wei, tip_wei, is_legacy, state)
+    SELECT intent_id, attempt_no, chain_id, bank, purpose, tx_hash, decode(raw, 'hex'), cap_wei,
+        tip_wei, is_legacy, '{AttemptState.SIGNED}'
+    FROM new
+""")  # noqa: S608 - constants only
+
+
 async def insert_intents(
     session: Session, signed: Sequence[tuple[NewIntent, int, Attempt]]
 ) -> None:
@@ -67,29 +93,25 @@ async def insert_intents(
     Raises:
         Rejected: `tx.leg_has_intent` when a leg has a live or landed intent.
     """
+    rows = [{**_intent_row(new, nonce), **attempt_row(one)} for new, nonce, one in signed]
     try:
-        await session.execute(intents.insert(), [_intent_row(new, no) for new, no, _ in signed])
+        await session.execute(_INSERT, {"rows": orjson.dumps(rows).decode()})
     except IntegrityError as error:
         if "uq_intents_leg_id" in str(error.orig):
             raise leg_has_intent() from error
         raise
-    await session.execute(attempts.insert(), [attempt_row(new, one) for new, _, one in signed])
 
 
-def attempt_row(new: NewIntent, attempt: Attempt) -> dict[str, Any]:
-    """The row of an unsent attempt."""
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    """An attempt's own fields as JSON values; amounts are text, as they may pass 64 bits."""
     return {
-        "intent_id": new.intent_id,
         "attempt_no": attempt.attempt_no,
-        "chain_id": new.chain_id,
-        "participant_bank_id": new.participant_bank_id,
         "purpose": attempt.purpose,
         "tx_hash": attempt.tx_hash,
-        "raw": attempt.raw,
-        "cap_wei": attempt.fees.cap_wei,
-        "tip_wei": attempt.fees.tip_wei,
+        "raw": attempt.raw.hex(),
+        "cap_wei": str(attempt.fees.cap_wei),
+        "tip_wei": str(attempt.fees.tip_wei),
         "is_legacy": attempt.fees.is_legacy,
-        "state": AttemptState.SIGNED,
     }
 
 
@@ -97,22 +119,21 @@ def _intent_row(new: NewIntent, nonce: int) -> dict[str, Any]:
     return {
         "intent_id": new.intent_id,
         "chain_id": new.chain_id,
-        "participant_bank_id": new.participant_bank_id,
+        "bank": new.participant_bank_id,
         "deal_id": new.deal_id,
         "leg_id": new.leg_id,
         "group_id": new.group_id,
         "sender": new.sender,
         "nonce": nonce,
         "target": new.call.target,
-        "data": new.call.data,
-        "value_wei": new.call.value_wei,
+        "data": new.call.data.hex(),
+        "value_wei": str(new.call.value_wei),
         "gas_limit": new.gas_limit,
         "expected": None if new.expected is None else _expected(new.expected),
         "deadline": new.deadline,
         "depth": new.depth,
-        "fee_ceiling_wei": new.fee_ceiling_wei,
+        "ceiling": str(new.fee_ceiling_wei),
         "is_sweep": new.is_sweep,
-        "status": IntentStatus.SIGNED,
     }
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from holdfast.common.evm import BlockRef, EventLog, Receipt
 from holdfast.model.leg import Call, ExpectedEvent
 from holdfast.signing.model import Fees, KeyRef
@@ -97,13 +95,25 @@ def receipt_of(row: Any) -> Receipt | None:  # noqa: ANN401 - a database row
     )
 
 
-def logs_json(receipt: Receipt) -> str:
-    """The receipt's logs as they are stored: address, topics, data, index."""
-    logs = [
-        (log.address, [topic.hex() for topic in log.topics], log.data.hex(), log.log_index)
-        for log in receipt.logs
-    ]
-    return orjson.dumps(logs).decode()
+def receipt_row(new: NewIntent, receipt: Receipt) -> dict[str, Any]:
+    """A receipt as JSON values; each log as its address, topics, data and index."""
+    return {
+        "intent_id": new.intent_id,
+        "chain_id": new.chain_id,
+        "bank": new.participant_bank_id,
+        "tx_hash": receipt.tx_hash,
+        "block_number": receipt.block.number,
+        "block_hash": receipt.block.hash,
+        "block_timestamp": receipt.block.timestamp,
+        "sender": receipt.sender,
+        "succeeded": receipt.succeeded,
+        "gas_used": receipt.gas_used,
+        "price_wei": str(receipt.effective_gas_price_wei),
+        "logs": [
+            (log.address, [topic.hex() for topic in log.topics], log.data.hex(), log.log_index)
+            for log in receipt.logs
+        ],
+    }
 
 
 def _log(stored: list[Any]) -> EventLog:

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from holdfast.transactions.model import FINAL, AttemptState, IntentStatus
 from holdfast.transactions.store.recording import CHANNEL, attempt_row
-from holdfast.transactions.store.rows import logs_json
+from holdfast.transactions.store.rows import receipt_row
 from holdfast.transactions.store.tables import attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from holdfast.common.db import Session
     from holdfast.common.evm import Receipt
@@ -24,45 +24,45 @@ if TYPE_CHECKING:
 _FINAL = sorted(FINAL)
 
 _MARK_SENT = text(f"""
-    WITH sent AS (
+    WITH sends AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS sends (
+            intent_id uuid, attempt_no smallint, block bigint, seconds float8, delivery text)
+    ), noted AS (
         UPDATE attempts AS a
-        SET state = '{AttemptState.SENT}', sent_block = COALESCE(a.sent_block, v.block),
-            sent_at = COALESCE(a.sent_at, to_timestamp(v.seconds)), delivery = v.delivery,
+        SET state = '{AttemptState.SENT}', sent_block = COALESCE(a.sent_block, s.block),
+            sent_at = COALESCE(a.sent_at, to_timestamp(s.seconds)), delivery = s.delivery,
             version = a.version + 1, updated_at = now()
-        FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:numbers AS smallint[]), CAST(:blocks AS bigint[]),
-            CAST(:seconds AS float8[]), CAST(:deliveries AS text[])
-        ) AS v (intent_id, attempt_no, block, seconds, delivery)
-        WHERE a.intent_id = v.intent_id AND a.attempt_no = v.attempt_no
+        FROM sends AS s
+        WHERE a.intent_id = s.intent_id AND a.attempt_no = s.attempt_no
             AND a.state <> '{AttemptState.SUPERSEDED}'
     )
     UPDATE intents SET status = '{IntentStatus.SENT}', updated_at = now(), version = version + 1
-    WHERE intent_id = ANY(CAST(:ids AS uuid[])) AND status = '{IntentStatus.SIGNED}'
+    WHERE intent_id IN (SELECT intent_id FROM sends) AND status = '{IntentStatus.SIGNED}'
 """)  # noqa: S608 - constants only
 
 
 async def mark_sent(session: Session, sends: Sequence[Send]) -> None:
     """Note when attempts were first broadcast, and what was answered last."""
-    await session.execute(
-        _MARK_SENT,
+    rows = [
         {
-            "ids": [one.intent_id for one in sends],
-            "numbers": [one.attempt_no for one in sends],
-            "blocks": [one.sent.block for one in sends],
-            "seconds": [one.sent.at_seconds for one in sends],
-            "deliveries": [str(one.sent.delivery) for one in sends],
-        },
-    )
+            "intent_id": one.intent_id,
+            "attempt_no": one.attempt_no,
+            "block": one.sent.block,
+            "seconds": one.sent.at_seconds,
+            "delivery": one.sent.delivery,
+        }
+        for one in sends
+    ]
+    await session.execute(_MARK_SENT, {"rows": _json(rows)})
 
 
 _SAVE_RECEIPTS = text("""
     INSERT INTO receipts (intent_id, chain_id, participant_bank_id, tx_hash, block_number,
         block_hash, block_timestamp, sender, succeeded, gas_used, effective_gas_price_wei, logs)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:chains AS bigint[]), CAST(:banks AS text[]),
-        CAST(:hashes AS text[]), CAST(:numbers AS bigint[]), CAST(:block_hashes AS text[]),
-        CAST(:timestamps AS bigint[]), CAST(:senders AS text[]), CAST(:succeeded AS bool[]),
-        CAST(:gas AS bigint[]), CAST(:prices AS numeric[]), CAST(:logs AS jsonb[]))
+    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS seen (
+        intent_id uuid, chain_id bigint, bank text, tx_hash text, block_number bigint,
+        block_hash text, block_timestamp bigint, sender text, succeeded bool, gas_used bigint,
+        price_wei numeric, logs jsonb)
     ON CONFLICT (intent_id) DO UPDATE SET
         tx_hash = EXCLUDED.tx_hash, block_number = EXCLUDED.block_number,
         block_hash = EXCLUDED.block_hash, block_timestamp = EXCLUDED.block_timestamp,
@@ -73,53 +73,38 @@ _SAVE_RECEIPTS = text("""
 
 async def save_receipts(session: Session, seen: Sequence[tuple[Intent, Receipt]]) -> None:
     """Write receipts; one seen again after a reorg takes the place of the first."""
-    wishes = [intent.new for intent, _ in seen]
-    found = [receipt for _, receipt in seen]
-    await session.execute(
-        _SAVE_RECEIPTS,
-        {
-            "ids": [new.intent_id for new in wishes],
-            "chains": [new.chain_id for new in wishes],
-            "banks": [new.participant_bank_id for new in wishes],
-            "hashes": [one.tx_hash for one in found],
-            "numbers": [one.block.number for one in found],
-            "block_hashes": [one.block.hash for one in found],
-            "timestamps": [one.block.timestamp for one in found],
-            "senders": [one.sender for one in found],
-            "succeeded": [one.succeeded for one in found],
-            "gas": [one.gas_used for one in found],
-            "prices": [one.effective_gas_price_wei for one in found],
-            "logs": [logs_json(one) for one in found],
-        },
-    )
+    rows = [receipt_row(intent.new, receipt) for intent, receipt in seen]
+    await session.execute(_SAVE_RECEIPTS, {"rows": _json(rows)})
 
 
 _SET_STATUSES = text("""
     UPDATE intents AS i
     SET status = v.status, evidence = v.evidence, version = i.version + 1, updated_at = now()
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:evidence AS jsonb[]))
-        AS v (intent_id, status, evidence)
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS v (intent_id uuid, status text, evidence jsonb)
     WHERE i.intent_id = v.intent_id AND i.status <> ALL(CAST(:final AS text[]))
     RETURNING i.group_id
-""")
-_FINISHED_DEALS = text("""
-    SELECT DISTINCT deal_id FROM intents WHERE group_id = ANY(CAST(:groups AS uuid[]))
-    GROUP BY group_id, deal_id HAVING bool_and(status = ANY(CAST(:final AS text[])))
 """)
 
 
 async def set_statuses(session: Session, changes: Sequence[StatusChange]) -> list[GroupId]:
     """Write statuses, except over a final one; returns the groups that really changed."""
-    changed = await session.execute(
-        _SET_STATUSES,
+    rows = [
         {
-            "ids": [change.intent.intent_id for change in changes],
-            "statuses": [str(change.status) for change in changes],
-            "evidence": [orjson.dumps(change.evidence).decode() for change in changes],
-            "final": _FINAL,
-        },
-    )
+            "intent_id": change.intent.intent_id,
+            "status": change.status,
+            "evidence": change.evidence,
+        }
+        for change in changes
+    ]
+    changed = await session.execute(_SET_STATUSES, {"rows": _json(rows), "final": _FINAL})
     return sorted({row.group_id for row in changed})
+
+
+_FINISHED_DEALS = text("""
+    SELECT DISTINCT deal_id FROM intents WHERE group_id = ANY(CAST(:groups AS uuid[]))
+    GROUP BY group_id, deal_id HAVING bool_and(status = ANY(CAST(:final AS text[])))
+""")
 
 
 async def finished_deals(session: Session, groups: Collection[GroupId]) -> list[DealId]:
@@ -153,8 +138,16 @@ async def add_attempt(session: Session, intent: Intent, attempt: Attempt) -> boo
     if locked.one_or_none() is None:
         return False
     await supersede(session, [intent.intent_id])
-    row = insert(attempts).values(attempt_row(intent.new, attempt)).on_conflict_do_nothing()
-    return (await session.execute(row.returning(attempts.c.attempt_no))).one_or_none() is not None
+    row = {
+        **attempt_row(attempt),
+        "raw": attempt.raw,
+        "intent_id": intent.intent_id,
+        "chain_id": intent.new.chain_id,
+        "participant_bank_id": intent.new.participant_bank_id,
+        "state": AttemptState.SIGNED,
+    }
+    written = insert(attempts).values(row).on_conflict_do_nothing().returning(attempts.c.tx_hash)
+    return (await session.execute(written)).one_or_none() is not None
 
 
 _REQUEST_CANCEL = text(f"""
@@ -211,3 +204,7 @@ _MOVE = text("""
 async def move_to(session: Session, chain_id: ChainId, place: Place) -> None:
     """Note that every receipt up to `place` is written."""
     await session.execute(_MOVE, {"chain_id": chain_id, "number": place.number, "hash": place.hash})
+
+
+def _json(rows: Sequence[Mapping[str, object]]) -> str:
+    return orjson.dumps(rows).decode()
