@@ -244,7 +244,6 @@ WORKER = textwrap.dedent(
 )
 
 
-@pytest.mark.slow
 async def test_the_job_of_a_killed_worker_is_taken_over_within_seconds(database, database_url):
     deal = new_deal_id()
     await wake(database, Queue(database_url), deal)
