@@ -217,5 +217,8 @@ def _limits(envelope: Envelope) -> Json:
         "gas_price_ceiling_wei": str(envelope.gas_price_ceiling_wei),
         "max_fee": amount(envelope.max_fee),
         "expires_at": envelope.expires_at,
-        "calls": [asdict(call) for call in envelope.calls],
+        "calls": [
+            {**asdict(call), "kind": str(call.kind), "recipients": list(call.recipients)}
+            for call in envelope.calls
+        ],
     }

@@ -45,7 +45,7 @@ class Planner:
         chosen = draft(request, setting)
         if chosen.violations:
             raise PlanRefused(chosen.violations)
-        compared = [draft(other, setting) for other in alternatives]
+        compared = [chosen if other == request else draft(other, setting) for other in alternatives]
         return plan_of(chosen, compared, setting)
 
     def _alternatives(self, request: DealRequest) -> tuple[DealRequest, ...]:

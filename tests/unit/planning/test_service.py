@@ -64,8 +64,8 @@ async def test_the_default_deal_is_whole_in_every_standard_scenario():
 
 
 async def test_the_worst_case_is_spend_interest_and_costs():
-    # U = 600.6 / 1,000, so 4.004 % after the loan and 1.5 times that, 6.006 %, under stress: 90 days
-    # of it on 600,000 are 8,885.59; gas 3,195; raising 612,080.59 at 1 % slip costs 6,182.63
+    # U = 600.6 / 1,000, so 4.004 % after the loan, under stress 1.5 times that: 6.006 % of 600,000
+    # for 90 days are 8,885.59; gas 3,195; raising 612,080.59 at 1 % slip costs 6,182.63
     made = await plan()
     assert made.envelope.worst_case_loss // USD8 == 618_263
 
