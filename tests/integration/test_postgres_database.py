@@ -98,6 +98,22 @@ async def test_a_connection_lost_before_the_commit_is_transient_and_the_pool_rec
     assert await count(filled) == 0
 
 
+async def test_after_a_restart_of_the_server_one_transaction_fails_and_the_rest_work(filled):
+    async def occupied():
+        async with filled.begin() as session:
+            await session.exec_driver_sql("SELECT pg_sleep(0.2)")
+
+    await asyncio.gather(*(occupied() for _ in range(4)))  # four connections wait in the pool
+    kill_others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with pytest.raises(Transient):
+        await execute(filled, f"{kill_others}; SELECT pg_terminate_backend(pg_backend_pid())")
+    for _ in range(4):
+        assert await count(filled) == 0
+
+
 async def test_waiting_too_long_for_a_row_is_transient(filled):
     async def wait_for_lock():
         async with filled.begin() as session:
