@@ -23,7 +23,6 @@ from holdfast.transactions.fees import quote
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.model import IntentStatus
-from holdfast.transactions.network import NodeNetwork
 from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.send_state import Patience
 from holdfast.transactions.service import Transactions
@@ -52,9 +51,9 @@ class Woken:
 class Desk:
     """One database and one node, with everything between them."""
 
-    def __init__(self, devnet, database, url, node, rpc):
+    def __init__(self, devnet, database, url, node):
         self.devnet, self.database, self.url = devnet, database, url
-        self.node, self.network = node, NodeNetwork(node, rpc)
+        self.node = node
         self.woken = Woken()
         self.pace = QUICK
         self.service = Transactions(keys)
@@ -64,7 +63,7 @@ class Desk:
         return Parts(
             chain_id=chain_id,
             fee_model=self.devnet.profile.fee_model,
-            network=network or self.network,
+            network=network or self.node,
             journal=PostgresJournal(self.database, chain_id, self.woken, boundary),
             keys=keys,
             clock=SystemClock(),
@@ -124,10 +123,9 @@ async def desk(devnet, database, database_url):
     for address in ADDRESSES.values():
         devnet.control.set_balance(address, 1_000 * ETHER)
     devnet.control.set_balance(SOMEBODY, 0)
-    rpc = Rpc.over_http(devnet.url)
-    node = Node(rpc, devnet.profile)
+    node = Node(Rpc.over_http(devnet.url), devnet.profile)
     await node.connect()
-    yield Desk(devnet, database, database_url, node, rpc)
+    yield Desk(devnet, database, database_url, node)
     await node.close()
 
 
@@ -211,11 +209,8 @@ async def test_two_loops_at_once_have_no_double_effect(desk):
     assert [await desk.nonce(index) for index in (1, 2, 3, 4)] == [3, 3, 3, 3]
 
 
-class Deaf(NodeNetwork):
+class Deaf(Node):
     """Delivers what is sent, but the answer never arrives."""
-
-    def __init__(self, inner):
-        self.__dict__.update(inner.__dict__)
 
     async def send_raw(self, transactions):
         await super().send_raw(transactions)
@@ -224,9 +219,11 @@ class Deaf(NodeNetwork):
 
 async def test_an_answer_lost_after_delivery_is_settled_by_the_chain(desk):
     wishes = group(2)
-    async with desk.running(network=Deaf(desk.network)):
+    deaf = Deaf(Rpc.over_http(desk.devnet.url), desk.devnet.profile)
+    async with desk.running(network=deaf):
         await desk.record(wishes)
         await desk.reach(wishes, LANDED, LANDED)
+    await deaf.close()
     assert desk.devnet.control.balance(SOMEBODY) == 2
 
 
