@@ -47,9 +47,12 @@ def deal_costs(sized: Sized, market: MarketSnapshot, after: Position, days: int)
 
 
 def _impact(quote: Quote, market: MarketSnapshot) -> Usd8:
-    """What the purchase pays above the pool's price and fee, in dollars."""
+    """What the purchase's own impact keeps back, at the pool's price before it."""
+    if quote.spot_out.units == 0:
+        return Usd8(0)
     paid = market.prices.cash_value(quote.amount_in)
-    return Usd8(mul_div(paid, quote.price_impact(market.purchase_pool.fee_pips), BPS))
+    missing = quote.missing(market.purchase_pool.fee_pips)
+    return Usd8(mul_div(paid, missing, quote.spot_out.units, round_up=True))
 
 
 def _shortfall(sold: TokenAmount, raised: TokenAmount, market: MarketSnapshot) -> Usd8:

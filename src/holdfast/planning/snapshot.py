@@ -70,9 +70,16 @@ class Quote:
 
     def price_impact(self, fee_pips: int) -> Bps:
         """How much less than the spot price less the fee is given, rounded up."""
-        fair = mul_div(self.spot_out.units, PIPS - fee_pips, PIPS)
-        missing = max(0, fair - self.amount_out.units)
+        fair = self._fair(fee_pips)
+        missing = self.missing(fee_pips)
         return Bps(mul_div(missing, BPS, fair, round_up=True)) if fair else Bps(0)
+
+    def missing(self, fee_pips: int) -> int:
+        """What the trade's own impact keeps back, in base units of what is bought."""
+        return max(0, self._fair(fee_pips) - self.amount_out.units)
+
+    def _fair(self, fee_pips: int) -> int:
+        return mul_div(self.spot_out.units, PIPS - fee_pips, PIPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,145 @@
+"""The report: the numbers a person decides by, in the order they matter."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from holdfast.common.money import Bps
+from holdfast.entry.cli.plan_view import plan_view, violations_view
+from holdfast.model.deal import Funding
+from holdfast.planning.errors import PlanRefused, violation
+from holdfast.planning.model import PlanPolicy
+from holdfast.planning.service import Planner
+from tests.unit.planning.world import ACCOUNTS, REQUEST, VENUES, World, asking, drafted
+
+
+async def made(request=REQUEST, world=None):
+    plan = await Planner(world or World(), VENUES, PlanPolicy()).plan(request, ACCOUNTS, 0)
+    return plan.report
+
+
+def printed(view, width=120):
+    out = io.StringIO()
+    Console(file=out, width=width).print(view)
+    return out.getvalue()
+
+
+async def test_the_worst_case_comes_first():
+    report = await made()
+    assert list(report)[:2] == ["plan_hash", "worst_case"]
+    text = printed(plan_view(report))
+    first = text.splitlines()[0]
+    assert "Worst case" in first
+    assert text.index("Loses at most") < text.index("profit if all is redeemed")
+
+
+async def test_the_metrics_move_from_nothing_to_the_opening():
+    report = await made()
+    assert report["before"] == {
+        "ltv_percent": "0.00",
+        "health_factor": None,
+        "exposure_cost_percent": "0.00",
+        "exposure_market_percent": "0.00",
+        "exposure_freeze_nav_percent": "0.00",
+        "debt_cover": None,
+    }
+    after = report["after"]
+    assert (after["ltv_percent"], after["health_factor"]) == ("20.00", "4.1500")
+    # 600,000 / (10 M - 600,000) = 6.383 %
+    assert after["exposure_freeze_nav_percent"] == "6.39"
+    # reserve 2 M * 0.495 = 990,000; owed 600,000 + 8,885.59 + 3,195 = 612,080.59
+    assert after["debt_cover"] == "1.6174"
+
+
+async def test_every_cost_is_told():
+    costs = (await made())["costs"]
+    assert costs == {
+        "purchase_fee_usd": "300",
+        # 1,000,000 * 0.9995 - 998,501.997253 = 998.002747 tokens at 0.60
+        "purchase_impact_usd": "598.8016482",
+        "bucket_sale_usd": "0",
+        "bucket_sale_at_most_usd": "0",
+        # 612,080.59 / 0.99 - 612,080.59
+        "exit_sale_if_token_fails_usd": "6182.63221254",
+        # 600,000 * 4.004 % and 6.006 % * 90 / 365
+        "interest_usd": "5923.7260274",
+        "interest_stressed_usd": "8885.5890411",
+        # 998,501.997253 tokens * 0.25 %
+        "redemption_fee_usd": "2496.25499314",
+        # 3.55 M gas * 2 gwei * $2,000; 5.325 M gas * 300 gwei * $2,000
+        "gas_usd": "14.2",
+        "gas_at_most_usd": "3195",
+    }
+
+
+async def test_the_outlook_follows_from_the_costs():
+    outlook = (await made())["outlook"]
+    # 998,501.997253 - 2,496.25499314 - 600,000 - 5,923.7260274 - 14.2
+    assert outlook["profit_if_redeemed_usd"] == "390067.81623246"
+    # k = (600,000 + 5,937.926) / 998,501.997 = 0.606847; 0.9975 / k - 1; k / 0.9975
+    assert outlook["simple_return_percent"] == "64.37"
+    assert outlook["break_even_success_percent"] == "60.84"
+    # 600,000 over 1,500 * 0.83, and 1 less 0.20 over 0.83
+    assert outlook["liquidation_eth_price_usd"] == "481.92771085"
+    assert outlook["liquidation_eth_drop_percent"] == "75.90"
+
+
+async def test_legs_show_their_call_and_their_data():
+    legs = (await made())["legs"]
+    borrow = next(leg for leg in legs if leg["kind"] == "borrow")
+    assert borrow["call"] == "Pool.borrow(USDT, 600,000 USDT, variable rate, for the deal)"
+    assert borrow["target_name"] == "Pool"
+    assert borrow["data"].startswith(borrow["selector"])
+    assert int(borrow["data"][10 + 64 : 10 + 128], 16) == 600_000 * 10**6
+    assert [leg["only_if_needed"] for leg in legs].index(True) == 22
+
+
+async def test_both_quotes_are_told_where_both_are_traded():
+    quotes = (await made(asking(funding=Funding.BUCKET)))["quotes"]
+    assert quotes["bucket_sale"]["pays"]["amount"] == "998.4025"
+    assert quotes["purchase"]["price_impact_percent"] == "0.34"
+    assert quotes["borrow_rate_percent"] == {
+        "now": "4.0000",
+        "after_the_loan": "4.0040",
+        "stressed": "6.0060",
+    }
+    assert (await made())["quotes"]["bucket_sale"] is None
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        REQUEST,
+        asking(opening_ltv=Bps(3_000)),
+        asking(funding=Funding.BUCKET),
+        asking(funding=Funding.BUCKET, opening_ltv=Bps(0)),
+    ],
+)
+async def test_every_plan_can_be_printed(request_):
+    report = await made(request_)
+    text = printed(plan_view(report), width=160)
+    assert report["plan_hash"] in text
+    for table in ("Before and after", "side by side", "Quotes", "Costs", "Legs", "Scenarios"):
+        assert table in text
+    for check in report["checks"]:
+        assert check["code"] in text
+    assert ("Warnings" in text) == bool(report["warnings"])
+    assert ("warned" in text) == bool(report["warnings"])
+
+
+def test_a_refused_plan_prints_its_violations():
+    made = drafted(world=World(is_frozen=True, oracle_age=9_999))
+    refused = PlanRefused(made.violations)
+    text = printed(violations_view(refused.fields["violations"]))
+    assert "market.desk_frozen" in text
+    assert "9,999 s" in text
+
+
+def test_an_unbounded_value_is_null_for_machines_and_a_word_for_people():
+    made = drafted(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    cover = next(check for check in made.checks if check.code == "I3.debt_cover")
+    shown = violation(cover)
+    assert shown["value"] is None
+    assert shown["value_text"] == "no debt"
+    assert shown["limit"] == 10**18
