@@ -45,13 +45,12 @@ from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider, require_network
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
-from holdfast.transactions.network import NodeNetwork
 from holdfast.transactions.parts import Parts
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from holdfast.chain.profiles import ChainProfile
     from holdfast.config import Settings
@@ -79,7 +78,7 @@ class System:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> AsyncIterator[System]:
+async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> AsyncGenerator[System]:
     """The system for `settings`: database reachable and migrated, node checked.
 
     Raises:
@@ -92,12 +91,11 @@ async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> Asyn
         db = Database.connect(url, pool_size=settings.database_pool)
         stack.push_async_callback(db.close)
         await runner.require_newest(db)
-        rpc = Rpc.over_http(profile.rpc_urls[0])
-        node = Node(rpc, profile)
+        node = Node(Rpc.over_http(profile.rpc_urls[0]), profile)
         stack.push_async_callback(node.close)
         await node.connect()
         signal = await stack.enter_async_context(Signal(url, CHANNEL))
-        yield _Builder(settings, profile, url, db, node, rpc, signal, boundary).system()
+        yield _Builder(settings, profile, url, db, node, signal, boundary).system()
 
 
 async def database_url(settings: Settings) -> str:
@@ -175,7 +173,6 @@ class _Builder:
     url: str
     db: Database
     node: Node
-    rpc: Rpc
     signal: Signal
     boundary: Boundary
 
@@ -224,7 +221,7 @@ class _Builder:
         loop_parts = Parts(
             chain_id=profile.chain_id,
             fee_model=profile.fee_model,
-            network=NodeNetwork(self.node, self.rpc),
+            network=self.node,
             journal=journal,
             keys=keys,
             clock=clock,

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 class PlanMaker(Protocol):
     """Turns a request into a plan, or refuses it."""
 
-    async def plan(self, request: DealRequest, accounts: Accounts, booked_core: int) -> Plan:
+    async def plan(self, request: DealRequest, accounts: Accounts, booked_core_wei: int) -> Plan:
         """The sized plan, read at one block.
 
         Args:
             request: what is asked for.
             accounts: the deal's addresses.
-            booked_core: anchor ETH already booked over open deals, in wei.
+            booked_core_wei: anchor ETH already booked over open deals.
 
         Raises:
             Rejected: `plan.refused` with every violated rule.
