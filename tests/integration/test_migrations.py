@@ -75,6 +75,18 @@ async def test_a_difference_is_named(empty):
     assert await runner.differences(empty) == ["add_column deals author"]
 
 
+async def test_a_draft_says_how_to_remove_a_difference(empty, tmp_path):
+    await runner.upgrade(empty)
+    async with empty.begin() as session:
+        await session.exec_driver_sql("ALTER TABLE deals DROP COLUMN author")
+    path = await runner.draft(empty, "Name the author", tmp_path)
+    assert path.parent == tmp_path
+    text = path.read_text()
+    assert text.startswith('"""Name the author."""')
+    assert f"down_revision = '{runner.newest()}'" in text
+    assert "op.add_column('deals', sa.Column('author'" in text
+
+
 async def test_a_downgrade_leaves_nothing_and_the_way_up_is_open_again(empty):
     await runner.upgrade(empty)
     before = await catalogue(empty)

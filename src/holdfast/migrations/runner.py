@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
-from holdfast.common.errors import Rejected
+from holdfast.common.errors import Broken, Rejected
 from holdfast.migrations.tables import all_tables, is_ours
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOCK = 0x686F6C6466617374  # "holdfast": two processes that upgrade at once take turns
 _HEAD = "head"
+_VERSIONS: Final = Path(__file__).parent / "versions"
 
 
 async def upgrade(database: Database, revision: str = _HEAD) -> None:
@@ -69,15 +71,29 @@ async def differences(database: Database) -> list[str]:
         return await session.run_sync(_differences)
 
 
-async def draft(database: Database, message: str) -> str:
-    """The path of a new revision, filled with what `differences` found; to be cleaned by hand."""
+async def draft(database: Database, message: str, folder: Path | None = None) -> Path:
+    """A new revision, filled with what `differences` found; to be cleaned and completed by hand.
+
+    Args:
+        database: at the newest revision.
+        message: the first line of the revision's docstring.
+        folder: where to write it, beside the other revisions unless given.
+    """
     async with database.begin() as session:
-        return await session.run_sync(_draft, message)
+        return await session.run_sync(_draft, message, folder or _VERSIONS)
 
 
-def _draft(connection: Connection, message: str) -> str:
-    script = command.revision(_config(connection), message=message, autogenerate=True)
-    return str(script)
+def _draft(connection: Connection, message: str, folder: Path) -> Path:
+    config = _config(connection)
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{_VERSIONS}\n{folder}")
+    number = f"{int(newest()) + 1:04d}"
+    script = command.revision(
+        config, message=message, autogenerate=True, rev_id=number, version_path=str(folder)
+    )
+    if not isinstance(script, Script):
+        raise Broken("database.draft", "Alembic wrote no single revision")
+    return Path(script.path)
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -93,7 +93,7 @@ def draft(context: typer.Context, message: str) -> None:
     """Write a revision from what the stores' tables say that the database does not (developers)."""
 
     async def work(database: Database) -> str:
-        return await runner.draft(database, message)
+        return str(await runner.draft(database, message))
 
     typer.echo(_with_database(context, work))
 
