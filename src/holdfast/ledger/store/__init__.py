@@ -1,6 +1,7 @@
 """The ledger in Postgres."""
 
 from holdfast.ledger.store.journal import (
+    STANDING_SQL,
     Standing,
     core_booked,
     digests,
@@ -12,6 +13,7 @@ from holdfast.ledger.store.reconciliations import insert_reconciliation
 from holdfast.ledger.store.tables import TRIGGERS
 
 __all__ = [
+    "STANDING_SQL",
     "TRIGGERS",
     "Standing",
     "core_booked",

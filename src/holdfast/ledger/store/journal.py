@@ -47,8 +47,7 @@ _INSERT_ENTRIES = text(
     """
 ).bindparams(bindparam("entries", type_=Json), bindparam("postings", type_=Json))
 
-_STANDING = text(
-    """
+STANDING_SQL = """
     WITH held AS (
       SELECT account, chain_id, symbol, decimals, token_address, holder,
         sum(units) AS units, sum(scaled) AS scaled
@@ -60,8 +59,9 @@ _STANDING = text(
       (SELECT coalesce(sum(p.units), 0) FROM ledger_postings AS p JOIN core USING (chain_id, holder)
         WHERE p.account = 'asset/core') AS core
     FROM held
-    """
-)
+"""
+"""Balances, the last booked block, and the sum over all deals on the same core address."""
+_STANDING = text(STANDING_SQL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,15 @@ class Standing:
 
 async def insert_entries(session: Session, book: Book, entries: Sequence[JournalEntry]) -> int:
     """Write those of `entries` that are not booked yet; return how many were written."""
+    named = [(str(entry.entry_id), entry) for entry in entries]
     written = await session.execute(
         _INSERT_ENTRIES,
         {
             **_owner(book),
-            "entries": [_entry_row(entry) for entry in entries],
+            "entries": [_entry_row(name, entry) for name, entry in named],
             "postings": [
-                _posting_row(book, entry, position, posting)
-                for entry in entries
+                _posting_row(book, name, position, posting)
+                for name, entry in named
                 for position, posting in enumerate(entry.postings)
             ],
         },
@@ -123,9 +124,9 @@ def _owner(book: Book) -> dict[str, object]:
     return {"deal_id": book.deal_id, "bank": book.bank, "chain_id": book.chain_id}
 
 
-def _entry_row(entry: JournalEntry) -> dict[str, object]:
+def _entry_row(name: str, entry: JournalEntry) -> dict[str, object]:
     return {
-        "entry_id": str(entry.entry_id),
+        "entry_id": name,
         "kind": entry.kind,
         "reference": entry.reference,
         "label": entry.label,
@@ -138,12 +139,10 @@ def _entry_row(entry: JournalEntry) -> dict[str, object]:
     }
 
 
-def _posting_row(
-    book: Book, entry: JournalEntry, position: int, posting: Posting
-) -> dict[str, object]:
+def _posting_row(book: Book, name: str, position: int, posting: Posting) -> dict[str, object]:
     token = posting.amount.token
     return {
-        "entry_id": str(entry.entry_id),
+        "entry_id": name,
         "position": position,
         "account": posting.account,
         "symbol": token.symbol,
