@@ -17,6 +17,10 @@ UNIT_CONTEXTS = ["^tests/unit/"]
 NEEDS_MORE_THAN_A_UNIT_TEST = {
     "*/holdfast/bootstrap.py": "connects real databases, nodes and signers to each other",
     "*/holdfast/common/db.py": "PostgreSQL sessions",
+    "*/holdfast/common/embedded_postgres.py": "starts the server",
+    "*/holdfast/common/postgres_files.py": "the server's files, folders and user",
+    "*/holdfast/common/leader.py": "locks on PostgreSQL",
+    "*/holdfast/common/notify.py": "LISTEN and NOTIFY on PostgreSQL",
     "*/holdfast/common/queue.py": "the job engine on PostgreSQL",
     "*/holdfast/*/store.py": "SQL, tested on a real PostgreSQL",
     "*/holdfast/*/store/*": "the same, where a store has several files",

@@ -32,6 +32,7 @@ def pytest_configure(config):
     name = f"holdfast-test-{os.getpid()}"
     config.stash[FOLDER] = Path(given) if given else Path(tempfile.gettempdir(), name)
     if not given:
+        _remove(config.stash[FOLDER])  # left by a killed run that had our process id
         _sweep_dead_runs()
 
 
