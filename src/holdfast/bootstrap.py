@@ -41,8 +41,8 @@ from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
 from holdfast.reporting.service import DealReporter
 from holdfast.risk.limits import RiskLimits
-from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider, require_network
-from holdfast.signing.keystore import KeyNetwork, OpenedSeed
+from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider
+from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_seed, seal_seed
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.parts import Parts
@@ -148,20 +148,40 @@ def keys_of(settings: Settings, profile: ChainProfile) -> HdKeyProvider:
     """The deal keys: the keystore's, or on a devnet without one the devnet's public seed.
 
     Raises:
-        Rejected: `config.keystore` or `config.keystore_passphrase` when one is missing.
+        Rejected: what `keystore_keys` says; `keys.devnet_only` or `keys.production_only` when the
+            keystore is marked for another kind of chain.
     """
-    if settings.keystore is None:
-        if profile.is_devnet:
-            require_network(KeyNetwork.DEVNET, profile)
-            return HdKeyProvider(OpenedSeed(Secret(devnet_seed()), KeyNetwork.DEVNET))
-        raise Rejected("config.keystore", "set HOLDFAST_KEYSTORE to the file with the deal keys")
+    if settings.keystore is None and profile.is_devnet:
+        return HdKeyProvider(OpenedSeed(Secret(devnet_seed()), KeyNetwork.DEVNET))
+    path, passphrase = _keystore(settings)
+    return HdKeyProvider.from_keystore(path, passphrase, profile)
+
+
+def keystore_keys(settings: Settings) -> HdKeyProvider:
+    """The keys of the keystore, to look at addresses; no chain is chosen yet.
+
+    Raises:
+        Rejected: `config.keystore` without a keystore and its passphrase; what is wrong with it.
+    """
+    return HdKeyProvider(open_seed(*_keystore(settings)))
+
+
+def create_keystore(settings: Settings, network: KeyNetwork) -> Path:
+    """Seal a new seed in the file that the settings name; `keystore.exists` when there is one."""
+    path, passphrase = _keystore(settings)
+    seal_seed(path, new_seed(), passphrase, network)
+    return path
+
+
+def _keystore(settings: Settings) -> tuple[Path, Secret[str]]:
     passphrase = settings.passphrase()
-    if passphrase is None:
+    if settings.keystore is None or passphrase is None:
         raise Rejected(
-            "config.keystore_passphrase",
-            "set HOLDFAST_KEYSTORE_PASSPHRASE_FILE to the file with the keystore's passphrase",
+            "config.keystore",
+            "set HOLDFAST_KEYSTORE to the file with the deal keys (`holdfast keys create` makes "
+            "it) and HOLDFAST_KEYSTORE_PASSPHRASE_FILE to a file with its passphrase",
         )
-    return HdKeyProvider.from_keystore(settings.keystore, passphrase, profile)
+    return settings.keystore, passphrase
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from holdfast.chain.receipts import Head
     from holdfast.common.db import Session
     from holdfast.common.ids import DealId
     from holdfast.execution.model import Move
@@ -79,12 +78,4 @@ class Builder(Protocol):
         Raises:
             MoveRefused: when a leg would fail; its kind is in the fields.
         """
-        ...
-
-
-class Heads(Protocol):
-    """The newest block."""
-
-    async def head(self) -> Head:
-        """The newest block's head."""
         ...

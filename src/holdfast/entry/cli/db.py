@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -12,6 +11,7 @@ from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Broken, Rejected
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.output import show_facts
 from holdfast.migrations import runner
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 @app.command()
 def up(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Start the embedded database unless it runs, and say its address."""
-    _show({"url": _embedded(context).start()}, as_json=as_json)
+    show_facts({"url": _embedded(context).start()}, as_json=as_json)
 
 
 @app.command()
@@ -37,14 +37,14 @@ def down(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Stop the embedded database; the data stays."""
     server = _embedded(context)
     server.stop()
-    _show({"stopped": server.url}, as_json=as_json)
+    show_facts({"stopped": server.url}, as_json=as_json)
 
 
 @app.command()
 def status(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Say where the embedded database is and whether it runs."""
     server = _embedded(context)
-    _show({"url": server.url, "running": server.is_running()}, as_json=as_json)
+    show_facts({"url": server.url, "running": server.is_running()}, as_json=as_json)
 
 
 @app.command()
@@ -60,14 +60,14 @@ def upgrade(
         await runner.upgrade(database, revision)
         return await runner.current(database)
 
-    _show({"revision": _with_database(context, work)}, as_json=as_json)
+    show_facts({"revision": _with_database(context, work)}, as_json=as_json)
 
 
 @app.command()
 def current(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Say which revision the schema is at and which one this version needs."""
     found = _with_database(context, runner.current)
-    _show({"revision": found, "needed": runner.newest()}, as_json=as_json)
+    show_facts({"revision": found, "needed": runner.newest()}, as_json=as_json)
 
 
 @app.command()
@@ -85,7 +85,7 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
             "somebody changed the schema by hand: bring it back, or restore a backup",
             differences=differences,
         )
-    _show({"revision": runner.newest(), "differences": 0}, as_json=as_json)
+    show_facts({"revision": runner.newest(), "differences": 0}, as_json=as_json)
 
 
 @app.command(hidden=True)
@@ -121,11 +121,3 @@ def _with_database(context: typer.Context, work: Callable[[Database], Awaitable[
             await database.close()
 
     return asyncio.run(run())
-
-
-def _show(facts: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        typer.echo(f"{name}: {value}")

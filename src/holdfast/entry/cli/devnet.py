@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
 
 _HEARTBEAT_SECONDS = 5  # an idle devnet's head stays younger than any freshness limit
+from holdfast.entry.cli.output import show_facts
 
 app = typer.Typer(name="devnet", help=__doc__, no_args_is_help=True)
 
@@ -60,7 +60,7 @@ def up(  # noqa: PLR0913 - one parameter per option
     )
     devnet = Devnet.start(ready, state_dir, options, detached=not foreground)
     facts = {**_where(devnet), "started_in_seconds": round(time.monotonic() - began, 3)}
-    _show(facts, as_json=as_json)
+    show_facts(facts, as_json=as_json)
     if foreground:
         _stay(devnet)
 
@@ -70,14 +70,14 @@ def down(*, state_dir: StateDir = DEFAULT_STATE_DIR, as_json: AsJson = False) ->
     """Stop the devnet; its chain is gone, what is built stays in the cache."""
     devnet = Devnet.attach(state_dir)
     devnet.stop()
-    _show({"stopped": devnet.url}, as_json=as_json)
+    show_facts({"stopped": devnet.url}, as_json=as_json)
 
 
 @app.command()
 def status(*, state_dir: StateDir = DEFAULT_STATE_DIR, as_json: AsJson = False) -> None:
     """Say where the devnet is and what state its world is in."""
     devnet = Devnet.attach(state_dir)
-    _show({**_where(devnet), **_world(devnet)}, as_json=as_json)
+    show_facts({**_where(devnet), **_world(devnet)}, as_json=as_json)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def reset(
     old = Devnet.attach(state_dir)
     options = replace(old.options, port=old.port)
     old.stop()
-    _show(_where(Devnet.start(ready, state_dir, options, detached=True)), as_json=as_json)
+    show_facts(_where(Devnet.start(ready, state_dir, options, detached=True)), as_json=as_json)
 
 
 @app.command()
@@ -126,7 +126,7 @@ def price(
     wanted = parse_decimal(usd, code="devnet.price", max_decimals=8)
     devnet = Devnet.attach(state_dir)
     devnet.control.set_price(wanted, move_pool=not oracle_only)
-    _show(_world(devnet), as_json=as_json)
+    show_facts(_world(devnet), as_json=as_json)
 
 
 @app.command()
@@ -139,7 +139,7 @@ def mine(
     """Mine blocks now."""
     devnet = Devnet.attach(state_dir)
     devnet.control.mine(blocks)
-    _show({"block": devnet.control.block_number()}, as_json=as_json)
+    show_facts({"block": devnet.control.block_number()}, as_json=as_json)
 
 
 def _where(devnet: Devnet) -> dict[str, object]:
@@ -163,15 +163,7 @@ def _world(devnet: Devnet) -> dict[str, object]:
 
 
 def _show_desk(devnet: Devnet, *, as_json: bool) -> None:
-    _show({"desk": "frozen" if devnet.control.is_frozen() else "open"}, as_json=as_json)
-
-
-def _show(facts: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        typer.echo(f"{name.replace('_', ' '):<20} {value}")
+    show_facts({"desk": "frozen" if devnet.control.is_frozen() else "open"}, as_json=as_json)
 
 
 def _stay(devnet: Devnet) -> None:

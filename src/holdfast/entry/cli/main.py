@@ -37,6 +37,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "demo": Part("holdfast.entry.cli.demo", "demo", "Run one $10M deal on a local chain."),
     "worker": Part("holdfast.entry.cli.worker", "worker", "Advance deals until stopped."),
     "devnet": Part("holdfast.entry.cli.devnet", "app", "Start, stop and steer the local chain."),
+    "keys": Part("holdfast.entry.cli.keys", "app", "Make the keystore; show addresses."),
     "db": Part("holdfast.entry.cli.db", "app", "Start the database and bring its schema up."),
 }
 
