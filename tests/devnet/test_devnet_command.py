@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 
@@ -93,3 +96,19 @@ def test_down_ends_the_node(command):
     with pytest.raises(Rejected) as caught:
         command("status")
     assert caught.value.code == "devnet.not_running"
+
+
+def test_interrupt_ends_a_devnet_in_the_foreground(tmp_path, ready):
+    folders = ["--state-dir", str(tmp_path), "--cache-dir", str(ready.dump.parents[2])]
+    program = "from holdfast.entry.cli.devnet import app; app()"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "up", "--port", "0", "--foreground", *folders],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as foreground:
+        assert "Ctrl-C" in foreground.stderr.readline()
+        pid = Devnet.attach(tmp_path).node.pid
+        foreground.send_signal(signal.SIGINT)
+        assert foreground.wait(10) == 0
+    assert not is_node(pid)
