@@ -14,9 +14,9 @@ from holdfast.devnet.node import NodeOptions
 from holdfast.devnet.paths import DEFAULT_CACHE, DEFAULT_PORT, DEFAULT_STATE_DIR
 from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
+from holdfast.entry.cli.output import show_facts
 
 _HEARTBEAT_SECONDS = 5  # an idle devnet's head stays younger than any freshness limit
-from holdfast.entry.cli.output import show_facts
 
 app = typer.Typer(name="devnet", help=__doc__, no_args_is_help=True)
 
