@@ -62,39 +62,54 @@ class ProfitAndLoss:
     eth_sold: EthSold
 
 
+@dataclass(frozen=True, slots=True)
+class _Traded:
+    """Results of the discounted token, in USDT; `left` are tokens not redeemed yet."""
+
+    trading: TokenAmount
+    fees: TokenAmount
+    left: TokenAmount
+    cost_of_left: TokenAmount
+
+
 def profit_and_loss(tokens: TokenBook, balances: Balances, marks: Marks) -> ProfitAndLoss:
     """Profit and loss at `marks`; wrapped and native ETH count as one."""
+    traded = _traded(tokens, balances)
+    paid = TokenAmount(tokens.usdt, balances.units(Account.BORROW_INTEREST, tokens.usdt))
+    earned = TokenAmount(tokens.weth, -balances.units(Account.SUPPLY_INTEREST, tokens.weth))
+    gas = TokenAmount(tokens.native, balances.units(Account.GAS, tokens.native))
+    usdt = traded.trading - traded.fees - paid
+    eth = TokenAmount(tokens.native, earned.units) - gas
+    total = _usd8(usdt, marks.usdt) + _usd8(eth, marks.eth)
+    on_claim = _usd8(marks.claim_value - traded.cost_of_left, marks.usdt)
+    return ProfitAndLoss(
+        trading=traded.trading,
+        fees=traded.fees,
+        interest_paid=paid,
+        usdt=usdt,
+        interest_earned=earned,
+        gas=gas,
+        eth=eth,
+        total=Usd8(total),
+        claim=Claim(traded.left, traded.cost_of_left, marks.claim_value),
+        total_with_claim_at_market=Usd8(total + on_claim),
+        eth_sold=_eth_sold(tokens, balances, marks),
+    )
+
+
+def _traded(tokens: TokenBook, balances: Balances) -> _Traded:
     bought = -balances.units(Account.TRADE_PURCHASE, tokens.usdtz)
     redeemed = balances.units(Account.TRADE_REDEMPTION, tokens.usdtz)
     cost = balances.units(Account.TRADE_PURCHASE, tokens.usdt)
     cost_of_redeemed = mul_div(cost, redeemed, bought, round_up=True) if bought else 0
-    par = mul_div(redeemed, 10**tokens.usdt.decimals, 10**tokens.usdtz.decimals)
+    par = mul_div(redeemed, _one(tokens.usdt), _one(tokens.usdtz))
     proceeds = -balances.units(Account.TRADE_REDEMPTION, tokens.usdt)
-    trading = par - cost_of_redeemed
     fees = par - proceeds + balances.units(Account.TRANSFER_FEE, tokens.usdt)
-    interest_paid = balances.units(Account.BORROW_INTEREST, tokens.usdt)
-    interest_earned = -balances.units(Account.SUPPLY_INTEREST, tokens.weth)
-    gas = balances.units(Account.GAS, tokens.native)
-    usdt = TokenAmount(tokens.usdt, trading - fees - interest_paid)
-    eth = TokenAmount(tokens.native, interest_earned - gas)
-    total = Usd8(_usd8(usdt, marks.usdt) + _usd8(eth, marks.eth))
-    claim = Claim(
-        TokenAmount(tokens.usdtz, bought - redeemed),
-        TokenAmount(tokens.usdt, cost - cost_of_redeemed),
-        marks.claim_value,
-    )
-    return ProfitAndLoss(
-        trading=TokenAmount(tokens.usdt, trading),
+    return _Traded(
+        trading=TokenAmount(tokens.usdt, par - cost_of_redeemed),
         fees=TokenAmount(tokens.usdt, fees),
-        interest_paid=TokenAmount(tokens.usdt, interest_paid),
-        usdt=usdt,
-        interest_earned=TokenAmount(tokens.weth, interest_earned),
-        gas=TokenAmount(tokens.native, gas),
-        eth=eth,
-        total=total,
-        claim=claim,
-        total_with_claim_at_market=Usd8(total + _usd8(claim.at_market - claim.at_cost, marks.usdt)),
-        eth_sold=_eth_sold(tokens, balances, marks),
+        left=TokenAmount(tokens.usdtz, bought - redeemed),
+        cost_of_left=TokenAmount(tokens.usdt, cost - cost_of_redeemed),
     )
 
 
