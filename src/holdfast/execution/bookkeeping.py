@@ -103,7 +103,7 @@ class Bookkeeping:
             "borrow_waived": deal.borrow_waived,
             "trouble_kind": str(trouble.kind) if trouble else None,
             "trouble_times": trouble.times if trouble else 0,
-            "trouble_text": deal.trouble_text if trouble else None,
+            "trouble_text": deal.trouble_text,
             "current_ltv_bps": seen.ltv_bps,
             "usdtz_exposure": seen.position.claim,
             "last_block": deal.last_block,

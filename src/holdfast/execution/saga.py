@@ -143,7 +143,8 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     if homeward is not None:
         return homeward
     if not position.claim:
-        return Change(DealEvent.CLOSE)
+        # A deal that was never funded has done nothing that could complete.
+        return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
     if _can_redeem(state, position, venues):
         return Change(DealEvent.RESUME)
     return Wait(WaitFor.THAW)

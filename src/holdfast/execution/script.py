@@ -21,12 +21,13 @@ MAX_CHANGES = 8
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One change of status, for the audit."""
+    """One change of status, for the audit; `why` names what led to it, by code or in words."""
 
     event: DealEvent
     before: DealStatus
     after: DealStatus
     reason: HoldReason | None
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ def play(deal: DealRecord, position: Position, venues: Venues) -> Script:
     for _ in range(MAX_CHANGES):
         match decide(deal.state(), position, venues):
             case Change(event, reason):
+                why = _why(deal, event, reason, venues)
                 deal, changed = change(deal, event, reason, position)
-                changes.append(changed)
+                changes.append(replace(changed, why=why))
             case Waive():
                 deal = replace(deal, borrow_waived=True, trouble=None)
             case (Send() | Wait()) as outcome:
@@ -65,6 +67,16 @@ def change(
     kept = reason if after is DealStatus.HOLDING else None
     changed = Changed(event, deal.status, after, kept)
     return replace(deal, status=after, hold_reason=kept, trouble=None), changed
+
+
+def _why(
+    deal: DealRecord, event: DealEvent, reason: HoldReason | None, venues: Venues
+) -> tuple[str, ...]:
+    if event is DealEvent.DRIFT:
+        return venues.drift
+    if reason is HoldReason.INVARIANT:
+        return venues.breaches
+    return () if deal.trouble is None or deal.trouble_text is None else (deal.trouble_text,)
 
 
 def facts(deal: DealRecord, position: Position | None) -> ChainFacts:

@@ -122,7 +122,7 @@ class Advance:
         try:
             await self._write(prepared)
         except CoreShort as error:
-            await self._change(prepared.settlement.deal, DealEvent.DRIFT, None)
+            await self._change(prepared.settlement.deal, DealEvent.DRIFT, None, why=error.message)
             _log.warning("deal.voided", reason=error.message)
 
     async def _write(self, prepared: Prepared) -> None:
@@ -164,12 +164,16 @@ class Advance:
     async def _hold_ambiguous(self, deal: DealRecord) -> None:
         """Signals disagree about a leg: stand still until they do not."""
         if deal.status is not DealStatus.HOLDING:
-            await self._change(deal, DealEvent.HOLD, HoldReason.AMBIGUITY)
+            why = "the chain's signals about a leg disagree"
+            await self._change(deal, DealEvent.HOLD, HoldReason.AMBIGUITY, why=why)
             _log.error("deal.ambiguous", group=str(deal.group_id))
 
-    async def _change(self, deal: DealRecord, event: DealEvent, reason: HoldReason | None) -> None:
+    async def _change(
+        self, deal: DealRecord, event: DealEvent, reason: HoldReason | None, *, why: str
+    ) -> None:
         """One change of status that nothing else goes with."""
         changed_deal, changed = change(deal, event, reason, None)
+        changed = replace(changed, why=(why,))
         async with self.db.begin() as session:
             await self.deals.lock(session, deal)
             await self.audit.record(session, _act(deal, changed, block=None))
@@ -203,7 +207,11 @@ class Advance:
     def _tell(self, prepared: Prepared) -> None:
         for changed in prepared.script.changes:
             _log.info(
-                "deal.changed", before=changed.before, after=changed.after, reason=changed.reason
+                "deal.changed",
+                before=changed.before,
+                after=changed.after,
+                reason=changed.reason,
+                why=changed.why,
             )
         if prepared.legs:
             _log.info(
@@ -219,6 +227,7 @@ def _act(deal: DealRecord, changed: Changed, *, block: int | None) -> Act:
         "before": str(changed.before),
         "after": str(changed.after),
         "reason": str(changed.reason) if changed.reason else None,
+        "why": list(changed.why),
         "block": block,
     }
     return Act(

@@ -46,14 +46,8 @@ def settle(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> Settlement:
     legs = tuple(_ended(leg, ended) for leg in deal.legs)
     group = tuple(leg for leg in legs if leg.leg_id in ended)
     last = max((leg.block_number or 0 for leg in group), default=0)
-    settled = replace(
-        deal,
-        legs=legs,
-        group_id=None,
-        trouble=_trouble(deal.trouble, group) if group else deal.trouble,
-        last_block=max(deal.last_block, last),
-    )
-    return Settlement(settled, ended, group)
+    settled = replace(deal, legs=legs, group_id=None, last_block=max(deal.last_block, last))
+    return Settlement(_judged(settled, group) if group else settled, ended, group)
 
 
 def refused(deal: DealRecord, kind: LegKind, text: str) -> DealRecord:
@@ -77,10 +71,13 @@ def _ended(leg: LegRecord, ended: Mapping[LegId, tuple[LegStatus, Receipt | None
     )
 
 
-def _trouble(before: Trouble | None, group: Sequence[LegRecord]) -> Trouble | None:
+def _judged(deal: DealRecord, group: Sequence[LegRecord]) -> DealRecord:
     """The first leg that did not land is the cause; those after it may have failed for its sake."""
-    failed = [leg.kind for leg in group if leg.status is not LegStatus.LANDED]
-    return _more(before, failed[0]) if failed else None
+    failed = next((leg for leg in group if leg.status is not LegStatus.LANDED), None)
+    if failed is None:
+        return replace(deal, trouble=None, trouble_text=None)
+    text = f"{failed.label}: {failed.status} in block {failed.block_number}"
+    return replace(deal, trouble=_more(deal.trouble, failed.kind), trouble_text=text)
 
 
 def _more(before: Trouble | None, kind: LegKind) -> Trouble:

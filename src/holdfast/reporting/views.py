@@ -44,6 +44,7 @@ def deal_view(deal: DealRecord) -> dict[str, Any]:
             if trouble
             else None
         ),
+        "trouble_text": deal.trouble_text,
         "funding": str(deal.plan.terms.funding),
         "total_eth_value_usd": usd(deal.total_eth_value),
         "current_ltv_bps": deal.current_ltv_bps,

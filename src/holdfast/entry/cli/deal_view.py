@@ -39,9 +39,10 @@ def show_deal(document: dict[str, Any]) -> None:
     """One deal, whole."""
     console = Console()
     console.print(f"Deal {document['deal_id']}: {_status(document)}", highlight=False)
-    trouble = document.get("trouble")
-    if trouble:
-        console.print(f"  last trouble: {trouble['leg']} x{trouble['times']}: {trouble['text']}")
+    if document.get("trouble_text"):
+        trouble = document.get("trouble")
+        times = f" (x{trouble['times']})" if trouble else ""
+        console.print(f"  last trouble{times}: {document['trouble_text']}", highlight=False)
     if "legs" not in document:
         return
     console.print(_legs(document["legs"]))
