@@ -95,7 +95,7 @@ async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> Asyn
         stack.push_async_callback(node.close)
         await node.connect()
         signal = await stack.enter_async_context(Signal(url, CHANNEL))
-        yield _Builder(settings, profile, url, db, node, signal, boundary).system()
+        yield _Builder(settings, profile, url, db).system(node, signal, boundary)
 
 
 async def database_url(settings: Settings) -> str:
@@ -184,85 +184,108 @@ def _keystore(settings: Settings) -> tuple[Path, Secret[str]]:
     return settings.keystore, passphrase
 
 
-@dataclass(frozen=True, slots=True)
 class _Builder:
-    """Puts the parts together, each made once."""
+    """Puts the parts of one system together, each made once."""
 
-    settings: Settings
-    profile: ChainProfile
-    url: str
-    db: Database
-    node: Node
-    signal: Signal
-    boundary: Boundary
+    def __init__(self, settings: Settings, profile: ChainProfile, url: str, db: Database) -> None:
+        self._settings, self._profile, self._url, self._db = settings, profile, url, db
+        self._clock = SystemClock()
+        self._limits = limits_of(settings)
+        self._keys = keys_of(settings, profile)
+        self._protocols = protocols(profile)
+        self._deals = DealStore()
+        self._queue = Queue(url)
+        self._audit = AuditTrail(self._clock)
+        self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
+        self._books = Bookkeeping(self._deals, self._tokens)
 
-    def system(self) -> System:
+    def system(self, node: Node, signal: Signal, boundary: Boundary) -> System:
         """The finished graph."""
-        settings, profile, clock = self.settings, self.profile, SystemClock()
-        limits, keys = limits_of(settings), keys_of(settings, profile)
-        parts, deals, queue = protocols(profile), DealStore(), Queue(self.url)
-        audit = AuditTrail(clock)
-        book = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
-        books = Bookkeeping(deals, book)
-        observer = ChainObserver(self.node, parts, limits)
-        transactions = Transactions(keys, self.boundary)
-        market = ChainMarket(self.node, parts)
-        planner = Planner(market, parts, PlanPolicy(limits=limits))
-        accounts = profile.require_accounts()
-        desk = DealDesk(
-            db=self.db,
-            deals=deals,
-            planner=planner,
-            keys=keys,
-            authorization=Authorization(Rule()),
-            audit=audit,
-            wakes=queue,
-            clock=clock,
-            treasury=Treasury(
-                profile.chain_id, accounts.core, accounts.float_, accounts.treasury_return
-            ),
-        )
-        tokens = DealTokens(profile.native, profile.weth, profile.usdt, profile.usdtz)
-        advance = Advance(
-            db=self.db,
-            deals=deals,
-            transactions=transactions,
-            account=EoaAccount(transactions, keys, keys.ref(FLOAT_INDEX), profile.confirmations),
-            observer=observer,
-            builder=LegBuilder(self.node, parts, tokens),
-            books=books,
-            audit=audit,
-            wakes=queue,
-            clock=clock,
-            patience=self._patience(),
-            at=self.boundary,
-        )
-        journal = PostgresJournal(self.db, profile.chain_id, queue, self.boundary)
-        loop_parts = Parts(
-            chain_id=profile.chain_id,
-            fee_model=profile.fee_model,
-            network=self.node,
-            journal=journal,
-            keys=keys,
-            clock=clock,
-            boundary=self.boundary,
-        )
-        lock = LeaderLock(self.url, f"chain:{profile.chain_id}")
+        observer = ChainObserver(node, self._protocols, self._limits)
+        settings = self._settings
         return System(
             settings=settings,
-            profile=profile,
-            database_url=self.url,
-            db=self.db,
-            node=self.node,
-            limits=limits,
-            desk=desk,
-            reporter=DealReporter(self.db, deals, observer, self.node, parts, books, book, limits),
-            advance=advance,
-            queue=queue,
-            sweep=Sweep(self.db, deals, queue, clock, clock, settings.sweep_seconds),
-            chain_loop=ChainLoop(loop_parts, lock, self.signal),
+            profile=self._profile,
+            database_url=self._url,
+            db=self._db,
+            node=node,
+            limits=self._limits,
+            desk=self._desk(node),
+            reporter=DealReporter(
+                db=self._db,
+                deals=self._deals,
+                observer=observer,
+                node=node,
+                protocols=self._protocols,
+                books=self._books,
+                tokens=self._tokens,
+                limits=self._limits,
+            ),
+            advance=self._advance(node, observer, boundary),
+            queue=self._queue,
+            sweep=Sweep(
+                db=self._db,
+                deals=self._deals,
+                wakes=self._queue,
+                clock=self._clock,
+                sleeper=self._clock,
+                seconds=settings.sweep_seconds,
+            ),
+            chain_loop=self._chain_loop(node, signal, boundary),
         )
 
-    def _patience(self) -> Patience:
-        block = self.profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
-        return Patience(block=block, holding=self.settings.holding_check_seconds)
+    def _desk(self, node: Node) -> DealDesk:
+        market = ChainMarket(node, self._protocols)
+        accounts = self._profile.require_accounts()
+        return DealDesk(
+            db=self._db,
+            deals=self._deals,
+            planner=Planner(market, self._protocols, PlanPolicy(limits=self._limits)),
+            keys=self._keys,
+            authorization=Authorization(Rule()),
+            audit=self._audit,
+            wakes=self._queue,
+            clock=self._clock,
+            treasury=Treasury(
+                chain_id=self._profile.chain_id,
+                core=accounts.core,
+                float=accounts.float_,
+                treasury_return=accounts.treasury_return,
+            ),
+        )
+
+    def _advance(self, node: Node, observer: ChainObserver, boundary: Boundary) -> Advance:
+        book, transactions = self._tokens, Transactions(self._keys, boundary)
+        tokens = DealTokens(book.native, book.weth, book.usdt, book.usdtz)
+        block = self._profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
+        return Advance(
+            db=self._db,
+            deals=self._deals,
+            transactions=transactions,
+            account=EoaAccount(
+                transactions=transactions,
+                keys=self._keys,
+                float_key=self._keys.ref(FLOAT_INDEX),
+                depth=self._profile.confirmations,
+            ),
+            observer=observer,
+            builder=LegBuilder(node, self._protocols, tokens),
+            books=self._books,
+            audit=self._audit,
+            clock=self._clock,
+            patience=Patience(block=block, holding=self._settings.holding_check_seconds),
+            at=boundary,
+        )
+
+    def _chain_loop(self, node: Node, signal: Signal, boundary: Boundary) -> ChainLoop:
+        chain_id = self._profile.chain_id
+        parts = Parts(
+            chain_id=chain_id,
+            fee_model=self._profile.fee_model,
+            network=node,
+            journal=PostgresJournal(self._db, chain_id, self._queue, boundary),
+            keys=self._keys,
+            clock=self._clock,
+            boundary=boundary,
+        )
+        return ChainLoop(parts, LeaderLock(self._url, f"chain:{chain_id}"), signal)

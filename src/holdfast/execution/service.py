@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holdfast.execution.bookkeeping import Bookkeeping
     from holdfast.execution.observation import Seen
     from holdfast.execution.packaging import EoaAccount
-    from holdfast.execution.ports import Builder, Observer, Wakes
+    from holdfast.execution.ports import Builder, Observer
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.leg import Leg
@@ -78,7 +78,6 @@ class Advance:
     builder: Builder
     books: Bookkeeping
     audit: AuditTrail
-    wakes: Wakes
     clock: Clock
     patience: Patience = Patience()
     at: Boundary = unobserved
