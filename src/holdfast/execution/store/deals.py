@@ -15,7 +15,7 @@ from holdfast.execution.records import DealRecord, LegRecord
 from holdfast.execution.store.legs import load_legs
 from holdfast.execution.store.plans import PlanStore
 from holdfast.execution.store.tables import deal_numbers, deals
-from holdfast.model.deal import TERMINAL, DealStatus, HoldReason
+from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
 
 if TYPE_CHECKING:
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
     from holdfast.model.plan import Plan
 
-_OVER = [str(status) for status in TERMINAL]
+_OPEN = [
+    str(status)
+    for status in (
+        DealStatus.APPROVED,
+        DealStatus.EXECUTING,
+        DealStatus.HOLDING,
+        DealStatus.CLOSING,
+    )
+]
+"""Deals that may move money; a plan nobody approved, or whose approval is void, is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ class DealStore:
         """The anchor ETH booked over all open deals of a chain, in wei."""
         total = await session.execute(
             select(func.coalesce(func.sum(deals.c.core_booked_wei), 0)).where(
-                deals.c.chain_id == chain_id, deals.c.status.not_in(_OVER)
+                deals.c.chain_id == chain_id, deals.c.status.in_(_OPEN)
             )
         )
         return int(total.scalar_one())
