@@ -100,10 +100,20 @@ async def holding(system, deal, reason, seconds=60):
 
 async def history(system, deal):
     """What the audit says happened to the deal, oldest first: (action, reason)."""
+    return [(action, detail.get("reason")) for action, detail in await _audited(system, deal)]
+
+
+async def why(system, deal, action):
+    """What the audit says led to the last such action."""
+    found = [detail["why"] for name, detail in await _audited(system, deal) if name == action]
+    return found[-1]
+
+
+async def _audited(system, deal):
     async with system.db.begin() as session:
         entries = await audit_store.entries_of(session, deal.deal_id)
         await system.advance.audit.verify(session, deal.deal_id)
-    return [(entry.action, json.loads(entry.detail).get("reason")) for entry in entries]
+    return [(entry.action, json.loads(entry.detail)) for entry in entries]
 
 
 def assert_nothing_left(chain, deal, report):
