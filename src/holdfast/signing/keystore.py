@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
-
-from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from holdfast.common.errors import Rejected
 from holdfast.common.secret import Secret
@@ -77,7 +76,7 @@ def open_seed(path: Path, passphrase: Secret[str]) -> OpenedSeed:
     network, parts = _parsed(path)
     password = _password(passphrase, network)
     try:
-        seed = b"".join(decode_keyfile_json(part, password) for part in parts)
+        seed = b"".join(_keyfile().decode_keyfile_json(part, password) for part in parts)
     except ValueError as error:
         raise Rejected(
             "keystore.passphrase",
@@ -90,7 +89,9 @@ def open_seed(path: Path, passphrase: Secret[str]) -> OpenedSeed:
 
 def _sealed(part: bytes, password: bytes, network: KeyNetwork) -> dict[str, Any]:
     sealed = dict(
-        create_keyfile_json(part, password, kdf="scrypt", iterations=_WORK_FACTOR[network])
+        _keyfile().create_keyfile_json(
+            part, password, kdf="scrypt", iterations=_WORK_FACTOR[network]
+        )
     )
     del sealed["address"]  # a part of a seed is no account's key
     return sealed
@@ -129,3 +130,8 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _keyfile() -> Any:  # noqa: ANN401 - a module
+    """eth-keyfile, imported when a keystore is opened: with its pairings it costs 0.3 s."""
+    return importlib.import_module("eth_keyfile.keyfile")
