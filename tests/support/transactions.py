@@ -19,9 +19,10 @@ from holdfast.common.secret import Secret
 from holdfast.model.leg import Call
 from holdfast.signing.hd import HdKeyProvider
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed
-from holdfast.signing.model import Fees
+from holdfast.signing.model import Fees, TxFields
+from holdfast.signing.transaction import sign_transaction
 from holdfast.transactions.fees import FeePolicy
-from holdfast.transactions.model import NewIntent
+from holdfast.transactions.model import Attempt, Intent, IntentStatus, NewIntent, Purpose
 
 GWEI = 10**9
 CHAIN = ChainId(138)
@@ -68,3 +69,19 @@ def group(count, index=1, **changes):
     first = wish(index, **changes)
     shared = {"deal_id": first.deal_id, "group_id": first.group_id, **changes}
     return [first, *(wish(index, **shared) for _ in range(count - 1))]
+
+
+async def signed(new, nonce, fees=FEES, number=1, purpose=Purpose.CALL):
+    """One attempt of `new`, signed with its own key."""
+    call = Call(new.sender, b"") if purpose is Purpose.CANCEL else new.call
+    fields = TxFields(CHAIN, nonce, call.target, call.data, call.value_wei, new.gas_limit, fees)
+    tx = await sign_transaction(await keys.open(new.key), fields)
+    return Attempt(number, purpose, tx.tx_hash, tx.raw, fees)
+
+
+async def intents_of(wishes, first_nonce=0, fees=FEES):
+    """What `record` writes for wishes of one sender: nonces and one signed attempt each."""
+    return [
+        Intent(new, nonce, IntentStatus.SIGNED, False, (await signed(new, nonce, fees),))
+        for nonce, new in enumerate(wishes, first_nonce)
+    ]
