@@ -1,7 +1,8 @@
 """What a sized deal costs, in dollars; pure."""
 
 from holdfast.common.money import BPS, USD8, TokenAmount, Usd8, mul_div
-from holdfast.planning.model import Costs
+from holdfast.planning.gas_budget import expected_gas
+from holdfast.planning.model import Costs, Setting
 from holdfast.planning.sizing import Sized
 from holdfast.planning.snapshot import MarketSnapshot, Quote
 from holdfast.risk.formulas import PIPS, interest
@@ -27,21 +28,21 @@ def market_value(quote: Quote, market: MarketSnapshot) -> Usd8:
     return Usd8(mul_div(quote.amount_out.units, paid, quote.spot_out.units))
 
 
-def deal_costs(sized: Sized, market: MarketSnapshot, after: Position, days: int) -> Costs:
-    """The costs of a deal held for `days`."""
-    stress, prices = sized.stress, market.prices
+def deal_costs(sized: Sized, setting: Setting, after: Position) -> Costs:
+    """The costs of a deal that is held to its horizon."""
+    market, stress = setting.market, sized.stress
     par = par_value(sized.purchase.amount_out, market)
-    gas = sized.gas.expected * market.gas.expected_wei
+    gas = expected_gas(sized.terms, setting.policy) * market.gas.expected_wei
     return Costs(
         purchase_fee=Usd8(mul_div(after.token_cost, market.purchase_pool.fee_pips, PIPS)),
         purchase_impact=_impact(sized.purchase, market),
         sale_cost=_shortfall(sized.sale.amount_in, sized.sale.amount_out, market),
         max_sale_cost=_shortfall(sized.sale.amount_in, sized.terms.bucket_sale_min, market),
         exit_cost=exit_cost(after, stress),
-        interest=interest(after.debt, sized.rate_ray, days),
+        interest=interest(after.debt, sized.rate_ray, stress.days),
         stressed_interest=interest(after.debt, stress.apr_ray, stress.days),
         redemption_fee=Usd8(mul_div(par, market.desk.fee, BPS, round_up=True)),
-        gas=prices.eth_value(gas),
+        gas=market.prices.eth_value(gas),
         max_gas=stress.costs,
     )
 

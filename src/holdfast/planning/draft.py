@@ -45,7 +45,7 @@ class _Drafting:
     def made(self) -> Draft:
         """The draft, not yet checked."""
         sized, before, after = self.sized, self._before(), self._after()
-        costs = deal_costs(sized, self.setting.market, after, self.request.horizon_days)
+        costs = deal_costs(sized, self.setting, after)
         return Draft(
             request=self.request,
             terms=sized.terms,

@@ -2,18 +2,24 @@
 
 from holdfast.common.money import BPS, mul_div
 from holdfast.model.deal import DealRequest
+from holdfast.model.plan import Terms
 from holdfast.planning.model import GasBudget, PlanPolicy
 from holdfast.planning.snapshot import Gas
 
 
 def gas_budget(request: DealRequest, policy: PlanPolicy, gas: Gas) -> GasBudget:
-    """The gas of a deal.
+    """The most gas of a deal.
 
     The number of tranches is bounded by the deal's whole value, since what is spent is at most a
     quarter of it and a token costs more than a quarter of par.
     """
     tranches = len(policy.rungs) + -(-request.total_eth_value // policy.limits.in_flight)
-    expected = policy.fixed_gas + tranches * policy.tranche_gas
-    most = mul_div(expected, policy.gas_margin, BPS, round_up=True)
+    units = policy.loop_gas + policy.unwinding_gas + tranches * policy.tranche_gas
+    most = mul_div(units, policy.gas_margin, BPS, round_up=True)
     fee = most * gas.ceiling_wei
-    return GasBudget(expected, most, fee, max(policy.min_gas_reserve_wei, fee))
+    return GasBudget(most, fee, max(policy.min_gas_reserve_wei, fee))
+
+
+def expected_gas(terms: Terms, policy: PlanPolicy) -> int:
+    """The gas of a deal that nothing disturbs."""
+    return policy.loop_gas + len(terms.tranches) * policy.tranche_gas

@@ -22,9 +22,9 @@ class PlanPolicy:
         limits: the risk limits.
         rungs: the first rungs of the redemption ladder, in dollars at par; what follows is sent in
             rungs of at most `limits.in_flight`.
-        fixed_gas: gas of everything but the tranches, the way home in a freeze included; the
-            devnet's loop takes 1.5M, an unwinding with a sale 0.8M.
-        tranche_gas: gas of one tranche's request and claim with their allowance.
+        loop_gas: gas of everything but the tranches; 1.55M were measured on the devnet.
+        unwinding_gas: gas that a freeze adds: sell the reserve, revoke, hand the claim over.
+        tranche_gas: gas of one tranche's allowance, request and claim; 290,000 were measured.
         gas_margin: headroom on both; exact estimates made legs revert, 30 % did not (CHAIN.md),
             the rest is for legs that are sent again.
         min_gas_reserve_wei: the least that is kept for gas.
@@ -39,8 +39,9 @@ class PlanPolicy:
         Usd8(250_000 * USD8),
         Usd8(1_000_000 * USD8),
     )
-    fixed_gas: int = 2_300_000
-    tranche_gas: int = 250_000
+    loop_gas: int = 1_600_000
+    unwinding_gas: int = 800_000
+    tranche_gas: int = 300_000
     gas_margin: Bps = Bps(15_000)
     min_gas_reserve_wei: int = 5 * 10**16
     validity_seconds: int = 900
@@ -61,9 +62,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class GasBudget:
-    """Gas units expected, their most, the most they may cost, and what is kept for them."""
+    """The most gas a deal may use, the most it may cost, and what is kept for it."""
 
-    expected: int
     most: int
     max_fee_wei: int
     reserve_wei: int

@@ -101,7 +101,7 @@ def test_the_envelope_holds_what_was_asked_and_what_may_be_lost():
     assert (bound.opening_ltv, bound.max_ltv, bound.max_exposure) == (2_000, 3_000, 2_500)
     assert bound.exit_slippage == 100
     assert bound.gas_price_ceiling_wei == 300 * 10**9
-    assert bound.max_fee.units == 5_325_000 * 300 * 10**9
+    assert bound.max_fee.units == 5_850_000 * 300 * 10**9
     assert bound.expires_at == 1_800_000_900
     assert bound.worst_case_loss == made.outlook.loss
 
@@ -148,4 +148,4 @@ def test_calls_read_as_sentences():
     assert texts[6] == (
         "Router.exactInputSingle(600,000 USDT for at least 988,516.97728 USDTz, to the deal)"
     )
-    assert shown(drafted().terms.gas_reserve) == "1.5975 ETH"
+    assert shown(drafted().terms.gas_reserve) == "1.755 ETH"

@@ -5,6 +5,7 @@ numbers; nothing of `risk` or `planning` is used to say what is right.
 """
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -208,6 +209,16 @@ def test_money_is_never_spent_that_is_not_there(request, world):
         assert terms.bucket_sale.units == terms.bucket_sale_min.units == 0
     elif terms.spend.units and terms.borrow.units:
         assert facts.cash * 4 >= facts.owed * 5 - 16  # cash alone covers what is owed 1.25 times
+
+
+@FEW
+@given(sound_requests(), sound_worlds())
+def test_what_bucket_funding_sizes_itself_never_breaks_i3_or_i4(request, world):
+    request = replace(request, funding=Funding.BUCKET)
+    made = draft(request, setting(request, world))
+    assume(made.terms.spend.units)
+    sized = {"I3.debt_cover", "I4.spend", "I4.exposure", "I4.freeze_exposure", "I8.in_flight"}
+    assert broken(made).isdisjoint(sized)
 
 
 @FEW

@@ -48,8 +48,8 @@ async def test_the_metrics_move_from_nothing_to_the_opening():
     assert (after["ltv_percent"], after["health_factor"]) == ("20.00", "4.1500")
     # 600,000 / (10 M - 600,000) = 6.383 %
     assert after["exposure_freeze_nav_percent"] == "6.39"
-    # reserve 2 M * 0.495 = 990,000; owed 600,000 + 8,885.59 + 3,195 = 612,080.59
-    assert after["debt_cover"] == "1.6174"
+    # reserve 2 M * 0.495 = 990,000; owed 600,000 + 8,885.59 + 3,510 = 612,395.59
+    assert after["debt_cover"] == "1.6166"
 
 
 async def test_every_cost_is_told():
@@ -60,24 +60,24 @@ async def test_every_cost_is_told():
         "purchase_impact_usd": "598.8016482",
         "bucket_sale_usd": "0",
         "bucket_sale_at_most_usd": "0",
-        # 612,080.59 / 0.99 - 612,080.59
-        "exit_sale_if_token_fails_usd": "6182.63221254",
+        # 612,395.59 / 0.99 - 612,395.59
+        "exit_sale_if_token_fails_usd": "6185.81403072",
         # 600,000 * 4.004 % and 6.006 % * 90 / 365
         "interest_usd": "5923.7260274",
         "interest_stressed_usd": "8885.5890411",
         # 998,501.997253 tokens * 0.25 %
         "redemption_fee_usd": "2496.25499314",
-        # 3.55 M gas * 2 gwei * $2,000; 5.325 M gas * 300 gwei * $2,000
-        "gas_usd": "14.2",
-        "gas_at_most_usd": "3195",
+        # 2.5 M gas * 2 gwei * $2,000; 5.85 M gas * 300 gwei * $2,000
+        "gas_usd": "10",
+        "gas_at_most_usd": "3510",
     }
 
 
 async def test_the_outlook_follows_from_the_costs():
     outlook = (await made())["outlook"]
-    # 998,501.997253 - 2,496.25499314 - 600,000 - 5,923.7260274 - 14.2
-    assert outlook["profit_if_redeemed_usd"] == "390067.81623246"
-    # k = (600,000 + 5,937.926) / 998,501.997 = 0.606847; 0.9975 / k - 1; k / 0.9975
+    # 998,501.997253 - 2,496.25499314 - 600,000 - 5,923.7260274 - 10
+    assert outlook["profit_if_redeemed_usd"] == "390072.01623246"
+    # k = (600,000 + 5,933.726) / 998,501.997 = 0.606843; 0.9975 / k - 1; k / 0.9975
     assert outlook["simple_return_percent"] == "64.37"
     assert outlook["break_even_success_percent"] == "60.84"
     # 600,000 over 1,500 * 0.83, and 1 less 0.20 over 0.83
@@ -97,7 +97,7 @@ async def test_legs_show_their_call_and_their_data():
 
 async def test_both_quotes_are_told_where_both_are_traded():
     quotes = (await made(asking(funding=Funding.BUCKET)))["quotes"]
-    assert quotes["bucket_sale"]["pays"]["amount"] == "998.4025"
+    assert quotes["bucket_sale"]["pays"]["amount"] == "998.245"
     assert quotes["purchase"]["price_impact_percent"] == "0.34"
     assert quotes["borrow_rate_percent"] == {
         "now": "4.0000",
