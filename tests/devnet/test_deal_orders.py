@@ -13,6 +13,8 @@ from tests.support.deals import ALICE, settings_for, until
 from tests.support.onchain import Holdings, OnChain
 from tests.support.scenes import (
     EMPTY,
+    HOLD,
+    Orders,
     Principal,
     assert_nothing_left,
     ended,
@@ -24,24 +26,10 @@ from tests.support.scenes import (
     started,
 )
 
-HOLD = Order(DealEvent.HOLD, ALICE)
 RESUME = Order(DealEvent.RESUME, ALICE)
 CLOSE = Order(DealEvent.CLOSE, ALICE)
 CLOSE_WITHOUT = Order(DealEvent.CLOSE, ALICE, keep_claim=True)
 CANCEL = Order(DealEvent.CANCEL, ALICE)
-
-
-class Orders:
-    """Gives an order from inside the deal's own advance, as a race that the order wins."""
-
-    def __init__(self):
-        self.system = None
-
-    def give(self, order):
-        async def act(deal):
-            await self.system.desk.give(deal.deal_id, order)
-
-        return act
 
 
 async def test_a_hold_beats_a_decision_under_way_and_resume_goes_on(devnet, database_url, tmp_path):

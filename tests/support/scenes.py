@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.audit import store as audit_store
 from holdfast.bootstrap import opened
-from holdfast.model.deal import TERMINAL, DealStatus
+from holdfast.execution.desk import Order
+from holdfast.model.deal import TERMINAL, DealEvent, DealStatus
 from tests.support.deals import ALICE, request_for, until
 from tests.support.onchain import Holdings
 
 EMPTY = Holdings(0, 0, 0, 0, 0, 0)
+HOLD = Order(DealEvent.HOLD, ALICE)
 
 
 @dataclass
@@ -39,6 +41,19 @@ class Meddler:
             done = action(deal)
             if asyncio.iscoroutine(done):
                 await done
+
+
+class Orders:
+    """Gives an order from inside the deal's own advance, as a race that the order wins."""
+
+    def __init__(self):
+        self.system = None
+
+    def give(self, order):
+        async def act(deal):
+            await self.system.desk.give(deal.deal_id, order)
+
+        return act
 
 
 @contextlib.asynccontextmanager
