@@ -15,10 +15,10 @@ class PlanRefused(Rejected):
     """
 
     def __init__(self, violations: Sequence[Check]) -> None:
-        names = ", ".join(check.code for check in violations)
+        named = ", ".join(check.code for check in violations)
         super().__init__(
             "plan.refused",
-            f"the plan breaks {len(violations)} rule(s): {names}",
+            f"the plan breaks {len(violations)} rule(s): {named}",
             violations=[violation(check) for check in violations],
         )
 

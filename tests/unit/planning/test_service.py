@@ -221,6 +221,8 @@ async def test_every_violation_is_listed_with_limit_and_value():
     assert (found[0]["limit"], found[0]["value"]) == (4_500, 9_999)
     assert found[0]["text"] == "age of the oracle's ETH price: 9,999 s, at most 4,500 s"
     json.dumps(caught.value.as_dict())
+    for one in found:
+        assert one["code"] in caught.value.message
 
 
 async def test_a_request_beyond_the_limits_is_refused_before_the_chain_is_read():
