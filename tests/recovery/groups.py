@@ -1,0 +1,76 @@
+"""The groups of transactions that an undisturbed deal sends, and the boundaries inside each.
+
+A group is signed, committed, broadcast and settled as one, so the nth group is where `advance`,
+and each half of the chain loop, passes its boundaries for the nth time. The tests do not trust
+that: after each death they count what is signed and what is on chain.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Group:
+    """`before` and `after`: how many of the deal's effects are on chain around it."""
+
+    number: int
+    step: int
+    name: str
+    before: int
+    after: int
+
+
+_SIZES = (
+    (0, "fund", 1),
+    (1, "open", 4),
+    (2, "purchase", 2),
+    (3, "first_tranche", 3),
+    (3, "second_tranche", 3),
+    (3, "last_tranche", 3),
+    (4, "repay", 4),
+    (4, "go_home", 2),
+    (4, "return_native", 1),
+)
+
+
+def _groups():
+    before = 0
+    for number, (step, name, size) in enumerate(_SIZES, start=1):
+        yield Group(number, step, name, before, before + size)
+        before += size
+
+
+GROUPS = tuple(_groups())
+
+
+@dataclass(frozen=True)
+class Point:
+    """A boundary: what is already true of a group when the process dies there.
+
+    `takes_over`: the job that was running has to be given to another worker first, for which
+    three heartbeats are waited; elsewhere the next worker goes on at once.
+    """
+
+    name: str
+    is_signed: bool
+    is_sent: bool
+    takes_over: bool = False
+
+    def signed(self, group):
+        """How many transactions are committed with their bytes."""
+        return group.after if self.is_signed else group.before
+
+    def mined(self, group):
+        """How many effects the chain shows; what was sent is mined without us."""
+        return group.after if self.is_sent else group.before
+
+
+POINTS = (
+    Point("tx.after_sign", is_signed=False, is_sent=False, takes_over=True),
+    Point("advance.before_commit", is_signed=False, is_sent=False, takes_over=True),
+    Point("advance.after_commit", is_signed=True, is_sent=False),
+    Point("tx.before_broadcast", is_signed=True, is_sent=False),
+    Point("tx.after_broadcast", is_signed=True, is_sent=True),
+    Point("tx.before_receipts", is_signed=True, is_sent=True),
+    Point("tx.in_receipts", is_signed=True, is_sent=True),
+    Point("tx.after_receipts", is_signed=True, is_sent=True),
+)

@@ -1,0 +1,190 @@
+"""One devnet and one database, on which workers die and are started again."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from holdfast.bootstrap import System, opened
+from holdfast.common.db import libpq_url
+from holdfast.common.errors import Transient
+from holdfast.devnet.service import Devnet
+from holdfast.model.deal import TERMINAL, DealStatus
+from tests.support.checker import Start, Verdict, judge
+from tests.support.deals import ALICE, request_for, settings_for
+from tests.support.journal import Journal
+from tests.support.witness import Chain, Effect, Observed, Places, observe
+from tests.support.worker_process import KILLED, ExecutedWorker, Nursery, WorkerProcess
+
+_LOOK_SECONDS = 0.03
+_DEATH_SECONDS = 40
+_DEAL_SECONDS = 90
+
+
+@dataclass
+class Outcome:
+    """A deal that is over: what the chain shows of it, and what its ledger says."""
+
+    status: DealStatus
+    observed: Observed
+    journal: Journal
+    report: dict
+
+    @property
+    def effects(self) -> list[Effect]:
+        return self.observed.effects
+
+
+@dataclass
+class Scene:
+    """Where a test's workers live and die."""
+
+    devnet: Devnet
+    database_url: str
+    folder: Path
+    nursery: Nursery
+    system: System
+    chain: Chain
+    workers: list[WorkerProcess] = field(default_factory=list)
+    _numbers: itertools.count = field(default_factory=itertools.count)
+
+    def environment(self, **more):
+        return {
+            "HOLDFAST_STATE_DIR": str(self.folder),
+            "HOLDFAST_DATABASE_URL": self.database_url,
+            "HOLDFAST_PROFILE": str(self.devnet.profile_path),
+            "HOLDFAST_SWEEP_SECONDS": "0.5",
+            "HOLDFAST_HOLDING_CHECK_SECONDS": "0.5",
+            **{f"HOLDFAST_{name.upper()}": value for name, value in more.items()},
+        }
+
+    def worker(self, *, executed=False, sabotage=None, **settings) -> WorkerProcess:
+        """Start a worker, forked unless `executed` as an operator would."""
+        log = self.folder / f"worker-{next(self._numbers)}.log"
+        environment = self.environment(**settings)
+        if executed:
+            made = ExecutedWorker(environment, log)
+        else:
+            made = self.nursery.fork(environment, log, sabotage)
+        self.workers.append(made)
+        return made
+
+    async def deal(self, **fields):
+        """A new deal, approved and waiting for a worker."""
+        made = await self.system.desk.create(
+            request_for(self.devnet, **fields), author=ALICE, approve_as=ALICE
+        )
+        profile = json.loads(self.devnet.profile_path.read_text())
+        places = Places.of(profile, made.plan.accounts.deal)
+        start = Start.read(self.chain, places)
+        return StagedDeal(self, made.deal_id, made.deal_number, places, start)
+
+    async def close(self):
+        """End every worker that still lives."""
+        for worker in self.workers:
+            if worker.exit_code is None:
+                await worker.kill()
+
+
+@dataclass(frozen=True)
+class StagedDeal:
+    """One deal on a scene."""
+
+    scene: Scene
+    deal_id: object
+    deal_number: int
+    places: Places
+    start: Start
+
+    def observed(self) -> Observed:
+        return observe(self.scene.chain, self.places, self.start.block)
+
+    def judged_by(self, expected) -> Verdict:
+        return judge(self.scene.chain, self.places, self.start, expected)
+
+    def signed(self) -> int:
+        """How many transactions are recorded with their signed bytes."""
+        with psycopg.connect(libpq_url(self.scene.database_url)) as connection:
+            query = "SELECT count(*) FROM intents WHERE deal_id = %s"
+            return connection.execute(query, (self.deal_id,)).fetchone()[0]
+
+    async def dies_at(self, point, **options) -> WorkerProcess:
+        """A worker that was killed at `point`, by itself and by nothing else."""
+        worker = self.scene.worker(crash_at=point, **options)
+        assert await worker.ended(_DEATH_SECONDS) == KILLED, worker.words()
+        return worker
+
+    async def mined(self, count, seconds=10):
+        """Return when `count` effects are on chain, all of them and no more."""
+        async with asyncio.timeout(seconds):
+            while True:
+                if len(self.observed().effects) >= count:
+                    break
+                await asyncio.sleep(_LOOK_SECONDS)
+        assert len(self.observed().effects) == count
+
+    async def status(self) -> DealStatus:
+        return (await self.scene.system.desk.find(self.deal_id)).status
+
+    async def until(self, is_reached, seconds=_DEAL_SECONDS):
+        """The deal's status once `is_reached(status)`; a database that is away is asked again."""
+        async with asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(Transient):
+                    status = await self.status()
+                    if is_reached(status):
+                        return status
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def over(self, seconds=_DEAL_SECONDS) -> Outcome:
+        """The deal's outcome once it is over."""
+        status = await self.until(lambda status: status in TERMINAL, seconds)
+        journal = Journal.read(self.scene.database_url, self.deal_id)
+        report = await self.scene.system.reporter.report(self.deal_id)
+        return Outcome(status, self.observed(), journal, report)
+
+    async def finished(self, **options) -> Outcome:
+        """The outcome after a last worker, which nothing disturbs."""
+        worker = self.scene.worker(**options)
+        outcome = await self.over()
+        await worker.kill()
+        return outcome
+
+
+@contextlib.asynccontextmanager
+async def opened_scene(devnet, database_url, folder, nursery):
+    """A scene with this process's own view of the system, for creating and reporting deals."""
+    async with opened(settings_for(devnet, database_url, folder)) as system:
+        scene = Scene(devnet, database_url, folder, nursery, system, Chain(devnet.url))
+        try:
+            yield scene
+        finally:
+            await scene.close()
+
+
+def assert_same_deal(deal: StagedDeal, outcome: Outcome, undisturbed: Outcome):
+    """What recovery promises: the chain shows every leg once, and the ledger is the same."""
+    verdict = deal.judged_by(undisturbed.effects)
+    assert verdict.is_clean, verdict
+    assert outcome.status is undisturbed.status
+    assert outcome.journal.timeless() == undisturbed.journal.timeless()
+    assert_ledger_is_the_chain(outcome)
+
+
+def assert_ledger_is_the_chain(outcome: Outcome):
+    """What depends on time cannot equal another run's: it is compared with the chain's own logs."""
+    journal, observed = outcome.journal, outcome.observed
+    assert journal.supply_interest == observed.total("withdraw") - observed.total("supply")
+    assert journal.borrow_interest == observed.total("repay") - observed.total("borrow")
+    assert journal.gas == observed.gas_wei.total()
+    assert journal.totals["equity/treasury_returned", "ETH"] == observed.total("return_native")
+    assert journal.totals["equity/treasury_returned", "USDT"] == observed.total("return_token")
+    assert journal.totals["trade/redemption", "USDT"] == -observed.paid_out
+    assert set(journal.trial().values()) == {0}
+    assert journal.reconciliations > 0
+    assert journal.mismatches == 0
+    assert outcome.report["ledger"]["mismatch_wei"] == 0

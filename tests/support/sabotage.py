@@ -1,0 +1,1 @@
+"""Bugs that are planted into a worker, to see the recovery tests turn red."""
