@@ -7,6 +7,7 @@ everything else in one batch, quotes included.
 import asyncio
 
 from holdfast.chain.node import Node
+from holdfast.common.errors import Rejected
 from holdfast.common.evm import Address
 from holdfast.model.plan import Accounts
 from holdfast.planning.market_answers import Answers, deal_tokens
@@ -29,7 +30,8 @@ class ChainMarket:
 
         Raises:
             Transient: the node does not answer, or the block is gone.
-            Rejected: `aave.revision`, `chain.read_reverted`, or what the profile does not pin.
+            Rejected: `aave.revision`, `market.no_price`, `chain.read_reverted`, or what the profile
+                does not pin.
         """
         profile = self._node.profile
         basis = await self._basis()
@@ -60,6 +62,7 @@ class ChainMarket:
             head.ref,
         )
         require_known(revision)
+        _require_prices(eth, cash)
         gas = Gas(head.base_fee_wei, tip, self._node.profile.gas_price_ceiling_wei)
         return Basis(head, Prices(eth, cash), collateral, loan, feed, gas)
 
@@ -73,3 +76,13 @@ class ChainMarket:
             venues.router.address,
             venues.desk.address,
         ]
+
+
+def _require_prices(*prices: int) -> None:
+    if min(prices) <= 0:
+        raise Rejected(
+            "market.no_price",
+            "the lending market's oracle has no price for ETH or for the debt currency",
+            limit=1,
+            value=min(prices),
+        )

@@ -276,6 +276,15 @@ async def test_a_lending_pool_of_another_revision_is_refused():
     assert caught.value.code == "aave.revision"
 
 
+@pytest.mark.parametrize("token", [WETH, USDT])
+async def test_an_oracle_without_a_price_is_refused(token):
+    node = FakeNode()
+    node.put("getAssetPrice(address)", words(0), argument=token.require_address())
+    with pytest.raises(Rejected) as caught:
+        await read(node)
+    assert caught.value.code == "market.no_price"
+
+
 def test_the_fake_answers_only_what_it_knows():
     with pytest.raises(AssertionError):
         FakeNode()._answer(SimpleNamespace(data=b"\x00" * 36, target=CORE))
