@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from holdfast.common.errors import Transient
-from holdfast.transactions.model import Place
+from holdfast.transactions.model import Place, Progress
 from holdfast.transactions.parts import RETRY_SECONDS, Shared
 from holdfast.transactions.sender import Sender
 from holdfast.transactions.watcher import Watcher
@@ -85,7 +85,10 @@ async def start(parts: Parts) -> tuple[Sender, Watcher, Shared]:
         Transient: node or journal did not answer.
     """
     head = await parts.network.head()
-    place = await parts.journal.place() or Place(head.ref.number, head.ref.hash)
+    place = await parts.journal.place()
+    if place is None:  # written before anything is sent, so that no block of ours is ever skipped
+        place = Place(head.ref.number, head.ref.hash)
+        await parts.journal.advance(Progress(place=place))
     shared = Shared(head)
     shared.live.put(await parts.journal.live())
     log.info(

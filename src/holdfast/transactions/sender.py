@@ -54,6 +54,8 @@ class Sender:
         parts.boundary("tx.before_broadcast")
         answers = await parts.network.send_raw([attempt.raw for _, attempt in batch])
         parts.boundary("tx.after_broadcast")
+        if parts.pace.block == 0:
+            shared.to_look.set()  # a block was mined at once
         now = parts.clock.now().timestamp()
         sends = [
             Send(intent.intent_id, attempt.attempt_no, Sent(block, now, _delivery(answer)))
@@ -64,8 +66,6 @@ class Sender:
         async with shared.gate:
             await parts.journal.sent(sends)
             shared.live.sent(sends, now)
-        if parts.pace.block == 0:
-            shared.to_look.set()  # a block was mined at once
 
 
 def _delivery(answer: SendAnswer) -> Delivery:

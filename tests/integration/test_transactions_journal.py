@@ -1,0 +1,273 @@
+"""The journal on Postgres, and its twin in memory: the same tests hold for both."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from holdfast.common.boundary import unobserved
+from holdfast.common.evm import BlockRef, EventLog, Receipt
+from holdfast.model.leg import ExpectedEvent
+from holdfast.signing.model import Fees
+from holdfast.transactions.journal import PostgresJournal
+from holdfast.transactions.model import (
+    AttemptState,
+    Delivery,
+    IntentStatus,
+    Place,
+    Progress,
+    Purpose,
+    Send,
+    Sent,
+    StatusChange,
+)
+from holdfast.transactions.service import Transactions
+from holdfast.transactions.store.recording import insert_intents
+from tests.support.fake_chain import MemoryJournal
+from tests.support.transactions import (
+    ADDRESSES,
+    CHAIN,
+    FEES,
+    GWEI,
+    SOMEBODY,
+    group,
+    intents_of,
+    keys,
+    signed,
+)
+
+LANDED, SENT, MINED = IntentStatus.LANDED, IntentStatus.SENT, IntentStatus.MINED
+
+
+class Woken:
+    def __init__(self):
+        self.deals = []
+
+    async def wake(self, session, deal):
+        self.deals.append(deal)
+
+
+class OnPostgres:
+    def __init__(self, database):
+        self.database, self.waker = database, Woken()
+        self.journal = PostgresJournal(database, CHAIN, self.waker, unobserved)
+        self.service = Transactions(keys)
+
+    @property
+    def woken(self):
+        return self.waker.deals
+
+    async def record(self, wishes):
+        async with self.database.begin() as session:
+            await self.service.record(session, wishes, FEES, dict.fromkeys(ADDRESSES.values(), 0))
+
+    async def ask_to_cancel(self, wanted):
+        async with self.database.begin() as session:
+            await self.service.cancel_group(session, wanted.group_id)
+
+    async def outcome(self, wanted):
+        async with self.database.begin() as session:
+            (found,) = await self.service.outcomes(session, wanted.deal_id, [wanted.leg_id])
+        return found.status, found.receipt, found.evidence
+
+
+class InMemory:
+    def __init__(self):
+        self.journal = MemoryJournal()
+
+    @property
+    def woken(self):
+        return self.journal.woken
+
+    async def record(self, wishes):
+        self.journal.record(await intents_of(wishes))
+
+    async def ask_to_cancel(self, wanted):
+        self.journal._update(wanted.intent_id, cancel_requested=True)
+
+    async def outcome(self, wanted):
+        intent = self.journal.intents[wanted.intent_id]
+        return intent.status, intent.receipt, self.journal.evidence.get(wanted.intent_id, {})
+
+
+@pytest.fixture(params=["postgres", "memory"])
+def kept(request):
+    if request.param == "memory":
+        return InMemory()
+    return OnPostgres(request.getfixturevalue("database"))
+
+
+def receipt_of(intent, number=50, *, tx_hash=None):
+    block = BlockRef(number, "0x" + f"{number:064x}", 1_000 + number)
+    log = EventLog(SOMEBODY, (b"\x01" * 32, b"\x02" * 32), b"\x03" * 40, 4)
+    chosen = tx_hash or intent.last.tx_hash
+    return Receipt(chosen, block, intent.new.sender, True, 60_000, 3 * GWEI, (log,))
+
+
+def send(intent, number=1, *, block=40, at=2_000.5, delivery=Delivery.ACCEPTED):
+    return Send(intent.intent_id, number, Sent(block, at, delivery))
+
+
+async def test_what_was_recorded_is_read_back_whole(kept):
+    expected = ExpectedEvent(SOMEBODY, (b"\x01" * 32, None))
+    wishes = group(2, expected=expected, deadline=77, depth=4, is_sweep=True)
+    await kept.record(wishes)
+    live = await kept.journal.live()
+    assert [one.new for one in live] == wishes
+    assert [one.nonce for one in live] == [0, 1]
+    assert [one.status for one in live] == [IntentStatus.SIGNED] * 2
+    assert live[0].last == await signed(wishes[0], 0)
+    assert live == await kept.journal.to_act_on()
+
+
+async def test_a_broadcast_keeps_its_first_time_and_its_last_answer(kept):
+    await kept.record(group(1))
+    (intent,) = await kept.journal.live()
+    await kept.journal.sent([send(intent, delivery=Delivery.UNKNOWN)])
+    await kept.journal.sent([send(intent, block=45, at=3_000.0, delivery=Delivery.ALREADY_KNOWN)])
+    (after,) = await kept.journal.live()
+    assert after.status is SENT
+    assert after.last.state is AttemptState.SENT
+    assert after.last.sent == Sent(40, 2_000.5, Delivery.ALREADY_KNOWN)
+    assert await kept.journal.to_act_on() == []
+
+
+async def test_progress_is_written_together_and_wakes_the_deal_at_the_groups_end(kept):
+    first, _second = wishes = group(2)
+    await kept.record(wishes)
+    one, two = await kept.journal.live()
+    receipt = receipt_of(one)
+    await kept.journal.advance(
+        Progress(((one, receipt),), (StatusChange(one, LANDED),), Place(50, receipt.block.hash))
+    )
+    assert kept.woken == []  # the other one is still on its way
+    assert await kept.outcome(first) == (LANDED, receipt, {})
+    assert await kept.journal.place() == Place(50, receipt.block.hash)
+    await kept.journal.advance(Progress(changes=(StatusChange(two, IntentStatus.CANCELLED),)))
+    assert kept.woken == [first.deal_id]
+    assert await kept.journal.live() == []
+
+
+async def test_a_final_status_is_never_written_over(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    await kept.journal.advance(Progress(changes=(StatusChange(one, LANDED),)))
+    await kept.journal.advance(Progress(changes=(StatusChange(one, IntentStatus.REVERTED),)))
+    assert (await kept.outcome(wanted))[0] is LANDED
+    assert kept.woken == [wanted.deal_id]
+
+
+async def test_an_ambiguous_intent_wakes_its_deal_and_keeps_the_evidence(kept):
+    wishes = group(2)
+    await kept.record(wishes)
+    one, _ = await kept.journal.live()
+    evidence = {"reason": "foreign_nonce", "nonce": 0, "tried": list(one.hashes)}
+    change = StatusChange(one, IntentStatus.AMBIGUOUS, evidence)
+    await kept.journal.advance(Progress(changes=(change,)))
+    assert kept.woken == [wishes[0].deal_id]
+    assert (await kept.outcome(wishes[0]))[2] == evidence
+    assert len(await kept.journal.live()) == 2
+
+
+async def test_a_stuck_intent_wakes_nobody(kept):
+    await kept.record(group(1))
+    (one,) = await kept.journal.live()
+    await kept.journal.advance(Progress(changes=(StatusChange(one, IntentStatus.STUCK),)))
+    assert kept.woken == []
+
+
+async def test_a_further_attempt_supersedes_unsent_bytes_and_waits_to_be_sent(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    dearer = await signed(wanted, 0, Fees(9 * GWEI, 2 * GWEI), 2, Purpose.CANCEL)
+    assert await kept.journal.add_attempt(one, dearer)
+    (after,) = await kept.journal.to_act_on()
+    assert [a.state for a in after.attempts] == [AttemptState.SUPERSEDED, AttemptState.SIGNED]
+    assert after.last == dearer
+    assert after.status is IntentStatus.SIGNED
+
+
+async def test_of_two_loops_that_replace_at_once_one_is_refused(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    assert await kept.journal.add_attempt(one, await signed(wanted, 0, Fees(9, 9), 2))
+    assert not await kept.journal.add_attempt(one, await signed(wanted, 0, Fees(8, 8), 2))
+    (after,) = await kept.journal.live()
+    assert [a.fees.cap_wei for a in after.attempts] == [FEES.cap_wei, 9]
+
+
+async def test_a_final_intent_gets_no_further_attempt(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    await kept.journal.advance(Progress(changes=(StatusChange(one, LANDED),)))
+    assert not await kept.journal.add_attempt(one, await signed(wanted, 0, Fees(9, 9), 2))
+
+
+async def test_a_fork_takes_back_the_receipts_above_it_and_names_final_ones(kept):
+    low, high, done = wishes = group(3)
+    await kept.record(wishes)
+    one, two, three = await kept.journal.live()
+    seen = ((one, receipt_of(one, 50)), (two, receipt_of(two, 51)), (three, receipt_of(three, 51)))
+    changes = (StatusChange(one, MINED), StatusChange(two, MINED), StatusChange(three, LANDED))
+    await kept.journal.advance(Progress(seen, changes))
+    assert await kept.journal.unmine(50) == [done.intent_id]
+    assert (await kept.outcome(low))[0:2] == (MINED, seen[0][1])
+    assert (await kept.outcome(high))[0:2] == (SENT, None)
+    assert (await kept.outcome(done))[0] is LANDED
+
+
+async def test_a_receipt_seen_again_in_another_block_takes_the_firsts_place(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    for number in (50, 52):
+        mined = replace(one, receipt=receipt_of(one, number))
+        change = (StatusChange(mined, MINED),)
+        await kept.journal.advance(Progress(((mined, receipt_of(one, number)),), change))
+    assert (await kept.outcome(wanted))[1] == receipt_of(one, 52)
+
+
+async def test_a_cancellation_that_was_asked_for_is_to_be_acted_on(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    await kept.journal.sent([send(one)])
+    assert await kept.journal.to_act_on() == []
+    await kept.ask_to_cancel(wanted)
+    (asked,) = await kept.journal.to_act_on()
+    assert asked.cancel_requested
+
+
+async def test_the_place_moves(kept):
+    assert await kept.journal.place() is None
+    await kept.journal.advance(Progress(place=Place(5, "0x" + "05" * 32)))
+    await kept.journal.advance(Progress(place=Place(9, "0x" + "09" * 32)))
+    assert await kept.journal.place() == Place(9, "0x" + "09" * 32)
+
+
+async def test_bytes_of_a_final_intent_are_no_longer_waiting(database):
+    kept = OnPostgres(database)
+    await kept.record(group(1))
+    (one,) = await kept.journal.live()
+    await kept.journal.advance(Progress(changes=(StatusChange(one, IntentStatus.CANCELLED),)))
+    async with database.begin() as session:
+        states = await session.execute(text("SELECT state FROM attempts"))
+        assert states.scalars().all() == [AttemptState.SUPERSEDED]
+
+
+async def test_amounts_beyond_64_bits_survive(database):
+    huge = 2**200
+    (wanted,) = group(1, fee_ceiling_wei=huge)
+    wanted = replace(wanted, call=replace(wanted.call, value_wei=huge - 1, data=b"\x00\xff" * 300))
+    attempt = await signed(wanted, 0, Fees(huge, huge - 1))
+    kept = OnPostgres(database)
+    await kept.record(group(1))  # makes the signer
+    async with database.begin() as session:
+        await insert_intents(session, [(wanted, 5, attempt)])
+    (_, read) = await kept.journal.live()
+    assert read.new == wanted
+    assert read.last == attempt
