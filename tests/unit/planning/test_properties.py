@@ -28,7 +28,7 @@ POLICY = PlanPolicy()
 LIMITS = POLICY.limits
 RUNGS = [50_000 * 10**6, 250_000 * 10**6, 1_000_000 * 10**6]
 IN_FLIGHT = 5_000_000 * 10**6
-FEW = settings(max_examples=150, deadline=None)
+FEW = settings(max_examples=100, deadline=None)
 
 
 @st.composite
@@ -273,7 +273,7 @@ def test_the_rules_that_are_named_are_exactly_those_that_are_broken(request, wor
         assert ("I6.stressed_health" in found) == (halved <= facts.debt)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(sound_requests(), sound_worlds())
 async def test_a_plan_is_stable_and_speaks_json(request, world):
     assume(not broken(draft(request, setting(request, world))))
@@ -283,7 +283,7 @@ async def test_a_plan_is_stable_and_speaks_json(request, world):
     assert json.loads(json.dumps(first.report)) == first.report
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(requests(), worlds())
 async def test_the_planner_refuses_exactly_when_a_hard_rule_is_broken(request, world):
     violations = broken(draft(request, setting(request, world)))
