@@ -68,7 +68,8 @@ def _require_swap(envelope: Envelope, leg: Leg) -> None:
     is_purchase = leg.amount.token == terms.spend.token
     most = terms.spend if is_purchase else terms.bucket_sale
     least = terms.min_tokens if is_purchase else terms.bucket_sale_min
-    if leg.amount.units > most.units or leg.min_out.units < least.units:
+    is_dear = leg.min_out.units * most.units < least.units * leg.amount.units
+    if leg.amount.units > most.units or is_dear:
         raise MoveRefused(
             leg.kind, f"{leg.amount} for at least {leg.min_out} was not approved", code=_CODE
         )

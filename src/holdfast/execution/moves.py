@@ -108,24 +108,38 @@ def _open(task: Task, *, borrow: bool) -> list[Leg]:
         legs.append(calls.approve(Step.LIQUIDITY, calls.tokens.weth, pool, wanted))
         legs.append(calls.supply(wanted))
     if borrow:
-        legs.append(calls.borrow(terms.borrow.units))
+        legs.append(calls.borrow(_loan(task)))
     return legs
+
+
+def _loan(task: Task) -> int:
+    """The planned loan, or less where ETH has fallen since: LTV after it is at most the opening's.
+
+    Source: RISK.md I6.
+    """
+    terms, seen = task.deal.plan.terms, task.seen
+    wei = max(terms.split.working.units, seen.position.collateral)
+    share = task.deal.plan.envelope.opening_ltv * 10**terms.borrow.token.decimals
+    most = mul_div(wei * seen.eth_price, share, WAD * BPS * seen.cash_price)
+    return min(terms.borrow.units, most)
 
 
 async def _purchase(node: Node, task: Task, *, sell_bucket: bool) -> list[Leg]:
     calls, terms = task.calls, task.deal.plan.terms
     slippage = task.deal.plan.envelope.request.slippage
     parts = calls.protocols
-    reads = [parts.quoter.exact_input(parts.buy_usdtz, terms.spend.units, allow_failure=True)]
+    spend = terms.spend.units if sell_bucket else min(terms.spend.units, task.seen.position.cash)
+    reads = [parts.quoter.exact_input(parts.buy_usdtz, spend, allow_failure=True)]
     if sell_bucket:
         sale = terms.bucket_sale.units
         reads.append(parts.quoter.exact_input(parts.sell_eth, sale, allow_failure=True))
     quotes = await _quotes(node, task, reads)
     legs = _sale(task, quotes[1], slippage) if sell_bucket else []
-    least = max(terms.min_tokens.units, _less(quotes[0].amount, slippage))
-    swap = ExactInput(parts.buy_usdtz, terms.spend.units, least, calls.owner, task.deadline)
+    planned = mul_div(terms.min_tokens.units, spend, terms.spend.units, round_up=True)
+    least = max(planned, _less(quotes[0].amount, slippage))
+    swap = ExactInput(parts.buy_usdtz, spend, least, calls.owner, task.deadline)
     router = parts.router.address
-    legs.append(calls.approve(Step.PURCHASE, calls.tokens.cash, router, terms.spend.units))
+    legs.append(calls.approve(Step.PURCHASE, calls.tokens.cash, router, spend))
     legs.append(calls.buy(swap))
     return legs
 
