@@ -1,5 +1,6 @@
 """What the chain itself says of a deal: raw JSON-RPC, nothing of the product's own readers."""
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -167,12 +168,20 @@ class OnChain:
         }
         sent = self.rpc.call("eth_sendTransaction", request)
         self.rpc.call("anvil_stopImpersonatingAccount", sender)
-        return self.rpc.call("eth_getTransactionReceipt", sent)
+        return self._receipt(sent)
 
     def transfer_as(self, sender, token, to, units):
         """Move a token as its owner would."""
         data = selector("transfer(address,uint256)") + encode(["address", "uint256"], [to, units])
         return self.send_as(sender, self.tokens[token], data)
+
+    def _receipt(self, sent):
+        for _ in range(500):
+            receipt = self.rpc.call("eth_getTransactionReceipt", sent)
+            if receipt is not None:
+                return receipt
+            time.sleep(0.01)
+        raise AssertionError(f"{sent} was not mined")
 
 
 def _topic(topic):
