@@ -140,6 +140,10 @@ class LiveSet:
         """The accounts with live intents."""
         return sorted({intent.new.sender for intent in self._intents.values()})
 
+    def first_nonce(self, sender: Address) -> int:
+        """The lowest nonce of the sender's live intents; there must be one."""
+        return min(one.nonce for one in self._intents.values() if one.new.sender == sender)
+
     def get(self, intent_id: IntentId) -> Intent | None:
         """The live intent with this id; None once it is final."""
         return self._intents.get(intent_id)

@@ -129,6 +129,7 @@ class Scanner:
             base_fee_wei=head.base_fee_wei,
             tip_wei=tip,
             account_nonce=account_nonce,
+            first_live_nonce=live.first_nonce(intent.new.sender),
             passed_since=live.passed_since(intent, account_nonce, head.ref.number),
             now_seconds=self._parts.clock.now().timestamp(),
             pushed_seconds=live.pushed_seconds(intent),

@@ -46,6 +46,7 @@ class Seen:
         base_fee_wei: of that block.
         tip_wei: the suggested tip now.
         account_nonce: the sender's, at that block.
+        first_live_nonce: the lowest of the sender's live intents.
         passed_since: the first block at which the nonce was seen used without a receipt of ours.
         now_seconds: epoch time.
         pushed_seconds: when the newest attempt was last broadcast by this process; 0 for never.
@@ -55,6 +56,7 @@ class Seen:
     base_fee_wei: int
     tip_wei: int
     account_nonce: int
+    first_live_nonce: int
     passed_since: int | None
     now_seconds: float
     pushed_seconds: float
@@ -192,7 +194,22 @@ def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) ->
         return _refused(intent, seen, policy)
     if _is_starved(intent, seen, patience):
         return _bump(intent, seen, policy)
-    return _keep_alive(last, seen, patience)
+    return _missing_before(intent, seen, patience) or _keep_alive(last, seen, patience)
+
+
+def _missing_before(intent: Intent, seen: Seen, patience: Patience) -> Stuck | None:
+    """An alert when the chain waits for a nonce that no live intent has: it lost one of ours.
+
+    That takes a reorg below what was final, a chain that was reset or a database that was restored.
+    """
+    sent = intent.last.sent
+    is_old = sent is not None and seen.now_seconds - sent.at_seconds >= patience.seconds
+    if not is_old or seen.first_live_nonce <= seen.account_nonce:
+        return None
+    return Stuck(
+        "nonce_gap",
+        {"account_nonce": seen.account_nonce, "first_live_nonce": seen.first_live_nonce},
+    )
 
 
 def _keep_alive(last: Attempt, seen: Seen, patience: Patience) -> Action:

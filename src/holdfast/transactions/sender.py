@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.transactions.model import Delivery, Send, Sent
+from holdfast.transactions.model import Delivery, Purpose, Send, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Sender:
         async with shared.gate:
             found = await self._parts.journal.to_act_on()
             shared.live.put(found)
-        if any(intent.cancel_requested for intent in found):
+        if any(one.cancel_requested and one.last.purpose is Purpose.CALL for one in found):
             shared.scan_wanted = True
             shared.to_look.set()
         batch = shared.live.unsent(shared.head.ref.timestamp)

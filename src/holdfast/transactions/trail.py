@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.receipts import Block
-    from holdfast.common.evm import BlockHash
+    from holdfast.common.evm import BlockHash, BlockRef
     from holdfast.transactions.ports import Network
 
 _REMEMBERED: Final = 512  # blocks; the deepest reorg that is traced to its very fork
@@ -30,6 +30,10 @@ class Trail:
     def last(self) -> Place:
         """The newest block followed."""
         return self._last
+
+    def knows(self, ref: BlockRef) -> bool:
+        """Whether `ref` is one of the blocks remembered."""
+        return self._hashes.get(ref.number) == ref.hash
 
     def is_continued_by(self, blocks: Sequence[Block]) -> bool:
         """Whether `blocks` follow on the trail.

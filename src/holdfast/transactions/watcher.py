@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 _CHUNK: Final = 32  # blocks read at once when catching up
+_LAG_SECONDS: Final = 10.0  # after which an old head is believed to be the newest there is
 
 
 class Watcher:
@@ -47,8 +48,7 @@ class Watcher:
             await self._scanner.scan_when_due(head)
             return False
         if head.ref.number <= last.number:
-            await self._rewind(head)
-            return True
+            return await self._turn_back(head)
         newest = min(head.ref.number, last.number + _CHUNK)
         blocks = await self._parts.network.blocks(last.number + 1, newest)
         if not self._trail.is_continued_by(blocks):
@@ -57,6 +57,15 @@ class Watcher:
         await self._take(blocks)
         await self._scanner.scan_when_due(blocks[-1].head)
         return newest < head.ref.number
+
+    async def _turn_back(self, head: Head) -> bool:
+        """Follow a head that is not above the last block: another branch, or a node that lags."""
+        now = self._parts.clock.monotonic_seconds()
+        lags = self._trail.knows(head.ref)
+        if lags and now - self._shared.noticed_seconds < _LAG_SECONDS:
+            return False
+        await self._rewind(head)
+        return True
 
     async def _take(self, blocks: Sequence[Block]) -> None:
         at, live = blocks[-1].head.ref, self._shared.live

@@ -229,7 +229,24 @@ async def test_a_reorg_to_a_shorter_chain_is_followed_back(rig):
     assert rig.statuses(wishes) == [MINED]
     rig.chain.rewind(2)
     await rig.settle()
+    assert rig.statuses(wishes) == [MINED]  # a node that lags looks the same for a while
+    await rig.settle(seconds=10)
     assert rig.statuses(wishes) == [SENT]
+
+
+async def test_a_node_that_lags_takes_nothing_back(rig):
+    wishes = group(1, depth=4)
+    await rig.record(wishes)
+    await rig.sender.step()
+    for _ in range(3):
+        rig.chain.mine()
+    await rig.settle()
+    newest = [rig.chain.blocks_.pop() for _ in range(2)]
+    await rig.settle(seconds=5)
+    rig.chain.blocks_ += reversed(newest)
+    await rig.settle()
+    assert rig.statuses(wishes) == [MINED]
+    assert len(rig.chain.sent) == 1
 
 
 async def test_a_reorg_while_nobody_watched_is_noticed_at_the_start(rig):

@@ -59,7 +59,7 @@ def intent(*attempts, receipt=None, cancel=False, **changes):
 
 
 def seen(number=100, nonce=NONCE, base=GWEI, now=1_001.0, **changes):
-    plain = Seen(block(number), base, GWEI, nonce, None, now, pushed_seconds=1_000.0)
+    plain = Seen(block(number), base, GWEI, nonce, nonce, None, now, pushed_seconds=1_000.0)
     return replace(plain, **changes)
 
 
@@ -250,6 +250,16 @@ def test_a_rejected_no_op_alerts():
     action = next_of(intent(attempt(was=sent()), no_op, cancel=True), seen())
     assert isinstance(action, Stuck)
     assert action.reason == "rejected"
+
+
+def test_a_nonce_that_nobody_holds_alerts_after_a_while():
+    # the account's next nonce is 5, the first live intent has 6: ours at 7 can never be mined
+    gap = {"nonce": NONCE - 2, "first_live_nonce": NONCE - 1}
+    assert next_of(intent(), seen(**gap)) == Wait()
+    action = next_of(intent(), seen(now=1_060.0, pushed_seconds=1_059.0, **gap))
+    assert isinstance(action, Stuck)
+    assert action.reason == "nonce_gap"
+    assert action.evidence == {"account_nonce": NONCE - 2, "first_live_nonce": NONCE - 1}
 
 
 def test_a_lasting_lack_of_funds_alerts():
