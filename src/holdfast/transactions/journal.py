@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.common.boundary import unobserved
 from holdfast.transactions.model import FINAL, IntentStatus
 from holdfast.transactions.store import reading, updating
 
@@ -53,7 +54,9 @@ class PostgresJournal:
 
         A deal with an ambiguous intent is woken too: it may have to hold.
         """
-        self._boundary("tx.before_receipts")
+        # A mere place is no boundary: losing it costs reading a few blocks again.
+        passed = self._boundary if progress.receipts or progress.changes else unobserved
+        passed("tx.before_receipts")
         async with self._database.begin() as session:
             if progress.receipts:
                 await updating.save_receipts(session, progress.receipts)
@@ -61,8 +64,8 @@ class PostgresJournal:
                 await self._change(session, progress.changes)
             if progress.place is not None:
                 await updating.move_to(session, self._chain_id, progress.place)
-            self._boundary("tx.in_receipts")
-        self._boundary("tx.after_receipts")
+            passed("tx.in_receipts")
+        passed("tx.after_receipts")
 
     async def add_attempt(self, intent: Intent, attempt: Attempt) -> bool:
         """Write a further attempt of a live intent; False when another loop was faster."""

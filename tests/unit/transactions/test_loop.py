@@ -290,6 +290,23 @@ async def test_a_replacement_keeps_the_nonce_and_lands_once(rig):
     assert rig.chain.effects()[0].hash == done.attempts[1].tx_hash
 
 
+async def test_the_first_attempt_may_land_after_it_was_replaced(rig):
+    wishes = group(1)
+    (intent,) = await rig.record(wishes)
+    await rig.sender.step()
+    rig.chain.base_fee = 5 * GWEI
+    for _ in range(3):
+        rig.chain.mine()
+    rig.chain.loses_requests = True  # the replacement never reaches the pool
+    await rig.settle()
+    assert len(rig.journal.intents[intent.intent_id].attempts) == 2
+    rig.chain.base_fee = GWEI
+    rig.chain.mine()
+    await rig.settle(seconds=0)
+    assert rig.statuses(wishes) == [LANDED]
+    assert rig.chain.effects()[0].hash == intent.last.tx_hash
+
+
 async def test_at_the_ceiling_it_alerts_and_keeps_its_bytes_alive(rig):
     wishes = group(1)
     await rig.record(wishes, fees=Fees(CEILING, GWEI))
