@@ -300,6 +300,7 @@ async def test_the_first_attempt_may_land_after_it_was_replaced(rig):
     rig.chain.loses_requests = True  # the replacement never reaches the pool
     await rig.settle()
     assert len(rig.journal.intents[intent.intent_id].attempts) == 2
+    await rig.restart()
     rig.chain.base_fee = GWEI
     rig.chain.mine()
     await rig.settle(seconds=0)
