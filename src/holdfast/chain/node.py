@@ -9,14 +9,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from holdfast.chain.multicall import chunks, decode_aggregate, encode_aggregate, eth_balance
-from holdfast.chain.pins import pinned, pinned_error
+from holdfast.chain.multicall import (
+    block_timestamp,
+    chunks,
+    decode_aggregate,
+    encode_aggregate,
+    eth_balance,
+)
+from holdfast.chain.pins import OtherBlock, pinned, pinned_error
 from holdfast.chain.profiles import ChainProfile, FeeModel, verify_node
 from holdfast.chain.receipts import Block, Head, Json, parse_head, parse_receipts
 from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc, fault_error
 from holdfast.chain.sending import SendAnswer, send_answer, unanswered
 from holdfast.chain.simulator import Simulator
-from holdfast.common.errors import Ambiguous, Transient
+from holdfast.common.errors import Ambiguous, Rejected, Transient
 from holdfast.common.evm import Address, BlockRef, Receipt, TxHash, keccak256
 
 if TYPE_CHECKING:
@@ -131,17 +137,28 @@ class Node:
 
         Raises:
             Rejected: `chain.read_reverted` when another read reverts.
-            Transient: `chain.block_gone` when the block is not canonical (any more).
+            Transient: `chain.block_gone` when the block is not canonical (any more),
+                `chain.other_block` when the node answers from another one.
         """
-        parts = list(chunks(reads))
+        try:
+            return await self._read(reads, at)
+        except (OtherBlock, Rejected):
+            # While it mines, anvil answers reads of its newest block from a mixture of that one
+            # and the next. Asked again the block is an older one, which it answers exactly.
+            return await self._read(reads, at)
+
+    async def _read(self, reads: Sequence[Read[Any]], at: BlockRef) -> list[Any]:
         target = self._profile.require_multicall3()
+        parts = [(block_timestamp(target), *part) for part in chunks(reads)]
         calls = [{"to": target, "input": "0x" + encode_aggregate(part).hex()} for part in parts]
         answers = await self._at("eth_call", [(call,) for call in calls], at)
-        return [
-            value
-            for part, answer in zip(parts, answers, strict=True)
-            for value in decode_aggregate(part, bytes.fromhex(answer[2:]))
-        ]
+        values: list[Any] = []
+        for part, answer in zip(parts, answers, strict=True):
+            timestamp, *found = decode_aggregate(part, bytes.fromhex(answer[2:]))
+            if timestamp != at.timestamp:
+                raise OtherBlock(at, timestamp)
+            values += found
+        return values
 
     async def native_balances(
         self, accounts: Sequence[Address], at: BlockRef

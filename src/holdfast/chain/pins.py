@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 _NOT_SERVED = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS})
 
 
+class OtherBlock(Transient):
+    """The node answered from another block than it was asked for; nothing was done."""
+
+    def __init__(self, at: BlockRef, timestamp: int) -> None:
+        super().__init__(
+            "chain.other_block",
+            f"a read at block {at.number} ({at.hash}) was answered from one of another time",
+            asked=at.timestamp,
+            answered=timestamp,
+        )
+
+
 def pinned(at: BlockRef) -> dict[str, str | bool]:
     """The block parameter that names `at` by hash and refuses a block that was reorged away."""
     return {"blockHash": at.hash, "requireCanonical": True}

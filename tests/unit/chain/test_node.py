@@ -22,6 +22,7 @@ GENESIS, HASH, PARENT = ("0x" + digit * 64 for digit in "abc")
 TX = "0x" + "d" * 64
 MULTICALL3, ALICE, BOB = (checksummed(bytes([number]) * 20) for number in (1, 2, 3))
 AT = BlockRef(7, BlockHash(HASH), 1_700_000_000)
+ONE = (1).to_bytes(32)
 PIN = {"blockHash": HASH, "requireCanonical": True}
 BLOCK = {
     "number": "0x7",
@@ -186,8 +187,10 @@ async def test_a_node_that_cannot_say_whether_it_is_mined_raises():
         await node.find_receipts([TX])
 
 
-def aggregate(*answers):
-    return result("0x" + general(["(bool,bytes)[]"], [answers]).hex())
+def aggregate(*answers, timestamp=AT.timestamp):
+    """Multicall3's answer; the first read is always the time of the block that it is read from."""
+    whole = ((True, timestamp.to_bytes(32)), *answers)
+    return result("0x" + general(["(bool,bytes)[]"], [whole]).hex())
 
 
 async def test_reads_are_one_call_to_multicall_pinned_by_hash():
@@ -200,10 +203,36 @@ async def test_reads_are_one_call_to_multicall_pinned_by_hash():
 
 
 async def test_reads_past_the_gas_of_one_call_go_out_as_two_in_one_exchange():
-    one = (1).to_bytes(32)
-    node, transport = node_of(eth_call=lambda call, at: aggregate((True, one)))
+    node, transport = node_of(eth_call=lambda call, at: aggregate((True, ONE)))
     assert await node.read([Read(ALICE, b"", abi.uint, gas=15_000_000)] * 2, AT) == [1, 1]
     assert (len(transport.asked), transport.exchanges) == (2, 1)
+
+
+async def test_an_answer_from_another_block_is_asked_for_again():
+    answers = [aggregate((True, bytes(32)), timestamp=AT.timestamp + 1), aggregate((True, ONE))]
+    node, _ = node_of(eth_call=lambda call, at: answers.pop(0))
+    assert await node.read([Read(ALICE, b"", abi.uint)], AT) == [1]
+
+
+async def test_a_node_that_keeps_answering_from_another_block_is_transient():
+    other = aggregate((True, ONE), timestamp=AT.timestamp + 1)
+    node, transport = node_of(eth_call=lambda call, at: other)
+    with pytest.raises(Transient) as caught:
+        await node.read([Read(ALICE, b"", abi.uint)], AT)
+    assert (caught.value.code, transport.exchanges) == ("chain.other_block", 2)
+
+
+async def test_a_read_that_reverts_once_only_is_no_revert():
+    answers = [aggregate((False, b"")), aggregate((True, ONE))]
+    node, _ = node_of(eth_call=lambda call, at: answers.pop(0))
+    assert await node.read([Read(ALICE, b"", abi.uint)], AT) == [1]
+
+
+async def test_a_read_that_reverts_again_is_rejected():
+    node, transport = node_of(eth_call=lambda call, at: aggregate((False, b"")))
+    with pytest.raises(Rejected) as caught:
+        await node.read([Read(ALICE, b"", abi.uint)], AT)
+    assert (caught.value.code, transport.exchanges) == ("chain.read_reverted", 2)
 
 
 async def test_a_read_at_a_block_that_was_reorged_away_is_transient():
