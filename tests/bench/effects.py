@@ -1,0 +1,35 @@
+"""What the chain itself shows of a run: events counted from logs, whoever sent the transactions."""
+
+from holdfast.common.evm import keccak256
+
+TRANCHES = 4
+
+_PER_DEAL = {
+    "Supply(address,address,address,uint256,uint16)": 1,
+    "Borrow(address,address,address,uint256,uint8,uint256,uint16)": 1,
+    "Swap(address,address,int256,int256,uint160,uint128,int24)": 1,
+    "RedeemRequest(address,address,uint256,address,uint256)": TRANCHES,
+    "Withdraw(address,address,address,uint256,uint256)": TRANCHES,  # the desk paid
+    "Repay(address,address,address,uint256,bool)": 1,
+    "Withdraw(address,address,address,uint256)": 1,  # the lending pool gave collateral back
+    "Withdrawal(address,uint256)": 1,  # WETH was unwrapped
+}
+
+
+class Effects:
+    """Counts the events of a whole deal from the next block on."""
+
+    def __init__(self, devnet):
+        self._rpc = devnet.control.rpc
+        self._first = devnet.control.block_number() + 1
+
+    def require(self, deals):
+        """Fail unless the chain shows every event of `deals` whole deals, and no more."""
+        for signature, each in _PER_DEAL.items():
+            found = self._count(signature)
+            assert found == each * deals, f"{found} x {signature}, not {each * deals}"
+
+    def _count(self, signature):
+        topic = "0x" + keccak256(signature.encode()).hex()
+        where = {"fromBlock": hex(self._first), "toBlock": "latest", "topics": [topic]}
+        return len(self._rpc.call("eth_getLogs", where))
