@@ -1,0 +1,243 @@
+"""Which legs a move has at a position, in the order they must be mined."""
+
+from dataclasses import replace
+
+import pytest
+
+from holdfast.chain.multicall import Reverted
+from holdfast.common.money import USD8, WAD, Usd8
+from holdfast.execution import model as m
+from holdfast.execution.errors import MoveRefused
+from holdfast.execution.moves import DEADLINE_SECONDS, Task, legs_of
+from holdfast.model.deal import Funding, Step
+from holdfast.model.leg import LegKind as K
+from holdfast.protocols.uniswap_v3.swaps import Quote
+from tests.unit.execution.scene import AT, CALLS, PLANS, deal, leg, seen
+from tests.unit.planning.world import AAVE, DEAL, FLOAT, ROUTER, TREASURY, USDT, WETH
+
+TERMS = PLANS[Funding.BORROW].terms
+BUCKET_TERMS = PLANS[Funding.BUCKET].terms
+MILLION = 10**12  # USDT, 6 decimals
+OWING = {"cash": 50_000 * 10**6, "debt": 600_000 * 10**6}
+
+
+class Quotes:
+    """A node that answers quotes, in the order in which they are asked."""
+
+    def __init__(self, *amounts):
+        self.answers = [
+            one if isinstance(one, Reverted) else Quote(one, 0, 0, 0) for one in amounts
+        ]
+        self.asked = []
+
+    async def read(self, reads, at):
+        assert at == AT
+        self.asked += reads
+        answers, self.answers = self.answers[: len(reads)], self.answers[len(reads) :]
+        return answers
+
+
+def _answer(amount):
+    return amount if isinstance(amount, Reverted) else Quote(amount, 0, 0, 0)
+
+
+async def legs(move, *amounts, of=None, **held):
+    node = Quotes(*amounts)
+    of = of or deal()
+    return await legs_of(node, Task(of, seen(**held), CALLS), move)
+
+
+def kinds(made):
+    return [one.kind for one in made]
+
+
+async def test_funding_is_one_transfer_by_the_float():
+    (fund,) = await legs(m.Fund())
+    assert (fund.kind, fund.step, fund.sender) == (K.FUND, Step.SPLIT, FLOAT)
+    assert fund.call.target == DEAL
+    assert fund.call.value_wei == TERMS.split.moved.units == 2_500 * WAD
+    assert fund.call.data == b""
+
+
+async def test_opening_wraps_supplies_and_borrows_what_the_terms_say():
+    made = await legs(m.Open(borrow=True), native=2_500 * WAD)
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SUPPLY, K.BORROW]
+    wrap, approve, supply, borrow = made
+    assert wrap.call.value_wei == 1_500 * WAD
+    assert approve.recipient == AAVE
+    assert approve.amount.units == supply.amount.units == 1_500 * WAD
+    assert borrow.amount.units == TERMS.borrow.units == 600_000 * 10**6
+
+
+async def test_opening_wraps_only_what_is_missing():
+    made = await legs(m.Open(borrow=False), weth=1_499 * WAD, native=WAD)
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SUPPLY]
+    assert made[0].call.value_wei == WAD
+    enough = await legs(m.Open(borrow=False), weth=1_500 * WAD)
+    assert kinds(enough) == [K.APPROVE, K.SUPPLY]
+
+
+async def test_opening_again_after_the_loan_was_refused_only_borrows():
+    supplied = deal(legs=(leg(K.SUPPLY),))
+    made = await legs(m.Open(borrow=True), of=supplied, collateral=1_500 * WAD)
+    assert kinds(made) == [K.BORROW]
+
+
+async def test_the_loan_shrinks_with_ether_so_that_the_opening_ltv_holds():
+    """1,500 ETH at $1,600 are $2.4M: 20 % of it is $480,000, not the planned $600,000."""
+    cheaper = replace(seen(native=2_500 * WAD), eth_price=Usd8(1_600 * USD8))
+    made = await legs_of(Quotes(), Task(deal(), cheaper, CALLS), m.Open(borrow=True))
+    assert made[-1].amount.units == 480_000 * 10**6
+
+
+async def test_the_purchase_asks_for_the_plans_least_or_the_quotes_whichever_is_more():
+    spend, least = TERMS.spend.units, TERMS.min_tokens.units
+    poor = least * 100 // 99  # 1 % of slippage below this is under the plan's least
+    approve, buy = await legs(m.Purchase(sell_bucket=False), poor, cash=spend)
+    assert (approve.kind, approve.recipient, approve.amount.units) == (K.APPROVE, ROUTER, spend)
+    assert (buy.kind, buy.amount.units, buy.min_out.units) == (K.SWAP, spend, least)
+    assert buy.deadline == AT.timestamp + DEADLINE_SECONDS
+    rich = least * 2
+    _, buy = await legs(m.Purchase(sell_bucket=False), rich, cash=spend)
+    assert buy.min_out.units == rich * 99 // 100
+
+
+async def test_less_cash_buys_less_at_no_worse_a_price():
+    half = TERMS.spend.units // 2
+    _, buy = await legs(m.Purchase(sell_bucket=False), 1, cash=half)
+    assert buy.amount.units == half
+    # The plan's least, in proportion and rounded against the seller.
+    assert buy.min_out.units == -(-TERMS.min_tokens.units * half // TERMS.spend.units)
+
+
+async def test_the_bucket_is_sold_before_the_purchase():
+    terms = BUCKET_TERMS
+    sale_quote = terms.bucket_sale_min.units * 2
+    made = await legs(
+        m.Purchase(sell_bucket=True),
+        terms.min_tokens.units,
+        sale_quote,
+        of=deal(Funding.BUCKET),
+        native=1_000 * WAD,
+        cash=TERMS.borrow.units,
+    )
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SWAP, K.APPROVE, K.SWAP]
+    wrap, allow, sell, _, buy = made
+    assert wrap.call.value_wei == allow.amount.units == sell.amount.units
+    assert sell.amount.units == terms.bucket_sale.units
+    assert sell.amount.token == WETH
+    assert sell.min_out.units == sale_quote * 99 // 100
+    assert buy.amount.units == terms.spend.units
+
+
+async def test_the_bucket_that_is_wrapped_already_is_not_wrapped_again():
+    made = await legs(
+        m.Purchase(sell_bucket=True),
+        BUCKET_TERMS.min_tokens.units,
+        BUCKET_TERMS.bucket_sale_min.units,
+        of=deal(Funding.BUCKET),
+        weth=1_000 * WAD,
+    )
+    assert kinds(made) == [K.APPROVE, K.SWAP, K.APPROVE, K.SWAP]
+
+
+async def test_a_pool_that_cannot_fill_the_purchase_refuses_the_move():
+    with pytest.raises(MoveRefused) as refused:
+        await legs(m.Purchase(sell_bucket=False), Reverted("SPL", b""), cash=1)
+    assert refused.value.kind is K.SWAP
+    assert "SPL" in refused.value.message
+
+
+async def test_a_tranche_is_claimed_in_the_same_group_only_without_a_queue():
+    now = await legs(m.Redeem(5, claim_now=True), tokens=5)
+    later = await legs(m.Redeem(5, claim_now=False), tokens=5)
+    assert kinds(now) == [K.APPROVE, K.REQUEST_REDEMPTION, K.CLAIM_REDEMPTION]
+    assert kinds(later) == [K.APPROVE, K.REQUEST_REDEMPTION]
+    assert {one.amount.units for one in now} == {5}
+    (claim,) = await legs(m.Claim(7), claimable=7)
+    assert (claim.kind, claim.amount.units) == (K.CLAIM_REDEMPTION, 7)
+
+
+async def test_cash_that_covers_the_debt_repays_without_selling():
+    made = await legs(m.Repay(), cash=MILLION, debt=600_000 * 10**6, collateral=1_500 * WAD)
+    assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE, K.WITHDRAW]
+    # 600,000 and 0.01 % of it for interest until the block, and a unit.
+    assert made[0].amount.units == 600_060 * 10**6 + 1
+    assert made[2].amount.units == 0
+    assert made[2].recipient == AAVE
+
+
+async def test_what_cash_lacks_is_raised_from_the_reserve_within_the_oracles_price():
+    """550,060 USDT are missing: at $2,000 and 1 % of exit slippage at most 277.81 ETH."""
+    made = await legs(m.Repay(), 276 * WAD, **OWING, native=900 * WAD, collateral=1)
+    assert kinds(made) == [
+        K.WRAP, K.APPROVE, K.SWAP, K.REVOKE, K.APPROVE, K.REPAY, K.REVOKE, K.WITHDRAW,
+    ]  # fmt: skip
+    wrap, allow, swap, revoke, *_ = made
+    short = 550_060 * 10**6 + 1
+    assert (swap.min_out.units, swap.step) == (short, Step.CLOSE)
+    most = swap.amount.units
+    assert wrap.call.value_wei == allow.amount.units == most
+    # 550,060.000001 / 2,000 / 0.99
+    assert most == pytest.approx(277.8080808 * WAD, rel=1e-9)
+    assert (revoke.recipient, revoke.call.target) == (ROUTER, WETH.address)
+
+
+async def test_a_pool_dearer_than_the_oracle_allows_is_not_sold_into():
+    with pytest.raises(MoveRefused) as refused:
+        await legs(
+            m.Repay(), 300 * WAD, cash=50_000 * 10**6, debt=600_000 * 10**6, native=900 * WAD
+        )
+    assert refused.value.code == "leg.price_bound"
+
+
+async def test_a_reserve_that_is_too_small_is_said_to_be():
+    """276 ETH are needed; of 277 the gas reserve of 1.755 stays."""
+    with pytest.raises(MoveRefused) as refused:
+        await legs(
+            m.Repay(), 276 * WAD, cash=50_000 * 10**6, debt=600_000 * 10**6, native=277 * WAD
+        )
+    assert refused.value.code == "reserve.short"
+
+
+async def test_collateral_without_debt_is_just_withdrawn():
+    made = await legs(m.Repay(), collateral=9)
+    assert kinds(made) == [K.WITHDRAW]
+
+
+async def test_a_debt_without_collateral_withdraws_nothing():
+    made = await legs(m.Repay(), cash=MILLION, debt=5)
+    assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
+
+
+async def test_everything_goes_home_to_the_treasury():
+    made = await legs(m.GoHome(with_claim=True), weth=3, cash=4, tokens=5)
+    assert kinds(made) == [K.UNWRAP, K.RETURN_TOKEN, K.RETURN_TOKEN]
+    assert [one.amount.units for one in made] == [3, 4, 5]
+    assert {one.recipient for one in made[1:]} == {TREASURY}
+    without = await legs(m.GoHome(with_claim=False), cash=4, tokens=5)
+    assert [(one.kind, one.amount.token) for one in without] == [(K.RETURN_TOKEN, USDT)]
+
+
+async def test_the_native_token_goes_home_but_for_what_is_kept():
+    (back,) = await legs(m.ReturnNative(keep=4), native=10)
+    assert (back.kind, back.recipient, back.call.value_wei) == (K.RETURN_NATIVE, TREASURY, 6)
+
+
+async def test_every_leftover_is_taken_back():
+    left = (m.Leftover(USDT.address, ROUTER), m.Leftover(WETH.address, AAVE))
+    made = await legs(m.Revoke(left))
+    assert [(one.kind, one.call.target, one.recipient) for one in made] == [
+        (K.REVOKE, USDT.address, ROUTER),
+        (K.REVOKE, WETH.address, AAVE),
+    ]
+    assert {one.amount.units for one in made} == {0}
+
+
+async def test_legs_that_leave_an_event_say_which_one_proves_them():
+    made = await legs(m.Open(borrow=True), native=2_500 * WAD)
+    made += await legs(m.Redeem(5, claim_now=True), tokens=5)
+    made += await legs(m.GoHome(with_claim=True), weth=3, cash=4, tokens=5)
+    assert all(one.expected is not None for one in made)
+    plain = [*await legs(m.Fund()), *await legs(m.ReturnNative(keep=0), native=1)]
+    assert [one.expected for one in plain] == [None, None]
