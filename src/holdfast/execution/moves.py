@@ -46,6 +46,12 @@ DEADLINE_SECONDS: Final = 300
 REPAY_ROOM_BPS: Final = 1
 """Interest that may accrue between look and block: 0.01 % is 53 minutes at 10 % a year."""
 
+FEE_ROOM_BPS: Final = 25
+"""The room when repaying failed for want of cash: Tether may keep up to 0.19 % of a transfer.
+
+Source: TetherToken.setParams refuses 20 basis points and more.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -167,11 +173,14 @@ async def _repay(node: Node, task: Task) -> list[Leg]:
     calls, position = task.calls, task.seen.position
     if position.debt == 0:
         return [calls.withdraw_all(position.collateral)]
-    room = mul_div(position.debt, REPAY_ROOM_BPS, BPS, round_up=True) + 1
+    share = FEE_ROOM_BPS if _failed(task, LegKind.REPAY) else REPAY_ROOM_BPS
+    room = mul_div(position.debt, share, BPS, round_up=True) + 1
     needed = position.debt + room
     raised = await _raise(node, task, needed - position.cash) if position.cash < needed else []
     pool, cash = calls.protocols.aave.address, calls.tokens.cash
-    unlock = [calls.withdraw_all(position.collateral)] if position.collateral else []
+    # I7: a venue that does not let the collateral go must not keep the debt from being paid.
+    unlocks = position.collateral and not _failed(task, LegKind.WITHDRAW)
+    unlock = [calls.withdraw_all(position.collateral)] if unlocks else []
     return [
         *raised,
         calls.approve(Step.CLOSE, cash, pool, needed),
@@ -179,6 +188,11 @@ async def _repay(node: Node, task: Task) -> list[Leg]:
         calls.revoke(Step.CLOSE, cash, pool),
         *unlock,
     ]
+
+
+def _failed(task: Task, kind: LegKind) -> bool:
+    """Whether a leg of this kind is what was refused or reverted last."""
+    return task.deal.trouble is not None and task.deal.trouble.kind is kind
 
 
 async def _raise(node: Node, task: Task, short: int) -> list[Leg]:

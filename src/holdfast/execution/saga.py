@@ -65,10 +65,10 @@ def _executing(state: DealState, position: Position, venues: Venues) -> Decision
 
 
 def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision | None:
-    if position.leftovers:
-        return Send(Revoke(position.leftovers))
     if state.trouble is not None and state.trouble.times >= MAX_TROUBLE:
         return _after_trouble(state, state.trouble.kind)
+    if position.leftovers:
+        return Send(Revoke(position.leftovers))
     if venues.breaches and (position.debt or position.collateral):
         return Change(DealEvent.HOLD, HoldReason.INVARIANT)
     return None
@@ -96,6 +96,10 @@ def _monetising(state: DealState, position: Position, venues: Venues) -> Decisio
         return Change(DealEvent.CLOSE)
     if not _can_redeem(state, position, venues):
         return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
+    return _redeeming(state, position, venues)
+
+
+def _redeeming(state: DealState, position: Position, venues: Venues) -> Decision:
     if position.claimable:
         return Send(Claim(position.claimable))
     if position.queued:
@@ -139,9 +143,10 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     if state.hold_reason in PASSIVE_HOLDS:
         return Wait(WaitFor.OPERATOR)
     keep = state.terms.gas_reserve.units if position.claim else 0
-    homeward = _homeward(position, venues, keep=keep, with_claim=False)
+    homeward = _homeward(state, position, venues, keep=keep, with_claim=False)
     if homeward is not None:
-        return homeward
+        instead = _redeeming_instead(state, position, venues)
+        return instead if instead and homeward == Send(Repay()) else homeward
     if not position.claim:
         # A deal that was never funded has done nothing that could complete.
         return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
@@ -156,27 +161,40 @@ def _closing(state: DealState, position: Position, venues: Venues) -> Decision:
         return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
     queued = position.queued + position.claimable
     keep = state.terms.gas_reserve.units if queued else 0
-    homeward = _homeward(position, venues, keep=keep, with_claim=True)
+    homeward = _homeward(state, position, venues, keep=keep, with_claim=True)
     if homeward is not None:
         return homeward
     kept = state.has(LegKind.RETURN_TOKEN) and state.keep_claim
     return Change(DealEvent.COMPLETE_WITH_CLAIM if kept or queued else DealEvent.COMPLETE)
 
 
+def _redeeming_instead(state: DealState, position: Position, venues: Venues) -> Decision | None:
+    """A tranche's cash for the debt, when the reserve could not be turned into cash last time."""
+    fails = state.trouble is not None and state.trouble.kind in {LegKind.SWAP, LegKind.REPAY}
+    if not (position.debt and fails and position.claim and _can_redeem(state, position, venues)):
+        return None
+    redeeming = _redeeming(state, position, venues)
+    return redeeming if isinstance(redeeming, Send) else None
+
+
 def _homeward(
-    position: Position, venues: Venues, *, keep: int, with_claim: bool
+    state: DealState, position: Position, venues: Venues, *, keep: int, with_claim: bool
 ) -> Decision | None:
     """The way back in its order: pay the debt, unlock, unwrap and return, then the native token.
 
     Repaying comes before anything is returned, so that the reserve never leaves while debt is open.
+    An allowance that its token refuses to take back waits until everything else is done (I7).
     """
-    if position.leftovers:
+    refuses = state.trouble is not None and state.trouble.kind is LegKind.REVOKE
+    if position.leftovers and not refuses:
         return Send(Revoke(position.leftovers))
     if position.debt or position.collateral:
         return Send(Repay())
     claim_goes = with_claim and position.tokens > 0
     if position.weth or position.cash or claim_goes:
         return Send(GoHome(with_claim=claim_goes))
+    if position.leftovers:
+        return Send(Revoke(position.leftovers))
     if position.native > keep + venues.transfer_fee_wei:
         return Send(ReturnNative(keep))
     return None

@@ -16,6 +16,9 @@ _ENDED = {
     IntentStatus.CANCELLED: LegStatus.CANCELLED,
 }
 
+_MOST_TIMES = 1_000
+"""Far beyond where counting matters, and within its column: a venue may refuse for months."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
@@ -82,4 +85,4 @@ def _judged(deal: DealRecord, group: Sequence[LegRecord]) -> DealRecord:
 
 def _more(before: Trouble | None, kind: LegKind) -> Trouble:
     times = before.times + 1 if before is not None and before.kind is kind else 1
-    return Trouble(kind, times)
+    return Trouble(kind, min(times, _MOST_TIMES))

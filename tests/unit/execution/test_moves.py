@@ -210,6 +210,20 @@ async def test_a_debt_without_collateral_withdraws_nothing():
     assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
 
 
+async def test_a_collateral_that_is_locked_does_not_keep_the_debt_from_being_paid():
+    """I7: with all WETH lent out the withdrawal is refused, and once tried goes alone, later."""
+    of = deal(trouble=m.Trouble(K.WITHDRAW, 1))
+    made = await legs(m.Repay(), of=of, cash=MILLION, debt=600_000 * 10**6, collateral=9)
+    assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
+
+
+async def test_a_repayment_that_failed_is_tried_with_room_for_the_tokens_own_fee():
+    """600,000 and 0.25 % of it, and a unit; Tether keeps 0.19 % of a transfer at most."""
+    of = deal(trouble=m.Trouble(K.REPAY, 1))
+    made = await legs(m.Repay(), of=of, cash=MILLION, debt=600_000 * 10**6)
+    assert made[0].amount.units == 601_500 * 10**6 + 1
+
+
 async def test_everything_goes_home_to_the_treasury():
     made = await legs(m.GoHome(with_claim=True), weth=3, cash=4, tokens=5)
     assert kinds(made) == [K.UNWRAP, K.RETURN_TOKEN, K.RETURN_TOKEN]

@@ -1,5 +1,7 @@
 """The saga: every path ends, and no path owes what the reserve cannot pay."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +133,41 @@ def test_leftover_allowances_are_revoked_before_anything_else():
         queued=0, claimable=0, leftovers=left,
     )  # fmt: skip
     assert decide(state, position, deal.venues()) == m.Send(m.Revoke(left))
+
+
+def owing(status, trouble, **held):
+    """A deal that has bought, with an allowance left over and its whole debt and collateral."""
+    deal = world()
+    left = (m.Leftover("USDTz", "0x" + "11" * 20),)
+    position = replace(
+        deal.position(), native=1000, collateral=1500, debt=600_000, tokens=900_000, leftovers=left,
+    )  # fmt: skip
+    state = m.DealState(status, deal.state.terms, HoldReason.REDEMPTION_FROZEN, trouble=trouble)
+    return state, replace(position, **held), deal.venues()
+
+
+def test_an_allowance_that_cannot_be_taken_back_keeps_no_debt_from_being_paid():
+    """I7: the token's own contract may refuse; the debt is paid in the meantime."""
+    first = decide(*owing(DealStatus.HOLDING, None))
+    assert isinstance(first.move, m.Revoke)
+    assert decide(*owing(DealStatus.HOLDING, m.Trouble(K.REVOKE, 1))) == m.Send(m.Repay())
+    stubborn = m.Trouble(K.REVOKE, 3)
+    decision = decide(*owing(DealStatus.EXECUTING, stubborn))
+    assert decision == m.Change(DealEvent.HOLD, HoldReason.LEG_REVERTED)
+    # Last of all it is tried again, while there still is ether to pay for it.
+    empty = {"debt": 0, "collateral": 0, "tokens": 0}
+    assert isinstance(decide(*owing(DealStatus.CLOSING, stubborn, **empty)).move, m.Revoke)
+
+
+@pytest.mark.parametrize("kind", [K.SWAP, K.REPAY])
+def test_a_reserve_that_cannot_be_sold_lets_redemption_pay_the_debt(kind):
+    trouble = m.Trouble(kind, 1)
+    state, position, venues = owing(DealStatus.HOLDING, trouble, leftovers=())
+    assert decide(state, position, venues) == m.Send(m.Redeem(50_000, claim_now=True))
+    assert decide(state, position, replace(venues, redemption_frozen=True)) == m.Send(m.Repay())
+    assert decide(replace(state, trouble=None), position, venues) == m.Send(m.Repay())
+    queued = replace(position, tokens=0, queued=900_000)
+    assert decide(state, queued, venues) == m.Send(m.Repay())
 
 
 def test_a_broken_invariant_unwinds_what_is_at_a_venue():

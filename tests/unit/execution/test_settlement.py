@@ -100,3 +100,9 @@ def test_one_disputed_leg_makes_the_group_ambiguous():
     assert is_ambiguous([fine, disputed])
     assert not is_ambiguous([fine])
     assert not is_ambiguous([])
+
+
+def test_a_refusal_that_goes_on_for_months_still_fits_its_column():
+    """A look every five minutes passes 32,767, the most a smallint holds, after 113 days."""
+    patient = refused(deal(trouble=Trouble(LegKind.WITHDRAW, 1_000)), LegKind.WITHDRAW, "locked")
+    assert patient.trouble == Trouble(LegKind.WITHDRAW, 1_000)
