@@ -1,6 +1,7 @@
 """What a person may tell a deal, and when: hold, resume, close, cancel."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from holdfast.bootstrap import opened
 from holdfast.common.errors import Rejected
 from holdfast.execution import model as m
 from holdfast.execution.desk import Order
+from holdfast.ledger import service as ledger
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from tests.support.deals import ALICE, settings_for, until
 from tests.support.onchain import Holdings, OnChain
@@ -49,6 +51,48 @@ async def test_a_hold_beats_a_decision_under_way_and_resume_goes_on(devnet, data
         deal, report = await ended(system, made)
     assert_nothing_left(chain, deal, report)
     before.assert_whole(chain, deal)
+
+
+class Deaf:
+    """A queue that loses every wake-up."""
+
+    async def wake(self, session, deal, *, at=None):
+        """Nothing comes of it."""
+
+
+async def test_an_order_whose_wake_up_is_lost_is_found_by_the_sweep(devnet, database_url, tmp_path):
+    chain, orders = OnChain(devnet), Orders()
+    settings = settings_for(devnet, database_url, tmp_path)
+    async with meddled(settings, after={m.Purchase: orders.give(HOLD)}) as system:
+        orders.system = system
+        made = await started(system, devnet)
+        await holding(system, made, HoldReason.OPERATOR)
+        await until(system, made.deal_id, lambda deal: deal.wake_at is None)
+        await replace(system.desk, wakes=Deaf()).give(made.deal_id, RESUME)
+        deal, report = await ended(system, made)
+    assert_nothing_left(chain, deal, report)
+
+
+async def test_a_deal_cancelled_after_it_started_frees_its_core(devnet, database_url, tmp_path):
+    """Started, it has core booked; with a float that is short it has sent nothing."""
+    float_ = devnet.profile.require_accounts().float_
+    async with meddled(settings_for(devnet, database_url, tmp_path)) as system:
+        made = await planned(system, devnet)
+        devnet.control.set_balance(float_, made.plan.terms.split.moved.units - 1)
+        devnet.control.mine()
+        await system.desk.approve(made.deal_id, ALICE)
+        await until(system, made.deal_id, lambda deal: deal.trouble is not None)
+        assert await core_booked(system, made) == made.plan.terms.split.core.units
+        await system.desk.give(made.deal_id, CANCEL)
+        deal = await until(system, made.deal_id, lambda deal: deal.wake_at is None)
+        assert deal.status is DealStatus.CANCELLED
+        assert await core_booked(system, made) == 0
+
+
+async def core_booked(system, deal):
+    """The wei that the ledger books on the deal's core address, over all deals."""
+    async with system.db.begin() as session:
+        return await ledger.core_booked(session, system.advance.books.book(deal))
 
 
 async def test_a_deal_closed_before_its_purchase_buys_nothing(devnet, database_url, tmp_path):

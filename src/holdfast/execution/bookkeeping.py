@@ -37,6 +37,9 @@ _log = structlog.stdlib.get_logger(__name__)
 
 _CLAIM_STATES = frozenset({DealStatus.HOLDING, DealStatus.COMPLETED_WITH_CLAIM})
 
+_MOST_LTV_BPS = 2**31 - 1
+"""The most its column holds; debt without collateral has an LTV beyond every number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeping:
@@ -104,7 +107,7 @@ class Bookkeeping:
             "trouble_kind": str(trouble.kind) if trouble else None,
             "trouble_times": trouble.times if trouble else 0,
             "trouble_text": deal.trouble_text,
-            "current_ltv_bps": seen.ltv_bps,
+            "current_ltv_bps": min(seen.ltv_bps, _MOST_LTV_BPS),
             "usdtz_exposure": seen.position.claim,
             "last_block": deal.last_block,
             "wake_at": wake_at,
@@ -115,6 +118,10 @@ class Bookkeeping:
         steps = _step_rows(deal, touched)
         if steps:
             await record_steps(session, deal.deal_id, steps)
+
+    async def release(self, session: Session, deal: DealRecord, seen: Seen) -> None:
+        """Free what the deal has booked on the core address, if anything."""
+        await ledger.release_core(session, self.book(deal), seen.head.ref)
 
     async def _book_core(self, session: Session, book: Book, deal: DealRecord, seen: Seen) -> None:
         core, held = deal.plan.terms.split.core, seen.balances.core

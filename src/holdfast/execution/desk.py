@@ -114,7 +114,11 @@ class DealDesk:
         async with self.db.begin() as session:
             deal = await self._locked(session, deal_id)
             changed_deal, changed = _ordered(deal, order)
-            values = {"keep_claim": order.keep_claim or deal.keep_claim}
+            # The wake-up may fail where the deal's own time has none: the sweep then repeats it.
+            values = {
+                "keep_claim": order.keep_claim or deal.keep_claim,
+                "wake_at": self.clock.now(),
+            }
             await self._save(session, changed_deal, changed, actor=order.by, values=values)
             await self.wakes.wake(session, deal_id)
             return await self.deals.load(session, deal_id)

@@ -190,6 +190,12 @@ def _homeward(
         return Send(Revoke(position.leftovers))
     if position.debt or position.collateral:
         return Send(Repay())
+    return _returning(position, venues, keep=keep, with_claim=with_claim)
+
+
+def _returning(
+    position: Position, venues: Venues, *, keep: int, with_claim: bool
+) -> Decision | None:
     claim_goes = with_claim and position.tokens > 0
     if position.weth or position.cash or claim_goes:
         return Send(GoHome(with_claim=claim_goes))

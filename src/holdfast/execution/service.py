@@ -94,6 +94,7 @@ class Advance:
             outcomes = await self.transactions.outcomes(session, deal_id, sent) if sent else []
         with structlog.contextvars.bound_contextvars(bank=deal.bank, deal=str(deal_id)):
             if deal.status in _IDLE:
+                await self._end_cancelled(deal)
                 return
             if is_ambiguous(outcomes):
                 await self._hold_ambiguous(deal)
@@ -160,6 +161,16 @@ class Advance:
         if acts:
             await self.audit.record(session, *acts)
 
+    async def _end_cancelled(self, deal: DealRecord) -> None:
+        """A deal may be cancelled after it started, when nothing was sent: core is free again."""
+        if deal.status is not DealStatus.CANCELLED or deal.wake_at is None:
+            return
+        seen = await self.observer.observe(deal)
+        async with self.db.begin() as session:
+            await self.deals.lock(session, deal)
+            await self.books.release(session, deal, seen)
+            await self.deals.change(session, deal, {"wake_at": None})
+
     async def _hold_ambiguous(self, deal: DealRecord) -> None:
         """Signals disagree about a leg: stand still until they do not."""
         if deal.status is not DealStatus.HOLDING:
@@ -180,9 +191,15 @@ class Advance:
             row = {
                 "status": str(changed_deal.status),
                 "hold_reason": str(hold) if hold else None,
-                "wake_at": None,
+                "wake_at": self._after_alone(changed_deal),
             }
             await self.deals.change(session, deal, row)
+
+    def _after_alone(self, deal: DealRecord) -> datetime | None:
+        """When to look again after a change that came alone; the group may still be under way."""
+        if deal.status is not DealStatus.HOLDING:
+            return None
+        return self.clock.now() + timedelta(seconds=self.patience.under_way)
 
     def _wake_at(self, prepared: Prepared, deal: DealRecord) -> datetime | None:
         seconds = self._pause(prepared, deal)
