@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.coverage_gate", "tests.support.postgres"]
 
 TESTS = Path(__file__).parent
 KINDS = {"unit", "integration", "devnet", "recovery"}
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+# A test is never judged by how long it took: that says more about the machine than about the code.
+settings.register_profile("holdfast", deadline=None)
+settings.load_profile("holdfast")
 
 
 def pytest_collection_modifyitems(items):

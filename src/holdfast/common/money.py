@@ -92,8 +92,11 @@ class TokenAmount:
 
     @override
     def __str__(self) -> str:
-        """The amount in whole tokens with its symbol."""
-        return f"{self.decimal():,f} {self.token.symbol}"
+        """The amount in whole tokens, in full but without trailing zeros, with its symbol."""
+        text = f"{self.decimal():,f}"
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
+        return f"{text} {self.token.symbol}"
 
     def _same(self, other: "TokenAmount") -> int:
         if other.token != self.token:

@@ -28,22 +28,22 @@ class LegWriter:
     def fund(self, amount: TokenAmount) -> PlannedLeg:
         """The float funds the deal."""
         call = native_transfer(self.accounts.deal, amount.units)
-        return self._leg(LegKind.FUND, call, f"transfer {shown(amount)} from the float to the deal")
+        return self._leg(LegKind.FUND, call, f"transfer {amount} from the float to the deal")
 
     def wrap(self, amount: TokenAmount) -> PlannedLeg:
         """Native token becomes WETH."""
         call = self.venues.weth.deposit(amount.units)
-        return self._leg(LegKind.WRAP, call, f"WETH.deposit() with {shown(amount)}")
+        return self._leg(LegKind.WRAP, call, f"WETH.deposit() with {amount}")
 
     def unwrap(self, amount: TokenAmount) -> PlannedLeg:
         """WETH becomes native token."""
         call = self.venues.weth.withdraw(amount.units)
-        return self._leg(LegKind.UNWRAP, call, f"WETH.withdraw({shown(amount)})")
+        return self._leg(LegKind.UNWRAP, call, f"WETH.withdraw({amount})")
 
     def approve(self, token: Erc20, spender: Address, amount: TokenAmount) -> PlannedLeg:
         """`spender` may take `amount` of `token`."""
         call = token.approve(spender, amount.units)
-        text = f"{self._name(token.address)}.approve({self._name(spender)}, {shown(amount)})"
+        text = f"{self._name(token.address)}.approve({self._name(spender)}, {amount})"
         return PlannedLeg(self.step, LegKind.APPROVE, call, spender, text)
 
     def revoke(self, token: Erc20, spender: Address) -> PlannedLeg:
@@ -57,12 +57,12 @@ class LegWriter:
         call = self.venues.aave.supply(
             self.venues.weth_token.address, amount.units, self.accounts.deal
         )
-        return self._leg(LegKind.SUPPLY, call, f"Pool.supply(WETH, {shown(amount)}, for the deal)")
+        return self._leg(LegKind.SUPPLY, call, f"Pool.supply(WETH, {amount}, for the deal)")
 
     def borrow(self, amount: TokenAmount) -> PlannedLeg:
         """The loan is taken."""
         call = self.venues.aave.borrow(self.venues.usdt.address, amount.units, self.accounts.deal)
-        text = f"Pool.borrow(USDT, {shown(amount)}, variable rate, for the deal)"
+        text = f"Pool.borrow(USDT, {amount}, variable rate, for the deal)"
         return self._leg(LegKind.BORROW, call, text)
 
     def repay(self) -> PlannedLeg:
@@ -79,7 +79,7 @@ class LegWriter:
         """Exactly `amount` is sold for at least `least`."""
         swap = ExactInput(route, amount.units, least.units, self.accounts.deal, self.deadline)
         call = self.venues.router.exact_input(swap)
-        text = f"Router.exactInputSingle({shown(amount)} for at least {shown(least)}, to the deal)"
+        text = f"Router.exactInputSingle({amount} for at least {least}, to the deal)"
         return self._leg(LegKind.SWAP, call, text)
 
     def buy_back(self, amount: TokenAmount, most: TokenAmount) -> PlannedLeg:
@@ -94,13 +94,13 @@ class LegWriter:
     def request(self, rung: TokenAmount) -> PlannedLeg:
         """A tranche is handed in."""
         call = self.venues.desk.request(rung.units, self.accounts.deal, self.accounts.deal)
-        text = f"Desk.requestRedeem({shown(rung)}, controller and owner the deal)"
+        text = f"Desk.requestRedeem({rung}, controller and owner the deal)"
         return self._leg(LegKind.REQUEST_REDEMPTION, call, text)
 
     def claim(self, rung: TokenAmount) -> PlannedLeg:
         """A tranche is paid."""
         call = self.venues.desk.claim(rung.units, self.accounts.deal, self.accounts.deal)
-        text = f"Desk.redeem({shown(rung)}, to the deal)"
+        text = f"Desk.redeem({rung}, to the deal)"
         return self._leg(LegKind.CLAIM_REDEMPTION, call, text)
 
     def return_token(self, token: Erc20, amount: TokenAmount, what: str) -> PlannedLeg:
@@ -134,11 +134,3 @@ def contract_names(venues: Protocols) -> dict[Address, str]:
         venues.router.address: "Router",
         venues.desk.address: "Desk",
     }
-
-
-def shown(amount: TokenAmount) -> str:
-    """An amount for reading, in full and without trailing zeros."""
-    text = f"{amount.decimal():,f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return f"{text} {amount.token.symbol}"

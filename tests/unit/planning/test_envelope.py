@@ -9,7 +9,6 @@ from holdfast.common.money import Bps
 from holdfast.model.deal import Funding, Step
 from holdfast.model.leg import LegKind
 from holdfast.planning.envelope import allowed_calls, envelope, missing_home, token_at_venue
-from holdfast.planning.leg_writer import shown
 from tests.unit.planning.world import (
     AAVE,
     ACCOUNTS,
@@ -148,4 +147,4 @@ def test_calls_read_as_sentences():
     assert texts[6] == (
         "Router.exactInputSingle(600,000 USDT for at least 988,516.97728 USDTz, to the deal)"
     )
-    assert shown(drafted().terms.gas_reserve) == "1.755 ETH"
+    assert str(drafted().terms.gas_reserve) == "1.755 ETH"

@@ -34,8 +34,12 @@ def demo(
     began = time.monotonic()
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     options = DemoOptions(funding=funding, freeze_at=freeze_at, keep=keep, block_time=block_time)
-    report = Demo(invocation(context).settings, options, progress.print).run()
-    progress.print(f"done in {time.monotonic() - began:.1f} s, {report['blocks']} blocks")
+
+    def say(text: str) -> None:
+        progress.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False)
+
+    report = Demo(invocation(context).settings, options, say).run()
+    say(f"done: {report['blocks']} blocks")
     if as_json:
         typer.echo(json.dumps(report, default=str))
     else:
