@@ -148,6 +148,52 @@ async def test_a_desk_without_reserves_holds_the_deal_until_it_can_pay(
     before.assert_whole(chain, deal)
 
 
+async def test_a_desk_whose_fee_makes_redeeming_a_loss_is_not_redeemed_at(
+    devnet, database_url, tmp_path
+):
+    """A token cost about 0.60 of par: at a fee of 45 % it would bring 0.55."""
+    chain = OnChain(devnet)
+    before = Principal.of(chain)
+
+    def raise_fee(_):
+        devnet.control.set_fee(4_500)
+
+    settings = settings_for(devnet, database_url, tmp_path)
+    async with meddled(settings, after={m.Purchase: raise_fee}) as system:
+        made = await started(system, devnet)
+        deal = await until(system, made.deal_id, lambda d: count(d, LegKind.RETURN_NATIVE) == 1)
+        assert (deal.status, deal.hold_reason) == (
+            DealStatus.HOLDING,
+            HoldReason.REDEMPTION_FROZEN,
+        )
+        assert count(deal, LegKind.REQUEST_REDEMPTION) == 0
+        devnet.control.set_fee(25)
+        devnet.control.mine()
+        deal, report = await ended(system, made)
+    assert_nothing_left(chain, deal, report)
+    before.assert_whole(chain, deal)
+
+
+async def test_tethers_own_fee_does_not_keep_the_debt_from_being_paid(
+    devnet, database_url, tmp_path
+):
+    """A debt of $60,000 leaves $6 of room; what is raised for it loses $49 on the way."""
+    chain = OnChain(devnet)
+
+    def freeze(_):
+        devnet.control.set_usdt_fee(19, most_dollars=49)
+        devnet.control.freeze()
+
+    settings = settings_for(devnet, database_url, tmp_path)
+    async with meddled(settings, before={m.Redeem: freeze}) as system:
+        made = await started(system, devnet, dollars=1_000_000)
+        deal = await until(system, made.deal_id, lambda d: count(d, LegKind.RETURN_NATIVE) == 1)
+        held = chain.holdings(deal.plan.accounts.deal)
+        assert (deal.status, held.debt, held.collateral) == (DealStatus.HOLDING, 0, 0)
+        report = await system.reporter.report(made.deal_id)
+    assert report["ledger"]["mismatch_wei"] == 0
+
+
 async def test_tether_that_stands_still_holds_the_deal_and_loses_nothing(
     devnet, database_url, tmp_path
 ):

@@ -52,7 +52,8 @@ class Venues:
 
     `desk_cash` is what the desk can pay, in base units of the discounted token at par;
     `transfer_fee_wei` what one plain transfer costs at the current fee cap; `breaches` the codes
-    of the hard invariants that do not hold; `drift` why an approved plan no longer fits.
+    of the hard invariants that do not hold; `drift` why an approved plan no longer fits;
+    `redeems_at_a_loss` whether the desk now pays less for a token than the deal paid.
     """
 
     redemption_frozen: bool
@@ -62,6 +63,7 @@ class Venues:
     transfer_fee_wei: int
     breaches: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
+    redeems_at_a_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)

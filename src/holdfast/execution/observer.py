@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
+from holdfast.common.money import BPS
 from holdfast.execution.breaches import Exposure, breaches
 from holdfast.execution.model import Leftover, Position, Venues
 from holdfast.execution.observation import Seen
@@ -34,10 +35,11 @@ _BLOCKS_KEPT: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What all deals see alike at one block; prices in dollars times 1e8."""
+    """What all deals see alike at one block; prices in dollars times 1e8, the fee in bps."""
 
     frozen: bool
     queue_delay: int
+    redemption_fee: int
     desk_reserves: int
     cash: Reserve
     ether: Reserve
@@ -114,6 +116,7 @@ class ChainObserver:
         reads: list[Read[Any]] = [
             parts.desk.is_frozen(),
             parts.desk.queue_delay(),
+            parts.desk.fee_bps(),
             parts.desk.reserves(),
             parts.aave.reserve(usdt),
             parts.aave.reserve(weth),
@@ -126,14 +129,15 @@ class ChainObserver:
         values, tip = await asyncio.gather(
             self._node.read(reads, head.ref), self._node.suggest_tip_wei()
         )
-        cash: Reserve = values[3]
+        cash: Reserve = values[4]
         if lending is None:
             lending = self._lendable_at = cash.a_token
             values += await self._node.read([parts.usdt.balance_of(lending)], head.ref)
-        frozen, delay, reserves, cash, ether, eth_price, cash_price, lendable = values
+        frozen, delay, fee, reserves, cash, ether, eth_price, cash_price, lendable = values
         return Market(
             frozen=frozen,
             queue_delay=delay,
+            redemption_fee=fee,
             desk_reserves=reserves,
             cash=cash,
             ether=ether,
@@ -204,6 +208,7 @@ class ChainObserver:
                 can_borrow=_can_borrow(market, terms.borrow.units),
                 transfer_fee_wei=sweep_fee_wei(fees, TRANSFER_GAS),
                 breaches=breaches(deal, exposure, account.core, self._limits),
+                redeems_at_a_loss=_redeems_at_a_loss(deal, market.redemption_fee, to_par),
             ),
             balances=account.balances(head),
             indexes=Indexes(
@@ -273,6 +278,16 @@ def _can_borrow(market: Market, amount: int) -> bool:
     settings = market.cash.configuration
     is_open = settings.takes_new_positions and settings.can_be_borrowed
     return is_open and market.lendable >= amount
+
+
+def _redeems_at_a_loss(deal: DealRecord, fee_bps: int, to_par: int) -> bool:
+    """Whether a token brings less than the most that the plan let it cost.
+
+    `to_par` is how many decimals more the token has than the cash it is worth at par.
+    """
+    terms = deal.plan.terms
+    at_par = _rescaled(terms.min_tokens.units, -to_par)
+    return at_par * (BPS - fee_bps) < terms.spend.units * BPS
 
 
 def _rescaled(units: int, by: int) -> int:

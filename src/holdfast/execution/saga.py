@@ -109,8 +109,14 @@ def _redeeming(state: DealState, position: Position, venues: Venues) -> Decision
 
 
 def _can_redeem(state: DealState, position: Position, venues: Venues) -> bool:
-    """Whether the desk is open and can pay what would be asked of it next."""
+    """Whether the desk is open and can pay what would be asked of it next.
+
+    A fee that makes redeeming a loss is as good as a freeze; what was asked before it keeps its
+    price and is claimed.
+    """
     asked = position.queued + position.claimable
+    if venues.redeems_at_a_loss and not asked:
+        return False
     due = asked or next_tranche(state, position.tokens).units
     return not venues.redemption_frozen and venues.desk_cash >= due
 

@@ -170,6 +170,20 @@ def test_a_reserve_that_cannot_be_sold_lets_redemption_pay_the_debt(kind):
     assert decide(state, queued, venues) == m.Send(m.Repay())
 
 
+def test_a_desk_that_pays_less_than_the_token_cost_counts_as_frozen():
+    state, position, venues = owing(DealStatus.EXECUTING, None, leftovers=())
+    state = replace(state, landed={K.FUND: 1, K.SUPPLY: 1, K.BORROW: 1}, bought=True)
+    venues = replace(venues, redeems_at_a_loss=True)
+    frozen = m.Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
+    assert decide(state, position, venues) == frozen
+    # A request keeps the price it was made at.
+    asked = replace(position, claimable=50_000)
+    assert decide(state, asked, venues) == m.Send(m.Claim(50_000))
+    holding = replace(state, status=DealStatus.HOLDING)
+    free = replace(position, debt=0, collateral=0, native=0)
+    assert decide(holding, free, venues) == m.Wait(m.WaitFor.THAW)
+
+
 def test_a_broken_invariant_unwinds_what_is_at_a_venue():
     deal = world()
     for _ in range(3):
