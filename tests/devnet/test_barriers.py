@@ -20,6 +20,7 @@ from holdfast.execution.calls import DealCalls
 from holdfast.execution.errors import MoveRefused
 from holdfast.execution.script import play
 from holdfast.model.deal import TERMINAL, DealStatus, Funding, Step
+from holdfast.model.leg import LegKind
 from holdfast.risk import invariants as rules
 from tests.support.walk import Walk, settled
 
@@ -121,9 +122,13 @@ def at_venue(parts, seen):
 
 
 async def unrevoked(group, deal, world, seen):
-    """An allowance that is left over is what the very next decision takes back, all of it."""
+    """An allowance that is left over is what the very next decision takes back, all of it.
+
+    But for one whose own taking back failed: debt is not kept waiting for it (I7), and `never_home`
+    sees that it is gone in the end.
+    """
     left = seen.position.leftovers
-    if not left:
+    if not left or (deal.trouble is not None and deal.trouble.kind is LegKind.REVOKE):
         return
     script = play(deal, seen.position, seen.venues)
     if script.outcome != m.Send(m.Revoke(left)):
@@ -160,16 +165,14 @@ async def explore_all(walk, findings):
         await walk.carry_out(group.legs)
 
 
-DEALS = [
-    pytest.param(Funding.BORROW, Bps(2_000), id="borrow"),
-    pytest.param(Funding.BORROW, Bps(2_500), id="borrow-25"),
-    pytest.param(Funding.BUCKET, Bps(2_000), id="bucket"),
-    pytest.param(Funding.BUCKET, Bps(0), id="bucket-no-loan"),
-]
+BORROW = pytest.param(Funding.BORROW, Bps(2_000), id="borrow")
+BORROW_MORE = pytest.param(Funding.BORROW, Bps(2_500), id="borrow-25")
+BUCKET = pytest.param(Funding.BUCKET, Bps(2_000), id="bucket")
+NO_LOAN = pytest.param(Funding.BUCKET, Bps(0), id="bucket-no-loan")
 LOOP = {m.Fund, m.Open, m.Purchase, m.Redeem, m.Repay, m.GoHome, m.ReturnNative}
 
 
-@pytest.mark.parametrize(("funding", "ltv"), DEALS)
+@pytest.mark.parametrize(("funding", "ltv"), [BORROW, BUCKET, NO_LOAN])
 async def test_no_subset_of_a_groups_legs_breaks_a_rule(walk, funding, ltv):
     await walk.plan(funding, opening_ltv=ltv)
     findings = Findings()
@@ -181,7 +184,7 @@ async def test_no_subset_of_a_groups_legs_breaks_a_rule(walk, funding, ltv):
     assert findings.subsets >= 4 * 8 + 8 + 4
 
 
-@pytest.mark.parametrize(("funding", "ltv"), DEALS)
+@pytest.mark.parametrize(("funding", "ltv"), [BORROW, BORROW_MORE, BUCKET])
 async def test_no_subset_breaks_a_rule_while_a_frozen_deal_unwinds_or_after_it_thawed(
     walk, funding, ltv
 ):

@@ -170,6 +170,30 @@ def test_a_reserve_that_cannot_be_sold_lets_redemption_pay_the_debt(kind):
     assert decide(state, queued, venues) == m.Send(m.Repay())
 
 
+GONE_HOME = {K.FUND: 1, K.RETURN_TOKEN: 1, K.RETURN_NATIVE: 1}
+NOTHING = dict.fromkeys(("native", "collateral", "debt", "tokens"), 0) | {"leftovers": ()}
+
+
+@pytest.mark.parametrize("asset", ["cash", "tokens", "weth", "collateral"])
+def test_dust_from_a_stranger_after_the_last_ether_left_keeps_no_deal_open(asset):
+    state, position, venues = owing(DealStatus.CLOSING, None, **NOTHING)
+    over = replace(state, landed=GONE_HOME)
+    dusty = replace(position, **{asset: 1})
+    assert decide(over, dusty, venues) == m.Change(DealEvent.COMPLETE)
+    # While there is ether for gas it is sent on, and more than dust is always somebody's money.
+    assert decide(over, replace(dusty, native=1), venues) != m.Change(DealEvent.COMPLETE)
+    for much in (replace(position, **{asset: 10**15}), replace(dusty, debt=1)):
+        assert decide(over, much, venues) != m.Change(DealEvent.COMPLETE)
+
+
+def test_a_deal_that_returned_only_cash_kept_no_claim():
+    state, position, venues = owing(DealStatus.CLOSING, None, **NOTHING)
+    asked = replace(state, keep_claim=True, landed=GONE_HOME)
+    assert decide(asked, position, venues) == m.Change(DealEvent.COMPLETE)
+    kept = replace(asked, claim_returned=True)
+    assert decide(kept, position, venues) == m.Change(DealEvent.COMPLETE_WITH_CLAIM)
+
+
 def test_a_desk_that_pays_less_than_the_token_cost_counts_as_frozen():
     state, position, venues = owing(DealStatus.EXECUTING, None, leftovers=())
     state = replace(state, landed={K.FUND: 1, K.SUPPLY: 1, K.BORROW: 1}, bought=True)

@@ -263,6 +263,7 @@ class World:
         if with_claim:
             self.home_tokens += self.tokens
             self.tokens = 0
+            self.state = replace(self.state, claim_returned=True)
         return True
 
     def _return(self, keep) -> bool:

@@ -1,0 +1,234 @@
+"""One advance: look, decide, and write everything that follows in one transaction or nothing."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from holdfast.common.errors import Transient
+from holdfast.common.ids import new_group_id
+from holdfast.execution.errors import CoreShort, MoveRefused
+from holdfast.execution.model import Trouble
+from holdfast.execution.service import Advance, Patience
+from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
+from holdfast.model.leg import LegKind, LegStatus
+from holdfast.transactions.model import IntentStatus
+from tests.unit.execution import fakes
+from tests.unit.execution.scene import AT, CALLS, NOW, deal, leg, outcome, receipt
+
+PATIENCE = Patience(under_way=30.0, block=2.0, holding=15.0, most=60.0)
+FUND = CALLS.fund(5)
+
+
+class Stage:
+    """One deal with everything around it."""
+
+    def __init__(self, record, *outcomes, builder=None, refuses=None, **observed):
+        self.journal = fakes.Journal()
+        self.deals = fakes.Deals(self.journal, record)
+        self.db = fakes.Db(self.journal)
+        self.transactions = fakes.Outcomes(*outcomes)
+        self.observer = fakes.Observer(**observed)
+        self.builder = builder or fakes.Builder([FUND])
+        self.boundaries = []
+        self.record = record
+        self.advance = Advance(
+            db=self.db,
+            deals=self.deals,
+            transactions=self.transactions,
+            account=fakes.Account(self.journal),
+            observer=self.observer,
+            builder=self.builder,
+            books=fakes.Books(self.journal, refuses),
+            audit=fakes.Audit(self.journal),
+            clock=fakes.Clock(),
+            patience=PATIENCE,
+            at=self.boundaries.append,
+        )
+
+    async def run(self):
+        await self.advance(self.record.deal_id)
+        return self
+
+    @property
+    def saved(self):
+        return self.journal.last("save")[1]
+
+    @property
+    def pause(self):
+        """Seconds until the deal looks again by itself."""
+        wake_at = self.journal.last("save")[2]
+        return None if wake_at is None else (wake_at - NOW) / timedelta(seconds=1)
+
+
+def under_way(*kinds, **changes):
+    group = new_group_id()
+    legs = tuple(leg(kind, status=LegStatus.SENT, group_id=group) for kind in kinds)
+    return deal(status=DealStatus.EXECUTING, group_id=group, legs=legs, **changes)
+
+
+async def test_an_approved_deal_starts_and_sends_its_funding_in_one_transaction():
+    stage = await Stage(deal()).run()
+    assert stage.journal.names() == ["lock", "settle", "audit", "send", "save"]
+    assert stage.journal.last("settle")[1:] == ([DealEvent.START], DealStatus.EXECUTING)
+    _, group, kinds = stage.journal.last("send")
+    assert kinds == [LegKind.FUND]
+    assert (stage.saved.status, stage.saved.group_id) == (DealStatus.EXECUTING, group)
+    assert stage.journal.last("save")[3] == {Step.SPLIT}
+    assert stage.pause == PATIENCE.under_way
+    assert stage.db.begun == 2  # one to look at the records, one to write
+    assert stage.boundaries == ["advance.before_commit", "advance.after_commit"]
+
+
+async def test_the_audit_says_who_did_what_and_at_which_block():
+    stage = await Stage(deal()).run()
+    _, act = stage.journal.last("audit")
+    assert (act.actor, act.action, act.deal_id) == ("worker", "deal.start", stage.record.deal_id)
+    assert act.detail == {
+        "before": "approved",
+        "after": "executing",
+        "reason": None,
+        "why": [],
+        "block": AT.number,
+    }
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        DealStatus.DRAFT,
+        DealStatus.PLANNED,
+        DealStatus.AWAITING_APPROVAL,
+        DealStatus.COMPLETED,
+        DealStatus.COMPLETED_WITH_CLAIM,
+        DealStatus.CANCELLED,
+        DealStatus.REJECTED,
+        DealStatus.FAILED,
+    ],
+)
+async def test_a_deal_that_waits_for_a_person_or_is_over_is_left_alone(status):
+    stage = await Stage(deal(status=status)).run()
+    assert stage.observer.observed == []
+    assert stage.journal.done == []
+
+
+async def test_a_group_under_way_is_waited_for_without_a_look_at_the_chain():
+    record = under_way(LegKind.WRAP, LegKind.SUPPLY)
+    wrap, supply = record.legs
+    stage = await Stage(record, outcome(wrap), outcome(supply, IntentStatus.SENT)).run()
+    assert stage.observer.observed == []
+    assert stage.journal.done == []
+    assert stage.transactions.asked == [[wrap.leg_id, supply.leg_id]]
+
+
+async def test_signals_that_disagree_make_the_deal_stand_still_and_tell():
+    record = under_way(LegKind.WRAP)
+    stage = await Stage(record, outcome(record.legs[0], IntentStatus.AMBIGUOUS)).run()
+    assert stage.journal.names() == ["lock", "audit", "change"]
+    values = stage.journal.last("change")[1]
+    assert (values["status"], values["hold_reason"]) == ("holding", "ambiguity")
+    # Looked at again though no wake-up may come: an ambiguity must not end in silence.
+    assert values["wake_at"] is not None
+    assert stage.journal.last("audit")[1].detail["why"]
+    assert stage.observer.observed == []
+
+
+async def test_a_deal_that_stands_still_already_is_not_told_again():
+    record = replace(
+        under_way(LegKind.WRAP), status=DealStatus.HOLDING, hold_reason=HoldReason.AMBIGUITY
+    )
+    stage = await Stage(record, outcome(record.legs[0], IntentStatus.AMBIGUOUS)).run()
+    assert stage.journal.done == []
+
+
+async def test_a_group_that_ended_is_settled_and_the_next_move_goes_out_with_it():
+    record = under_way(LegKind.FUND)
+    ended = outcome(record.legs[0], mined=receipt(AT.number))
+    builder = fakes.Builder([CALLS.supply(5)])
+    stage = await Stage(record, ended, builder=builder, native=10).run()
+    assert stage.journal.names() == ["lock", "settle", "send", "save"]
+    assert stage.saved.legs[0].status is LegStatus.LANDED
+    assert stage.saved.last_block == AT.number
+    # The step of the leg that ended (scene's default) and that of the legs that went out.
+    assert stage.journal.last("save")[3] == {record.legs[0].step, Step.LIQUIDITY}
+
+
+async def test_a_node_behind_the_deals_own_blocks_is_not_believed():
+    record = under_way(LegKind.FUND)
+    ended = outcome(record.legs[0], mined=receipt(AT.number + 1))
+    stage = Stage(record, ended)
+    with pytest.raises(Transient) as postponed:
+        await stage.run()
+    assert postponed.value.code == "chain.behind"
+    assert stage.journal.done == []
+
+
+async def test_a_deal_that_changed_meanwhile_is_not_written_over():
+    stage = Stage(deal())
+
+    class Overtaken(fakes.Builder):
+        """Somebody gives an order while the legs are being built."""
+
+        async def build(self, *args):
+            row = stage.deals.rows[stage.record.deal_id]
+            stage.deals.rows[row.deal_id] = replace(row, version=row.version + 1)
+            return await super().build(*args)
+
+    stage.advance = replace(stage.advance, builder=Overtaken([FUND]))
+    with pytest.raises(Transient) as postponed:
+        await stage.run()
+    assert postponed.value.code == "deal.moved_on"
+    assert stage.journal.done == []
+    assert "send" not in [name for name, *_ in stage.journal.rolled_back]
+
+
+@pytest.mark.parametrize(("before", "pause"), [(None, 2.0), (1, 4.0), (4, 32.0), (9, 60.0)])
+async def test_a_refused_move_is_counted_and_tried_again_ever_later(before, pause):
+    """One block, then twice as long each time, at most a minute here."""
+    trouble = before and Trouble(LegKind.REPAY, before)
+    record = deal(status=DealStatus.CLOSING, trouble=trouble)
+    refusing = fakes.Builder(refuses=MoveRefused(LegKind.REPAY, "paused"))
+    stage = await Stage(record, builder=refusing, debt=5).run()
+    assert stage.saved.trouble == Trouble(LegKind.REPAY, (before or 0) + 1)
+    assert stage.saved.trouble_text == "repay: paused"
+    assert stage.saved.group_id is None
+    assert stage.pause == pause
+    assert "send" not in stage.journal.names()
+
+
+async def test_core_that_cannot_carry_the_deal_voids_the_approval_instead():
+    stage = await Stage(deal(), refuses=CoreShort("ledger.core_short", "core is short")).run()
+    assert stage.journal.names() == ["lock", "audit", "change"]
+    assert stage.journal.last("change")[1]["status"] == "planned"
+    assert stage.journal.last("audit")[1].detail["why"] == ["core is short"]
+
+
+HELD = {"status": DealStatus.HOLDING, "legs": (leg(LegKind.FUND),)}
+FROZEN = {**HELD, "hold_reason": HoldReason.REDEMPTION_FROZEN}
+
+
+@pytest.mark.parametrize(
+    ("record", "observed", "pause"),
+    [
+        (deal(**HELD, hold_reason=HoldReason.OPERATOR), {}, None),
+        (deal(**FROZEN), {"tokens": 5, "venue_changes": {"redemption_frozen": True}}, 15.0),
+        (
+            deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND), leg(LegKind.UNWRAP))),
+            {"queued": 5},
+            15.0,
+        ),
+        (deal(), {"venue_changes": {"drift": ("plan.expired",)}}, None),
+        (deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),)), {}, None),
+    ],
+    ids=["operator", "thaw", "queue", "approval", "over"],
+)
+async def test_how_long_a_deal_waits_depends_on_what_for(record, observed, pause):
+    stage = await Stage(record, **observed).run()
+    assert stage.pause == pause
+    assert "send" not in stage.journal.names()
+
+
+async def test_an_empty_move_looks_again_after_a_block():
+    stage = await Stage(deal(), builder=fakes.Builder([])).run()
+    assert stage.pause == PATIENCE.block
+    assert stage.saved.group_id is None
