@@ -69,6 +69,10 @@ class LiveSet:
                 found.append((replace(self._intents[known], receipt=receipt), receipt))
         return found
 
+    def waiting(self) -> list[tuple[Intent, Receipt]]:
+        """The intents that have a receipt and are not final yet, each with it."""
+        return [(one, one.receipt) for one in self._intents.values() if one.receipt is not None]
+
     def apply(
         self, receipts: Sequence[tuple[Intent, Receipt]], changes: Sequence[StatusChange]
     ) -> None:

@@ -77,8 +77,8 @@ class Scanner:
         decided: list[tuple[Intent, Action]] = []
         for intent in live.all():
             nonce = nonces.get(intent.new.sender)
-            if nonce is None:
-                continue  # recorded since the nonces were read: the next scan's
+            if nonce is None or intent.receipt is not None:
+                continue  # recorded since the nonces were read, or settled block by block
             seen = self._seen(intent, head, nonce, tip)
             decided.append((intent, self._decided(intent, seen)))
         disputed = [one for one, action in decided if isinstance(action, Unclear)]
@@ -101,7 +101,7 @@ class Scanner:
 
     async def _search(self, disputed: Sequence[Intent]) -> list[tuple[Intent, Receipt]]:
         """Receipts that following the blocks missed; a find proves, and no find proves nothing."""
-        hashes = [tx_hash for one in disputed if one.receipt is None for tx_hash in one.hashes]
+        hashes = [tx_hash for one in disputed for tx_hash in one.hashes]
         if not hashes:
             return []
         return self._shared.live.mined(await self._parts.network.find_receipts(hashes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.receipts import Block, Head
+    from holdfast.common.evm import BlockRef, Receipt
+    from holdfast.transactions.model import Intent
     from holdfast.transactions.parts import Parts, Shared
 
 log = structlog.stdlib.get_logger(__name__)
+
+Mined: TypeAlias = "Sequence[tuple[Intent, Receipt]]"
 
 _CHUNK: Final = 32  # blocks read at once when catching up
 _LAG_SECONDS: Final = 10.0  # after which an old head is believed to be the newest there is
@@ -68,27 +72,55 @@ class Watcher:
         return True
 
     async def _take(self, blocks: Sequence[Block]) -> None:
-        at, live = blocks[-1].head.ref, self._shared.live
+        """Follow `blocks`, which continue the trail, and settle what they make certain."""
+        head, live = blocks[-1].head.ref, self._shared.live
         found = live.mined([receipt for block in blocks for receipt in block.receipts])
         known = {intent.intent_id for intent, _ in found}
-        waiting = [
-            (one, one.receipt)
-            for one in live.all()
-            if one.receipt is not None and one.intent_id not in known
-        ]
-        mined = [*found, *waiting]
-        if mined:
-            senders = sorted({intent.new.sender for intent, _ in mined})
-            nonces = await self._parts.network.nonces(senders, at)
-            changes = changes_of(
-                (one, confirm(one, receipt, at, nonces[one.new.sender])) for one, receipt in mined
-            )
-            await self._scanner.write(Progress(tuple(found), changes, Place(at.number, at.hash)))
-            log_changes(changes)
+        waiting = [pair for pair in live.waiting() if pair[0].intent_id not in known]
+        gone = await self._gone(waiting, range(blocks[0].head.ref.number, head.number + 1))
+        if gone:
+            await self._go_back(await self._trail.before(self._parts.network, min(gone)))
+            return
+        await self._settle(found, waiting, head)
         self._trail.extend(blocks)
 
+    async def _settle(self, found: Mined, waiting: Mined, head: BlockRef) -> None:
+        mined = [*found, *waiting]
+        if not mined:
+            return
+        senders = sorted({intent.new.sender for intent, _ in mined})
+        nonces = await self._parts.network.nonces(senders, head)
+        changes = changes_of(
+            (one, confirm(one, receipt, head, nonces[one.new.sender])) for one, receipt in mined
+        )
+        changed = {change.intent.intent_id for change in changes}
+        # Written again with its outcome: another loop may have taken the receipt back meanwhile.
+        receipts = (*found, *(pair for pair in waiting if pair[0].intent_id in changed))
+        if receipts:
+            await self._scanner.write(Progress(receipts, changes, Place(head.number, head.hash)))
+            log_changes(changes)
+
+    async def _gone(self, waiting: Mined, just_read: range) -> list[int]:
+        """The numbers of blocks that waiting receipts name and the chain does not have (any more).
+
+        Where our trail passed such a block, the reorg was seen; but the journal may hold what
+        another leader saw.
+        """
+        gone: list[int] = []
+        for _, receipt in waiting:
+            ref = receipt.block
+            if ref.number in just_read or not await self._holds(ref):
+                gone.append(ref.number)
+        return gone
+
+    async def _holds(self, ref: BlockRef) -> bool:
+        is_ahead = ref.number > self._trail.last.number  # found by its hash; we are not there yet
+        return is_ahead or await self._trail.holds(ref, self._parts.network)
+
     async def _rewind(self, head: Head) -> None:
-        fork = await self._trail.find_fork(self._parts.network, head.ref.number)
+        await self._go_back(await self._trail.find_fork(self._parts.network, head.ref.number))
+
+    async def _go_back(self, fork: Place) -> None:
         shared = self._shared
         async with shared.gate:
             final = await self._parts.journal.unmine(fork.number)

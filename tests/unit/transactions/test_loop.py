@@ -262,6 +262,22 @@ async def test_a_reorg_while_nobody_watched_is_noticed_at_the_start(rig):
     assert rig.statuses(wishes) == [SENT]
 
 
+async def test_a_receipt_that_another_leader_saw_on_a_lost_branch_is_not_believed(rig):
+    wishes = group(1, depth=3)
+    await rig.record(wishes)
+    _, late_watcher, late = await start(rig.parts)  # leads later, from block 0
+    await rig.sender.step()
+    rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [MINED]
+    rig.chain.fork(1)
+    late.live.put(await rig.journal.live())  # with a receipt from a block that is gone
+    for _ in range(4):
+        rig.chain.mine()
+        await late_watcher.step()
+    assert rig.statuses(wishes) == [SENT]
+
+
 async def test_a_final_intent_whose_block_is_gone_is_reported(rig, capsys):
     wishes = group(1)
     await rig.record(wishes)
