@@ -78,7 +78,8 @@ class Trouble:
 class DealState:
     """What is recorded of a deal: enough, with a position, to say what comes next.
 
-    `landed` counts legs that are final by kind; `sold` and `bought` tell the two swaps apart.
+    `landed` counts legs that are final by kind; `sold` and `bought` tell the two swaps apart,
+    `claim_returned` the claim's tokens from returned cash.
     """
 
     status: DealStatus
@@ -89,6 +90,7 @@ class DealState:
     landed: Mapping[LegKind, int] = field(default_factory=dict[LegKind, int])
     sold: bool = False
     bought: bool = False
+    claim_returned: bool = False
     trouble: Trouble | None = None
 
     def has(self, kind: LegKind) -> bool:

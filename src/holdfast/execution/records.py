@@ -72,6 +72,7 @@ class DealRecord:
         """What the saga needs to know."""
         landed = [leg for leg in self.legs if leg.status is LegStatus.LANDED]
         swapped = [leg for leg in landed if leg.kind is LegKind.SWAP and leg.step is Step.PURCHASE]
+        returned = {leg.token for leg in landed if leg.kind is LegKind.RETURN_TOKEN}
         spend = self.plan.terms.spend.token.symbol
         return DealState(
             status=self.status,
@@ -82,5 +83,6 @@ class DealRecord:
             landed=Counter(leg.kind for leg in landed),
             sold=any(leg.token != spend for leg in swapped),
             bought=any(leg.token == spend for leg in swapped),
+            claim_returned=self.plan.terms.min_tokens.token.symbol in returned,
             trouble=self.trouble,
         )

@@ -31,6 +31,9 @@ outlast a price that moved or a block that was full, more would only burn gas.""
 LAST_RUNG_PERCENT = 105
 """The last rung may stretch by the largest slippage a plan may ask for, 5 %."""
 
+DUST_WEI = 10**15
+"""Wrapped or lent ether that is worth no transaction: the gas of one at 5 gwei or so."""
+
 PASSIVE_HOLDS = frozenset({HoldReason.OPERATOR, HoldReason.AMBIGUITY})
 """Reasons to stand still: unwinding would act against the operator, or blindly."""
 
@@ -162,6 +165,9 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
 
 
 def _closing(state: DealState, position: Position, venues: Venues) -> Decision:
+    if _is_empty_but_for_dust(state, position, venues):
+        kept = state.claim_returned and state.keep_claim
+        return Change(DealEvent.COMPLETE_WITH_CLAIM if kept else DealEvent.COMPLETE)
     if position.tokens and not state.keep_claim:
         # A claim that came up after closing began: it is not for the desk to give it away.
         return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
@@ -170,8 +176,25 @@ def _closing(state: DealState, position: Position, venues: Venues) -> Decision:
     homeward = _homeward(state, position, venues, keep=keep, with_claim=True)
     if homeward is not None:
         return homeward
-    kept = state.has(LegKind.RETURN_TOKEN) and state.keep_claim
+    kept = state.claim_returned and state.keep_claim
     return Change(DealEvent.COMPLETE_WITH_CLAIM if kept or queued else DealEvent.COMPLETE)
+
+
+def _is_empty_but_for_dust(state: DealState, position: Position, venues: Venues) -> bool:
+    """Whether all went home, the ether for gas too, and strangers sent a little since.
+
+    It would cost more than it is worth and there is nothing to pay with: a deal that waited for
+    that would never end, and anybody could bring it about.
+    """
+    terms = state.terms
+    units = (position.cash, terms.spend), (position.tokens, terms.min_tokens)
+    return (
+        state.has(LegKind.RETURN_NATIVE)
+        and position.native <= venues.transfer_fee_wei
+        and not (position.debt or position.queued or position.claimable or position.leftovers)
+        and all(held < 10**one.token.decimals for held, one in units)
+        and position.weth + position.collateral < DUST_WEI
+    )
 
 
 def _redeeming_instead(state: DealState, position: Position, venues: Venues) -> Decision | None:

@@ -40,6 +40,12 @@ def test_selling_the_reserve_to_repay_is_no_part_of_the_purchase():
     assert (state.sold, state.bought) == (False, False)
 
 
+def test_a_returned_claim_is_told_from_returned_cash():
+    cash, tokens = (leg(LegKind.RETURN_TOKEN, Step.CLOSE, token=name) for name in ("USDT", "USDTz"))
+    assert not deal(legs=(cash,)).state().claim_returned
+    assert deal(legs=(cash, tokens)).state().claim_returned
+
+
 def test_money_that_started_to_go_back_is_unwinding():
     for kind in (LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE):
         assert deal(legs=(leg(kind),)).state().is_unwinding
