@@ -1,0 +1,300 @@
+"""What one decision needs is read at one block; what deals share is read once a block."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from holdfast.chain.multicall import Reverted, eth_balance
+from holdfast.chain.profiles import FeeModel
+from holdfast.chain.receipts import Head
+from holdfast.common.errors import Transient
+from holdfast.common.evm import BlockRef, block_hash
+from holdfast.common.money import RAY, USD8, WAD, Usd8
+from holdfast.execution.model import Leftover
+from holdfast.execution.observer import ChainObserver
+from holdfast.model.deal import DealStatus
+from holdfast.protocols.aave_v3.reserve import Reserve, ReserveConfiguration
+from holdfast.protocols.erc20 import Erc20
+from holdfast.protocols.uniswap_v3.swaps import Quote
+from holdfast.risk.limits import RiskLimits
+from tests.unit.execution.scene import AT, GWEI, PARENT, deal
+from tests.unit.planning.world import (
+    AAVE,
+    CODE,
+    CORE,
+    DEAL,
+    DESK,
+    FLOAT,
+    ROUTER,
+    USDT,
+    USDTZ,
+    VENUES,
+    WETH,
+    place,
+)  # fmt: skip
+
+A_WETH, A_USDT, DEBT_USDT, MULTICALL = (place(0x30 + n) for n in range(4))
+OPEN = ReserveConfiguration(
+    ltv=8_000,
+    liquidation_threshold=8_300,
+    liquidation_bonus=10_500,
+    decimals=18,
+    is_active=True,
+    is_frozen=False,
+    is_paused=False,
+    can_be_borrowed=True,
+    reserve_factor=0,
+    borrow_cap=0,
+    supply_cap=0,
+)
+
+
+def reserve(a_token, configuration=OPEN):
+    return Reserve(
+        configuration=configuration,
+        liquidity_index=RAY,
+        liquidity_rate=0,
+        variable_borrow_index=RAY,
+        variable_borrow_rate=4 * RAY // 100,
+        last_update=AT.timestamp,
+        reserve_id=0,
+        a_token=a_token,
+        stable_debt_token=place(0x40),
+        variable_debt_token=DEBT_USDT,
+        rate_strategy=place(0x41),
+    )
+
+
+class Profile:
+    fee_model = FeeModel.EIP1559
+
+    def require_multicall3(self):
+        return MULTICALL
+
+
+class Chain:
+    """A node whose answers are looked up by what is asked; anything unknown is 0."""
+
+    profile = Profile()
+
+    def __init__(self, at=AT, **market):
+        self.at = at
+        self.answers = {}
+        self.asked = []
+        self.code = dict(CODE)
+        self.fails = None
+        parts = VENUES
+        usual = {
+            "frozen": (parts.desk.is_frozen(), False),
+            "delay": (parts.desk.queue_delay(), 0),
+            "reserves": (parts.desk.reserves(), 10**13),
+            "cash": (parts.aave.reserve(USDT.address), reserve(A_USDT)),
+            "ether": (parts.aave.reserve(WETH.address), reserve(A_WETH)),
+            "eth_price": (parts.oracle.price(WETH.address), Usd8(2_000 * USD8)),
+            "usdt_price": (parts.oracle.price(USDT.address), Usd8(USD8)),
+            "lendable": (parts.usdt.balance_of(A_USDT), 10**15),
+        }
+        for name, (read, value) in usual.items():
+            self.set(read, market.get(name, value))
+        self.set(eth_balance(MULTICALL, CORE), 2_500 * WAD)
+
+    def set(self, read, value):
+        self.answers[read.target, read.data] = value
+        return self
+
+    async def head(self):
+        return Head(self.at, PARENT, GWEI, 30_000_000, 0)
+
+    async def read(self, reads, at):
+        assert at == self.at
+        await asyncio.sleep(0)
+        if self.fails is not None:
+            fails, self.fails = self.fails, None
+            raise fails
+        self.asked.append([(read.target, read.data) for read in reads])
+        return [self.answers.get((read.target, read.data), 0) for read in reads]
+
+    async def nonces(self, accounts, at):
+        return {account: number for number, account in enumerate(accounts, start=3)}
+
+    async def code_hashes(self, contracts, at):
+        return {one: self.code[one] for one in contracts}
+
+    async def suggest_tip_wei(self):
+        return GWEI
+
+
+def observer(chain):
+    return ChainObserver(chain, VENUES, RiskLimits())
+
+
+EXECUTING = deal(status=DealStatus.EXECUTING)
+
+
+async def test_the_position_is_what_the_account_holds_owes_and_has_in_the_desk():
+    chain = Chain()
+    chain.set(eth_balance(MULTICALL, DEAL), 1)
+    chain.set(VENUES.weth_token.balance_of(DEAL), 2)
+    chain.set(VENUES.usdt.balance_of(DEAL), 3)
+    chain.set(VENUES.usdtz.balance_of(DEAL), 4)
+    chain.set(Erc20(A_WETH).balance_of(DEAL), 5)
+    chain.set(Erc20(DEBT_USDT).balance_of(DEAL), 6)
+    chain.set(VENUES.desk.pending(DEAL), 7)
+    chain.set(VENUES.desk.claimable(DEAL), 8)
+    seen = await observer(chain).observe(EXECUTING)
+    p = seen.position
+    held = (p.native, p.weth, p.cash, p.tokens, p.collateral, p.debt, p.queued, p.claimable)
+    assert held == (1, 2, 3, 4, 5, 6, 7, 8)
+    assert p.at == seen.balances.at == seen.indexes.at == AT
+    b = seen.balances
+    assert (b.native, b.weth, b.usdt, b.usdtz, b.collateral, b.debt) == (1, 2, 3, 4, 5, 6)
+    assert (b.queued, b.core) == (15, 2_500 * WAD)
+    assert (seen.deal_nonce, seen.float_nonce) == (3, 4)
+
+
+async def test_the_market_is_what_the_venues_allow():
+    seen = await observer(Chain(frozen=True, delay=60, reserves=5)).observe(EXECUTING)
+    assert (seen.venues.redemption_frozen, seen.venues.queue_delay_seconds) == (True, 60)
+    assert seen.venues.desk_cash == 5  # USDT and USDTz have the same decimals here
+    assert seen.venues.can_borrow
+    assert (seen.eth_price, seen.cash_price) == (2_000 * USD8, USD8)
+    # Twice the base fee of 1 gwei and 1 gwei of tip; a plain transfer takes 21,000 gas.
+    assert seen.fees.cap_wei == 3 * GWEI
+    assert seen.venues.transfer_fee_wei == 21_000 * 3 * GWEI
+
+
+LOAN = EXECUTING.plan.terms.borrow.units
+CLOSED = {
+    "frozen": replace(OPEN, is_frozen=True),
+    "paused": replace(OPEN, is_paused=True),
+    "inactive": replace(OPEN, is_active=False),
+    "not lent": replace(OPEN, can_be_borrowed=False),
+}
+
+
+@pytest.mark.parametrize("configuration", CLOSED.values(), ids=CLOSED)
+async def test_a_reserve_that_is_closed_does_not_lend(configuration):
+    chain = Chain(cash=reserve(A_USDT, configuration))
+    assert not (await observer(chain).observe(EXECUTING)).venues.can_borrow
+
+
+async def test_a_venue_lends_no_more_than_it_has():
+    enough = await observer(Chain(lendable=LOAN)).observe(EXECUTING)
+    short = await observer(Chain(lendable=LOAN - 1)).observe(EXECUTING)
+    assert (enough.venues.can_borrow, short.venues.can_borrow) == (True, False)
+
+
+async def test_every_allowance_a_deal_ever_gives_is_watched_and_the_forbidden_one():
+    pairs = [
+        (WETH, AAVE), (WETH, ROUTER), (USDT, AAVE), (USDT, ROUTER), (USDTZ, DESK), (USDTZ, AAVE),
+    ]  # fmt: skip
+    for token, spender in pairs:
+        chain = Chain().set(Erc20(token.address).allowance(DEAL, spender), 1)
+        seen = await observer(chain).observe(EXECUTING)
+        assert seen.position.leftovers == (Leftover(token.address, spender),)
+    assert (await observer(Chain()).observe(EXECUTING)).position.leftovers == ()
+
+
+async def test_broken_rules_are_named():
+    chain = Chain().set(eth_balance(MULTICALL, CORE), 2_500 * WAD - 1)
+    chain.set(Erc20(A_WETH).balance_of(DEAL), WAD)
+    chain.set(Erc20(DEBT_USDT).balance_of(DEAL), 1_000 * 10**6)
+    seen = await observer(chain).observe(EXECUTING)
+    assert seen.venues.breaches == ("I1.core_below_booked", "I3.debt_cover", "I6.ltv")
+    assert seen.ltv_bps == 5_000
+
+
+async def test_deals_that_look_at_the_same_block_share_one_read_of_the_market():
+    chain = Chain()
+    one = observer(chain)
+    await asyncio.gather(*(one.observe(deal(status=DealStatus.EXECUTING)) for _ in range(5)))
+    # The first look reads where the lendable cash is as well; then five accounts.
+    assert len(chain.asked) == 2 + 5
+    chain.at = BlockRef(91, block_hash("0x" + "ef" * 32), AT.timestamp + 12)
+    await one.observe(EXECUTING)
+    assert len(chain.asked) == 7 + 2
+
+
+async def test_a_market_that_could_not_be_read_is_read_again():
+    chain = Chain()
+    one = observer(chain)
+    chain.fails = Transient("rpc.unreachable", "away")
+    with pytest.raises(Transient):
+        await one.observe(EXECUTING)
+    assert (await one.observe(EXECUTING)).position.at == AT
+
+
+async def test_a_cancelled_look_does_not_take_the_market_from_the_others():
+    chain = Chain()
+    one = observer(chain)
+    first = asyncio.create_task(one.observe(EXECUTING))
+    second = asyncio.create_task(one.observe(EXECUTING))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).position.at == AT
+
+
+async def test_gas_above_the_plans_ceiling_is_waited_out():
+    chain = Chain()
+    ceiling = EXECUTING.plan.envelope.gas_price_ceiling_wei
+
+    async def head():
+        return Head(AT, PARENT, ceiling + 1, 30_000_000, 0)
+
+    chain.head = head
+    with pytest.raises(Transient) as postponed:
+        await observer(chain).observe(EXECUTING)
+    assert postponed.value.code == "tx.fee_ceiling"
+
+
+class TestDrift:
+    """An approved plan that has not started is compared with what the chain shows now."""
+
+    approved = deal()
+    quote = VENUES.quoter.exact_input(VENUES.buy_usdtz, approved.plan.terms.spend.units)
+
+    async def drift(self, chain, of=approved):
+        return (await observer(chain).observe(of)).venues.drift
+
+    def chain(self, filled=None, at=AT):
+        least = self.approved.plan.terms.min_tokens.units
+        answer = filled or Quote(least, 0, 0, 0)
+        return Chain(at=at, ether=reserve_at(A_WETH, at), cash=reserve_at(A_USDT, at)).set(
+            self.quote, answer
+        )
+
+    async def test_a_plan_that_still_fits_has_none(self):
+        assert await self.drift(self.chain()) == ()
+
+    async def test_a_worse_quote_or_none_is_drift(self):
+        least = self.approved.plan.terms.min_tokens.units
+        assert await self.drift(self.chain(Quote(least - 1, 0, 0, 0))) == ("plan.quote",)
+        assert await self.drift(self.chain(Reverted("dry", b""))) == ("plan.quote",)
+
+    async def test_changed_code_is_drift(self):
+        chain = self.chain()
+        chain.code[DESK] = "0x" + "ee" * 32
+        assert await self.drift(chain) == ("plan.code",)
+
+    async def test_the_plan_expires_after_its_last_second(self):
+        expires = self.approved.plan.envelope.expires_at
+        for second, found in ((expires, ()), (expires + 1, ("plan.expired",))):
+            at = BlockRef(91, block_hash("0x" + "ef" * 32), second)
+            assert await self.drift(self.chain(at=at)) == found
+
+    async def test_a_deal_that_has_started_is_no_longer_compared(self):
+        chain = self.chain(Reverted("dry", b""))
+        assert await self.drift(chain, EXECUTING) == ()
+        asked = {target for reads in chain.asked for target, _ in reads}
+        assert VENUES.quoter.address not in asked
+
+
+def reserve_at(a_token, at):
+    return replace(reserve(a_token), last_update=min(at.timestamp, AT.timestamp))
+
+
+async def test_the_nonces_are_those_of_the_two_that_sign():
+    seen = await observer(Chain()).observe(EXECUTING)
+    assert EXECUTING.plan.accounts.float == FLOAT
+    assert (seen.deal_nonce, seen.float_nonce) == (3, 4)
