@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,9 +22,9 @@ from holdfast.model.leg import Leg, LegStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from holdfast.common.db import Session
+    from holdfast.common.evm import BlockRef
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord, LegRecord
     from holdfast.execution.script import Changed
@@ -115,7 +116,7 @@ class Bookkeeping:
         if balances is not None:
             row["profit_usd8"] = self._profit(balances, seen)
         await self.deals.change(session, deal, row)
-        steps = _step_rows(deal, touched)
+        steps = _step_rows(deal, touched, seen.head.ref)
         if steps:
             await record_steps(session, deal.deal_id, steps)
 
@@ -169,19 +170,22 @@ def _amount(
     return TokenAmount(by_symbol[symbol], units)
 
 
-def _step_rows(deal: DealRecord, touched: frozenset[Step]) -> list[dict[str, Any]]:
+def _step_rows(deal: DealRecord, touched: frozenset[Step], at: BlockRef) -> list[dict[str, Any]]:
     by_step: defaultdict[Step, list[LegRecord]] = defaultdict(list)
     for leg in deal.legs:
         by_step[leg.step].append(leg)
-    return [_step_row(step, by_step[step], deal) for step in sorted(touched)]
+    return [_step_row(step, by_step[step], deal, at) for step in sorted(touched)]
 
 
-def _step_row(step: Step, legs: Sequence[LegRecord], deal: DealRecord) -> dict[str, Any]:
+def _step_row(
+    step: Step, legs: Sequence[LegRecord], deal: DealRecord, at: BlockRef
+) -> dict[str, Any]:
     running = not legs or any(leg.status is LegStatus.SENT for leg in legs)
     failed = not running and legs[-1].status is not LegStatus.LANDED
+    status = "running" if running else "failed" if failed else "done"
     return {
         "step": int(step),
-        "status": "running" if running else "failed" if failed else "done",
+        "status": status,
         "result": {
             "legs": len(legs),
             "landed": sum(leg.status is LegStatus.LANDED for leg in legs),
@@ -189,7 +193,7 @@ def _step_row(step: Step, legs: Sequence[LegRecord], deal: DealRecord) -> dict[s
             "gas_used": sum(leg.gas_used or 0 for leg in legs),
         },
         "error": deal.trouble_text if failed else None,
-        "executed_at": None,
+        "executed_at": datetime.fromtimestamp(at.timestamp, UTC) if status == "done" else None,
     }
 
 

@@ -13,7 +13,7 @@ from holdfast.ledger.interest import accrual
 from holdfast.ledger.pnl import Marks, profit_and_loss
 from holdfast.ledger.reconciliation import reconciled
 from holdfast.reporting.invariants import Facts, invariant_rows
-from holdfast.reporting.views import deal_view, ledger_view, leg_view, money, pnl_view
+from holdfast.reporting.views import deal_view, ledger_view, leg_view, money, pnl_view, step_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class DealReporter:
             "block": statement.seen.head.ref.number,
             "accounts": await self._account_rows(statement),
             "plan": dict(deal.plan.report),
-            "steps": [{**row, "executed_at": str(row["executed_at"] or "")} for row in steps],
+            "steps": [step_view(row) for row in steps],
             "legs": [leg_view(leg) for leg in deal.legs],
             "ledger": ledger_view(statement.reconciliation, statement.balances),
             "pnl": pnl_view(statement.pnl),

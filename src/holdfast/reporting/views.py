@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.common.money import TokenAmount
     from holdfast.execution.records import DealRecord, LegRecord
     from holdfast.ledger.model import Balances
@@ -55,6 +57,12 @@ def deal_view(deal: DealRecord) -> dict[str, Any]:
         "created_at": deal.created_at.isoformat(),
         "updated_at": deal.updated_at.isoformat(),
     }
+
+
+def step_view(step: Mapping[str, Any]) -> dict[str, Any]:
+    """One step's row; when it was done is chain time."""
+    done = step["executed_at"]
+    return {**step, "executed_at": None if done is None else done.isoformat()}
 
 
 def leg_view(leg: LegRecord) -> dict[str, Any]:

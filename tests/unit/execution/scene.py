@@ -36,10 +36,10 @@ ALL_BALANCES = (
 )  # fmt: skip
 
 
-def plan(funding=Funding.BORROW, **asked):
+def plan(funding=Funding.BORROW, accounts=market.ACCOUNTS, **asked):
     """A plan on the planning tests' market; its report is beside the point here."""
     request = market.asking(funding=funding, **asked)
-    setting = market.setting(request, market.World())
+    setting = market.setting(request, market.World(), accounts=accounts)
     made = draft(request, setting)
     return Plan(envelope(made, setting), setting.market.at, {"made": "here"})
 

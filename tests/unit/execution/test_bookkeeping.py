@@ -1,5 +1,7 @@
 """The rows that an advance leaves: the deal's, its steps', and the ledger's entries."""
 
+from datetime import UTC, datetime
+
 import pytest
 import structlog
 
@@ -232,6 +234,7 @@ async def test_profit_is_written_only_when_the_books_moved(rows):
     assert row["profit_usd8"] == -20 * USD8
 
 
+AT_TIME = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)  # the observed block's 1,800,000,000 s
 STEPS = {
     "nothing sent yet": ((), "running", None),
     "under way": ((LegStatus.LANDED, LegStatus.SENT), "running", None),
@@ -255,6 +258,8 @@ async def test_a_step_is_told_by_its_legs(rows, statuses, status, error):
     assert (row["step"], row["status"], row["error"]) == (1, status, error)
     assert row["result"]["landed"] == len(landed)
     assert row["result"]["gas_used"] == 5 * len(statuses)
+    # Done when the chain's clock said so.
+    assert row["executed_at"] == (AT_TIME if status == "done" else None)
 
 
 def test_the_deals_ledger_is_its_own():

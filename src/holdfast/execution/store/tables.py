@@ -88,7 +88,7 @@ steps = Table(
     Column("deal_id", Uuid, ForeignKey("deals.deal_id"), primary_key=True),
     Column("step", SmallInteger, primary_key=True),
     Column("status", Text, nullable=False),
-    Column("result", Json),
+    Column("result", Json(none_as_null=True)),
     Column("error", Text),
     Column("executed_at", DateTime(timezone=True)),
     *_stamps(),
