@@ -17,12 +17,14 @@ from holdfast.model.deal import TERMINAL, DealStatus
 from tests.support.checker import Start, Verdict, judge
 from tests.support.deals import ALICE, request_for, settings_for
 from tests.support.journal import Journal
+from tests.support.sabotage import PAUSED, pause_instead_of_dying
 from tests.support.witness import Chain, Effect, Observed, Places, observe
 from tests.support.worker_process import KILLED, ExecutedWorker, Nursery, WorkerProcess
 
 _LOOK_SECONDS = 0.03
 _DEATH_SECONDS = 40
 _DEAL_SECONDS = 90
+_FOREVER_SECONDS = 3_600
 
 
 @dataclass
@@ -82,6 +84,17 @@ class Scene:
         places = Places.of(profile, made.plan.accounts.deal)
         start = Start.read(self.chain, places)
         return StagedDeal(self, made.deal_id, made.deal_number, places, start)
+
+    async def paused_at(self, point) -> WorkerProcess:
+        """A worker that stands still at `point` as if its machine were frozen; SIGCONT thaws it."""
+        worker = self.worker(crash_at=point, sabotage=pause_instead_of_dying.__name__)
+        await worker.says(PAUSED)
+        return worker
+
+    async def supervised(self):
+        """Start a worker, and again whenever it ends; until cancelled."""
+        while True:
+            await self.worker().ended(_FOREVER_SECONDS)
 
     async def close(self):
         """End every worker that still lives."""

@@ -1,1 +1,50 @@
-"""Bugs that are planted into a worker, to see the recovery tests turn red."""
+"""What is done to a forked worker before it starts: a planted bug, or another way to fail."""
+
+import http.client
+import json
+import os
+import signal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from holdfast.common import crash
+from holdfast.transactions.store import recording
+
+PAUSED = "paused at its boundary"
+
+
+def pause_instead_of_dying():
+    """At HOLDFAST_CRASH_AT the process stands still until SIGCONT, as in a frozen machine."""
+
+    def pause():
+        print(PAUSED, flush=True)  # noqa: T201 - to the worker's log
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    crash._kill_own_process = pause
+
+
+def broadcast_before_commit():
+    """The oldest mistake there is: signed bytes go out before anything remembers them."""
+    insert = recording.insert_intents
+
+    async def insert_and_send(session, signed):
+        await insert(session, signed)
+        for _, _, attempt in signed:
+            _send(attempt.raw)
+
+    recording.insert_intents = insert_and_send
+
+
+def _send(raw):
+    profile = Path(os.environ["HOLDFAST_PROFILE"]).read_text()  # noqa: TID251 - a worker's own
+    url = urlsplit(json.loads(profile)["rpc_urls"][0])
+    request = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "eth_sendRawTransaction",
+        "params": [f"0x{raw.hex()}"],
+    }
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
+    connection.request("POST", "/", json.dumps(request), {"Content-Type": "application/json"})
+    connection.getresponse().read()
+    connection.close()

@@ -34,6 +34,14 @@ class WorkerProcess:
                     return code
                 await asyncio.sleep(_LOOK_SECONDS)
 
+    async def says(self, word, seconds=30):
+        """Return once it has printed `word`."""
+        async with asyncio.timeout(seconds):
+            while True:
+                if word in self.words():
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
+
     async def kill(self):
         """SIGKILL, as a power cut would; returns when the process is gone."""
         self.send(signal.SIGKILL)
@@ -88,6 +96,8 @@ class Nursery:
         )
 
     def fork(self, environment, log, sabotage=None):
+        """A worker, sabotaged by the function of that name in `sabotage` if one is given."""
+        log.touch()
         order = {"environment": environment, "log": str(log), "sabotage": sabotage}
         self._process.stdin.write(f"{json.dumps(order)}\n")
         self._process.stdin.flush()
