@@ -1,0 +1,75 @@
+"""PostgreSQL crashes in the middle of a deal and comes back: nothing is lost, nothing repeated."""
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+import signal
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from holdfast.common.db import Database, libpq_url
+from holdfast.common.embedded_postgres import EmbeddedPostgres
+from holdfast.migrations import runner
+from tests.recovery.groups import GROUPS
+from tests.recovery.scene import assert_same_deal, opened_scene
+from tests.support.postgres import FOLDER
+
+TRANCHE = GROUPS[4]
+AWAY_SECONDS = 2.0
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def durable_server(request):
+    """A server of these tests' own, that writes to disk as a real one does."""
+    folder = request.config.stash[FOLDER]
+    server = EmbeddedPostgres(folder, durable=True, home=folder / "crashing")
+    server.start()
+    yield server
+    server.stop(immediate=True)
+    shutil.rmtree(folder / "crashing")
+
+
+@pytest.fixture
+async def durable_scene(request, devnet, durable_server, tmp_path, nursery):
+    name = f"crash_{next(_numbers)}"
+    with psycopg.connect(libpq_url(durable_server.url), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = durable_server.url_of(name)
+    pool = Database.connect(url, pool_size=1)
+    await runner.upgrade(pool)
+    await pool.close()
+    async with opened_scene(devnet, url, tmp_path, nursery) as made:
+        yield made
+
+
+# Where the worker is when the database goes away: it stands still there and goes on without one.
+@pytest.mark.parametrize(
+    "point",
+    [
+        "advance.before_commit",
+        "advance.after_commit",
+        "tx.before_broadcast",
+        "tx.after_broadcast",
+        "tx.in_receipts",
+    ],
+)
+async def test_a_database_that_crashes_while_a_tranche_is_redeemed_leaves_the_same_deal(
+    durable_scene, durable_server, undisturbed, point
+):
+    scene = durable_scene
+    deal = await scene.deal()
+    worker = await scene.paused_at(f"{point}:{TRANCHE.number}")
+    durable_server.stop(immediate=True)
+    worker.send(signal.SIGCONT)
+    await asyncio.sleep(AWAY_SECONDS)
+    durable_server.start()
+    keeper = asyncio.create_task(scene.supervised())  # a worker may ride it out or end: either way
+    outcome = await deal.over()
+    keeper.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeper
+    assert_same_deal(deal, outcome, undisturbed)
