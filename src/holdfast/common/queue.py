@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -22,6 +22,8 @@ from holdfast.common.ids import DealId
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from psycopg import AsyncConnection
 
     from holdfast.common.db import Session
 
@@ -56,6 +58,9 @@ class Queue:
             min_size=2,
             max_size=6,
             kwargs={"application_name": "holdfast-queue"},
+            # Each call of the engine is one statement: a transaction around it would only cost
+            # two more exchanges with the server.
+            configure=_autocommit,
         )
         self._app = App(connector=connector)
         self._advance = self._app.task(name=TASK, queue=QUEUE)(self._woken)
@@ -130,6 +135,10 @@ class Queue:
             except ConnectorException:
                 continue  # another reaper was faster, or the worker ended the job after all
             _log.warning("queue.job_taken_over", job=job.id, worker=job.worker_id)
+
+
+async def _autocommit(connection: AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
 
 
 class Coalesced:
