@@ -128,11 +128,10 @@ def approve(
     wanted, principal = deal_id(deal), principal_id(by)
 
     async def work(system: System) -> dict[str, Any]:
+        changed = await system.desk.check(wanted, Order(DealEvent.APPROVE, principal))
         if execute:
-            return deal_view(await system.desk.approve(wanted, principal))
-        order = Order(DealEvent.APPROVE, principal)
-        changed = await system.desk.check(wanted, order)
-        return _changed(deal, str(changed.before), str(changed.after), execute=False)
+            await system.desk.approve(wanted, principal)
+        return _changed(deal, str(changed.before), str(changed.after), execute=execute)
 
     _show(_with_system(context, work), show_changed, as_json=as_json)
 

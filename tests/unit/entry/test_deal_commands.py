@@ -1,0 +1,290 @@
+"""`holdfast deal`: what is typed, what reaches the desk, what is shown, and the exit code."""
+
+import contextlib
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from holdfast.common.errors import Ambiguous, Broken, Rejected, Transient
+from holdfast.common.money import USD8
+from holdfast.entry.cli import deal as commands
+from holdfast.entry.cli.main import run
+from holdfast.execution.desk import Order
+from holdfast.execution.script import Changed
+from holdfast.model.deal import DealEvent, DealStatus, Funding, HoldReason, SplitBps
+from tests.unit.entry.test_cli_main import process_as_before
+from tests.unit.execution.scene import PLANS, deal
+
+__all__ = ["process_as_before"]
+
+ASKED = ["--total-eth-value", "10000000", "--bank", "BANK001", "--module", "MODULE001"]
+PLAN = PLANS[Funding.BORROW]
+
+
+class Desk:
+    """Records what it is asked; raises `refuses` instead when there is one."""
+
+    def __init__(self):
+        self.asked = []
+        self.refuses = None
+        self.record = deal(status=DealStatus.EXECUTING)
+
+    def _note(self, *what):
+        self.asked.append(what)
+        if self.refuses is not None:
+            raise self.refuses
+
+    async def preview(self, request):
+        self._note("preview", request)
+        return PLAN
+
+    async def create(self, request, *, author, approve_as):
+        self._note("create", request, author, approve_as)
+        return self.record
+
+    async def approve(self, deal_id, principal):
+        self._note("approve", deal_id, principal)
+        return self.record
+
+    async def check(self, deal_id, order):
+        self._note("check", deal_id, order)
+        return Changed(order.event, DealStatus.EXECUTING, DealStatus.HOLDING, None)
+
+    async def give(self, deal_id, order):
+        self._note("give", deal_id, order)
+        return self.record
+
+    async def recent(self, *, status, bank, limit):
+        self._note("recent", status, bank, limit)
+        return [self.record, deal(status=DealStatus.HOLDING, hold_reason=HoldReason.OPERATOR)]
+
+
+class Reporter:
+    async def report(self, deal_id):
+        return {"deal_id": str(deal_id), "status": "completed"}
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    """The desk of a system that needs neither node nor database."""
+    made = Desk()
+
+    @contextlib.asynccontextmanager
+    async def opened(settings):
+        profile = SimpleNamespace(chain_id=138)
+        yield SimpleNamespace(desk=made, reporter=Reporter(), profile=profile, settings=settings)
+
+    monkeypatch.setenv("COLUMNS", "220")  # wide enough that no table is folded
+    monkeypatch.setattr(commands, "opened", opened)
+    monkeypatch.setattr(commands, "plan_view", lambda report: f"plan {report['plan_hash']}")
+    return made
+
+
+def said(capsys, *arguments):
+    """The exit code, stdout and stderr of `holdfast deal ...`."""
+    code = run(["deal", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def document(capsys, *arguments):
+    code, out, _ = said(capsys, *arguments, "--json")
+    return code, json.loads(out)
+
+
+def test_a_plan_is_previewed_and_nothing_stored(desk, capsys):
+    code, out, _ = said(capsys, "plan", *ASKED)
+    assert (code, out.strip()) == (0, f"plan {PLAN.plan_hash}")
+    ((what, request),) = desk.asked
+    assert what == "preview"
+    assert (request.total_eth_value, request.bank, request.chain_id) == (
+        10_000_000 * USD8,
+        "BANK001",
+        138,
+    )
+    assert (request.funding, request.opening_ltv, request.slippage) == (Funding.BORROW, 2_000, 100)
+
+
+def test_every_option_reaches_the_request(desk, capsys):
+    options = [
+        "--funding", "bucket", "--opening-ltv", "0.15", "--max-ltv", "0.25",
+        "--max-exposure", "0.2", "--slippage-bps", "50", "--split", "60/20/20",
+        "--horizon-days", "30",
+    ]  # fmt: skip
+    assert said(capsys, "plan", *ASKED, *options)[0] == 0
+    ((_, request),) = desk.asked
+    assert request.funding is Funding.BUCKET
+    assert (request.opening_ltv, request.max_ltv, request.max_exposure) == (1_500, 2_500, 2_000)
+    assert (request.slippage, request.horizon_days) == (50, 30)
+    assert request.split == SplitBps(6_000, 2_000, 2_000)
+
+
+def test_a_plan_as_json_is_the_report_and_its_hash(desk, capsys):
+    code, report = document(capsys, "plan", *ASKED)
+    assert (code, report) == (0, {"made": "here", "plan_hash": PLAN.plan_hash})
+
+
+def test_a_run_without_execute_is_a_dry_run(desk, capsys):
+    code, out, err = said(capsys, "run", *ASKED, "--approve-as", "bob")
+    assert (code, out.strip()) == (0, f"plan {PLAN.plan_hash}")
+    assert "Add --execute" in err
+    assert [what for what, *_ in desk.asked] == ["preview"]
+    _, report = document(capsys, "run", *ASKED)
+    assert report["dry_run"] is True
+
+
+def test_a_run_with_execute_creates_and_approves(desk, capsys):
+    code, report = document(
+        capsys, "run", *ASKED, "--execute", "--as", "alice", "--approve-as", "bob"
+    )
+    ((what, request, author, approver),) = desk.asked
+    assert (code, what, author, approver) == (0, "create", "alice", "bob")
+    assert request.total_eth_value == 10_000_000 * USD8
+    assert report["deal_id"] == str(desk.record.deal_id)
+    assert report["dry_run"] is False
+    assert report["plan"] == {"made": "here"}
+
+
+def test_a_run_without_an_approver_awaits_one(desk, capsys):
+    assert said(capsys, "run", *ASKED, "--execute")[0] == 0
+    assert desk.asked[0][2:] == ("operator", None)
+
+
+ORDERS = {
+    "hold": Order(DealEvent.HOLD, "operator"),
+    "resume": Order(DealEvent.RESUME, "operator"),
+    "close": Order(DealEvent.CLOSE, "operator"),
+    "cancel": Order(DealEvent.CANCEL, "operator"),
+}
+
+
+@pytest.mark.parametrize(("name", "order"), ORDERS.items())
+def test_an_order_is_shown_first_and_given_with_execute(desk, capsys, name, order):
+    wanted = desk.record.deal_id
+    code, out, err = said(capsys, name, str(wanted))
+    assert code == 0
+    assert "would go from executing to holding" in out
+    assert "Dry run" in err
+    assert desk.asked == [("check", wanted, order)]
+    code, out, _ = said(capsys, name, str(wanted), "--execute")
+    assert code == 0
+    assert "went from executing to holding" in out
+    assert desk.asked[1:] == [("check", wanted, order), ("give", wanted, order)]
+    _, report = document(capsys, name, str(wanted))
+    assert report == {
+        "deal_id": str(wanted),
+        "before": "executing",
+        "after": "holding",
+        "dry_run": True,
+    }
+
+
+def test_who_gives_an_order_and_what_becomes_of_the_claim_is_passed_on(desk, capsys):
+    wanted = str(desk.record.deal_id)
+    assert said(capsys, "close", wanted, "--keep-claim", "--as", "bob", "--execute")[0] == 0
+    assert desk.asked[-1][2] == Order(DealEvent.CLOSE, "bob", keep_claim=True)
+
+
+def test_an_approval_names_who_approves(desk, capsys):
+    wanted = desk.record.deal_id
+    assert said(capsys, "approve", str(wanted))[0] == 2  # nobody approves by default
+    code, report = document(capsys, "approve", str(wanted), "--as", "bob")
+    assert (code, report["dry_run"]) == (0, True)
+    assert desk.asked == [("check", wanted, Order(DealEvent.APPROVE, "bob"))]
+    code, report = document(capsys, "approve", str(wanted), "--as", "bob", "--execute")
+    assert (code, report["dry_run"]) == (0, False)
+    assert desk.asked[-1] == ("approve", wanted, "bob")
+
+
+def test_an_approval_given_is_shown_to_a_person(desk, capsys):
+    code, out, err = said(capsys, "approve", str(desk.record.deal_id), "--as", "bob", "--execute")
+    assert (code, err) == (0, "")
+    assert f"Deal {desk.record.deal_id} went from" in out
+
+
+def test_deals_are_listed_and_filtered(desk, capsys):
+    code, out, _ = said(capsys, "list", "--status", "holding", "--bank", "BANK001", "--limit", "5")
+    assert code == 0
+    assert desk.asked == [("recent", DealStatus.HOLDING, "BANK001", 5)]
+    assert "holding: operator" in out
+    _, report = document(capsys, "list")
+    assert [one["status"] for one in report["deals"]] == ["executing", "holding"]
+    assert desk.asked[-1] == ("recent", None, None, 50)
+
+
+def test_one_deal_is_shown(desk, capsys):
+    code, report = document(capsys, "show", str(desk.record.deal_id))
+    assert (code, report["status"]) == (0, "completed")
+
+
+FAMILIES = [
+    (Rejected("plan.refused", "the plan breaks a rule"), 3),
+    (Transient("rpc.unreachable", "the node is away"), 4),
+    (Ambiguous("database.commit_unknown", "maybe"), 5),
+    (Broken("plan.tampered", "no"), 6),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), FAMILIES, ids=lambda one: getattr(one, "code", one))
+def test_the_exit_code_tells_what_happened(desk, capsys, error, code):
+    desk.refuses = error
+    found, report = document(capsys, "plan", *ASKED)
+    assert found == code
+    assert (report["error"]["code"], report["error"]["exit_code"]) == (error.code, code)
+    found, out, err = said(capsys, "hold", str(desk.record.deal_id), "--execute")
+    assert (found, out) == (code, "")
+    assert error.code in err
+
+
+def test_a_refused_order_is_not_given(desk, capsys):
+    desk.refuses = Rejected("deal.transition", "no")
+    assert said(capsys, "cancel", str(desk.record.deal_id), "--execute")[0] == 3
+    assert [what for what, *_ in desk.asked] == ["check"]
+
+
+WRONG = {
+    "id.deal": ["show", "nonsense"],
+    "id.bank": ["list", "--bank", "bank 1"],
+    "id.principal": ["hold", "3f0e7e0c-0000-0000-0000-000000000000", "--as", "no one"],
+    "request.not_positive": ["plan", "--total-eth-value", "-1", *ASKED[2:]],
+    "request.nan": ["plan", "--total-eth-value", "nan", *ASKED[2:]],
+    "request.not_a_number": ["plan", "--total-eth-value", "ten", *ASKED[2:]],
+    "request.too_many_decimals": ["plan", "--total-eth-value", "1.000000001", *ASKED[2:]],
+    "request.above_maximum": ["plan", "--total-eth-value", "99999999999", *ASKED[2:]],
+    "request.funding": ["plan", *ASKED, "--funding", "savings"],
+    "split.not_whole": ["plan", *ASKED, "--split", "50/30/30"],
+    "request.max_ltv_above_cap": ["plan", *ASKED, "--max-ltv", "0.31"],
+}
+
+
+@pytest.mark.parametrize(("code", "arguments"), WRONG.items())
+def test_what_is_malformed_is_refused_by_name_before_the_desk_is_asked(
+    desk, capsys, code, arguments
+):
+    found, report = document(capsys, *arguments)
+    assert (found, report["error"]["code"]) == (3, code)
+    assert desk.asked == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan"],
+        ["plan", *ASKED, "--no-such-option"],
+        ["list", "--status", "nonsense"],
+        ["list", "--limit", "0"],
+        ["show"],
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(desk, capsys, arguments):
+    code, out, err = said(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert "usage" in err.lower()
+    assert desk.asked == []
+
+
+def test_a_run_checks_names_before_it_opens_anything(desk, capsys):
+    code, report = document(capsys, "run", *ASKED, "--approve-as", "no one", "--execute")
+    assert (code, report["error"]["code"]) == (3, "id.principal")
+    assert desk.asked == []
