@@ -45,7 +45,7 @@ from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_seed, seal_seed
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
-from holdfast.transactions.parts import Parts
+from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 
@@ -196,6 +196,7 @@ class _Builder:
         self._deals = DealStore()
         self._queue = Queue(url)
         self._audit = AuditTrail(self._clock)
+        self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
 
@@ -242,7 +243,7 @@ class _Builder:
             deals=self._deals,
             planner=Planner(market, self._protocols, PlanPolicy(limits=self._limits)),
             keys=self._keys,
-            authorization=Authorization(Rule()),
+            authorization=self._authorization,
             audit=self._audit,
             wakes=self._queue,
             clock=self._clock,
@@ -271,6 +272,7 @@ class _Builder:
             observer=observer,
             builder=LegBuilder(node, self._protocols, tokens),
             books=self._books,
+            authorization=self._authorization,
             audit=self._audit,
             clock=self._clock,
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),
@@ -287,5 +289,6 @@ class _Builder:
             keys=self._keys,
             clock=self._clock,
             boundary=boundary,
+            pace=Pace.of_chain(self._profile.block_time_seconds),
         )
         return ChainLoop(parts, LeaderLock(self._url, f"chain:{chain_id}"), signal)

@@ -1,1 +1,1 @@
-"""Building blocks without deal words: ids, EVM values, money, clock, errors, database, queue, log."""
+"""Building blocks without deal words: ids, EVM values, money, clock, errors, database, queue."""

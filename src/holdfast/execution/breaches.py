@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from holdfast.common.money import BPS, WAD, Usd8, mul_div
+from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
 from holdfast.execution.model import Position
+from holdfast.execution.observation import CoreSeen
 from holdfast.execution.records import DealRecord
 from holdfast.risk import invariants
 from holdfast.risk.checks import at_most
@@ -48,20 +49,32 @@ class Exposure:
 
 
 def breaches(
-    deal: DealRecord, exposure: Exposure, core_wei: int, limits: RiskLimits
+    deal: DealRecord, exposure: Exposure, core: CoreSeen, limits: RiskLimits
 ) -> tuple[str, ...]:
     """The codes of the hard rules that do not hold at the observed block (I1, I3, I6)."""
     envelope = deal.plan.envelope
-    booked = envelope.terms.split.core.units
-    sheet = exposure.sheet(core_wei)
+    sheet = exposure.sheet(core.balance_wei)
     now = ltv(sheet.debt, sheet.collateral)
     stress = stress_of(deal, exposure, limits)
     checks: list[Check] = [
-        *invariants.anchor(invariants.Anchor(core_wei, booked, 0, Usd8(0), Usd8(0), 0)),
+        *invariants.anchor(anchor_of(deal, core, envelope.terms.split.core.units)),
         *invariants.covered(sheet, stress, limits),
         at_most("I6.ltv", envelope.max_ltv, now, "debt over collateral"),
     ]
     return tuple(check.code for check in checks if check.is_violation)
+
+
+def anchor_of(deal: DealRecord, core: CoreSeen, booked_wei: int) -> invariants.Anchor:
+    """The anchor's facts, with `booked_wei` booked on it."""
+    accounts = deal.plan.accounts
+    return invariants.Anchor(
+        balance_wei=core.balance_wei,
+        booked_wei=booked_wei,
+        allowances=core.allowances,
+        debt=core.debt,
+        collateral=core.collateral,
+        shared_with=(accounts.deal, accounts.float).count(accounts.core),
+    )
 
 
 def stress_of(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Stress:
@@ -70,7 +83,9 @@ def stress_of(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Stres
     rate = mul_div(exposure.borrow_rate, limits.stress_apr_multiple, BPS)
     return Stress(
         gap=limits.gap,
-        exit_slip=max(envelope.exit_slippage, limits.min_exit_slip),
+        exit_slip=Bps(
+            max(envelope.exit_slippage - limits.oracle_max_deviation, limits.min_exit_slip)
+        ),
         apr_ray=max(limits.stress_apr * RAY_PER_BPS, rate),
         days=envelope.request.horizon_days,
         costs=exposure.eth_value(envelope.max_fee.units),

@@ -115,6 +115,7 @@ class WaitFor(StrEnum):
     QUEUE = "queue"
     THAW = "thaw"
     OPERATOR = "operator"
+    GAS = "gas"
     APPROVAL = "approval"
     RESERVE = "reserve"
     NOTHING = "nothing"

@@ -3,10 +3,23 @@
 from dataclasses import dataclass
 
 from holdfast.chain.receipts import Head
-from holdfast.common.money import Usd8
+from holdfast.common.money import Bps, Usd8
 from holdfast.execution.model import Position, Venues
 from holdfast.ledger.ports import ChainBalances, Indexes
 from holdfast.signing.model import Fees
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSeen:
+    """The anchor's address.
+
+    Its balance in wei, how many allowances it gives, and what it has at the lending venue.
+    """
+
+    balance_wei: int
+    allowances: int
+    debt: Usd8
+    collateral: Usd8
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +28,9 @@ class Seen:
 
     `eth_price` and `cash_price` are the oracle's, in dollars times 1e8; `borrow_rate` is
     yearly, in RAY; `fees` is what a
-    transaction would offer now; the nonces are the deal's and the float's at the same block.
+    transaction would offer now; the nonces are the deal's and the float's at the same block,
+    `float_wei` is the float's balance, `gas_is_too_dear` whether the block costs more than the plan
+    allows to pay.
     """
 
     head: Head
@@ -30,3 +45,7 @@ class Seen:
     fees: Fees
     deal_nonce: int
     float_nonce: int
+    core: CoreSeen
+    float_wei: int
+    liquidation_threshold: Bps
+    gas_is_too_dear: bool

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
-from holdfast.common.money import BPS
+from holdfast.common.money import BPS, Bps, Usd8
 from holdfast.execution.breaches import Exposure, breaches
 from holdfast.execution.model import Leftover, Position, Venues
-from holdfast.execution.observation import Seen
+from holdfast.execution.observation import CoreSeen, Seen
 from holdfast.ledger.ports import ChainBalances, Indexes
 from holdfast.model.deal import DealStatus
-from holdfast.transactions.fees import FeePolicy, quote, sweep_fee_wei
+from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, sweep_fee_wei
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from holdfast.chain.node import Node
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockHash
-    from holdfast.common.money import Usd8
     from holdfast.execution.records import DealRecord
     from holdfast.protocols.aave_v3.reserve import Reserve
     from holdfast.protocols.suite import Protocols
@@ -63,7 +62,7 @@ class ChainObserver:
         """What the deal holds and owes, and what the venues allow, at the newest block.
 
         Raises:
-            Transient: when the chain does not answer, or gas costs more than the plan allows.
+            Transient: when the chain does not answer.
         """
         head = await self._node.head()
         market = await self._market(head)
@@ -74,7 +73,7 @@ class ChainObserver:
             self._node.nonces([accounts.deal, accounts.float], head.ref),
             self._drift(deal, head),
         )
-        seen = self._seen(deal, head, market, account=_Account(*values), nonces=nonces)
+        seen = self._seen(deal, head, market, account=_Account(values), nonces=nonces)
         return replace(seen, venues=replace(seen.venues, drift=drift)) if drift else seen
 
     async def _drift(self, deal: DealRecord, head: Head) -> tuple[str, ...]:
@@ -148,7 +147,7 @@ class ChainObserver:
         )
 
     def _account_reads(self, deal: DealRecord, market: Market) -> list[Read[Any]]:
-        parts, owner = self._protocols, deal.plan.accounts.deal
+        parts, owner, core = self._protocols, deal.plan.accounts.deal, deal.plan.accounts.core
         multicall = self._node.profile.require_multicall3()
         token = type(parts.usdt)
         return [
@@ -160,8 +159,11 @@ class ChainObserver:
             token(market.cash.variable_debt_token).balance_of(owner),
             parts.desk.pending(owner),
             parts.desk.claimable(owner),
-            eth_balance(multicall, deal.plan.accounts.core),
+            eth_balance(multicall, core),
+            eth_balance(multicall, deal.plan.accounts.float),
+            parts.aave.account(core),
             *(token(t).allowance(owner, spender) for t, spender in self._allowances()),
+            *(token(t).allowance(core, spender) for t, spender in self._allowances()),
         ]
 
     def _allowances(self) -> Sequence[tuple[Address, Address]]:
@@ -187,7 +189,7 @@ class ChainObserver:
     ) -> Seen:
         envelope = deal.plan.envelope
         policy = FeePolicy(self._node.profile.fee_model, envelope.gas_price_ceiling_wei)
-        fees = quote(policy, head.base_fee_wei, market.tip_wei)
+        fees = offer(policy, head.base_fee_wei, market.tip_wei)
         position = account.position(head, self._leftovers(account.allowances))
         terms = envelope.terms
         exposure = Exposure(
@@ -223,6 +225,10 @@ class ChainObserver:
             fees=fees,
             deal_nonce=nonces[envelope.accounts.deal],
             float_nonce=nonces[envelope.accounts.float],
+            core=account.core,
+            float_wei=account.float_wei,
+            liquidation_threshold=Bps(market.ether.configuration.liquidation_threshold),
+            gas_is_too_dear=is_too_dear(policy, head.base_fee_wei),
         )
 
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:
@@ -233,12 +239,18 @@ class ChainObserver:
 class _Account:
     """The answers of `_account_reads`, by name."""
 
-    def __init__(self, *values: int) -> None:
-        native, weth, cash, tokens, collateral, debt, queued, claimable, core, *left = values
-        self.native, self.weth, self.cash, self.tokens = native, weth, cash, tokens
-        self.collateral, self.debt = collateral, debt
-        self.queued, self.claimable, self.core = queued, claimable, core
-        self.allowances = left
+    def __init__(self, values: list[Any]) -> None:
+        self.native, self.weth, self.cash, self.tokens, *values = values
+        self.collateral, self.debt, self.queued, self.claimable, *values = values
+        core_wei, self.float_wei, core_account, *allowances = values
+        half = len(allowances) // 2
+        self.allowances = allowances[:half]
+        self.core = CoreSeen(
+            balance_wei=core_wei,
+            allowances=sum(1 for left in allowances[half:] if left),
+            debt=Usd8(core_account.debt_base),
+            collateral=Usd8(core_account.collateral_base),
+        )
 
     def position(self, head: Head, leftovers: tuple[Leftover, ...]) -> Position:
         """What the saga decides on."""
@@ -266,7 +278,7 @@ class _Account:
             collateral=self.collateral,
             debt=self.debt,
             queued=self.queued + self.claimable,
-            core=self.core,
+            core=self.core.balance_wei,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdfast.common.errors import Transient
 from holdfast.common.ids import new_intent_id
 from holdfast.execution.store.legs import record_legs
 from holdfast.model.leg import LegKind
@@ -46,7 +47,12 @@ class EoaAccount:
         *,
         seen: Seen,
     ) -> None:
-        """Record the legs, their intents and the signed bytes; sent once `session` commits."""
+        """Record the legs, their intents and the signed bytes; sent once `session` commits.
+
+        Raises:
+            Transient: `float.busy` when the float cannot pay this beside what it sends already.
+        """
+        await self._require_float(session, deal, legs, seen)
         await record_legs(session, deal, group_id, legs)
         intents = [await self._intent(deal, group_id, leg) for leg in legs]
         sweeps = any(intent.is_sweep for intent in intents)
@@ -57,6 +63,25 @@ class EoaAccount:
             exact(seen.fees) if sweeps else seen.fees,
             {accounts.deal: seen.deal_nonce, accounts.float: seen.float_nonce},
         )
+
+    async def _require_float(
+        self, session: Session, deal: DealRecord, legs: Sequence[Leg], seen: Seen
+    ) -> None:
+        """The float serves all deals: a transfer it cannot pay would block those after it."""
+        sender = deal.plan.accounts.float
+        own = [leg for leg in legs if leg.sender == sender]
+        if not own:
+            return
+        wanted = sum(leg.call.value_wei + leg.gas_limit * seen.fees.cap_wei for leg in own)
+        promised = await self.transactions.live_value(session, deal.chain_id, sender)
+        if promised + wanted > seen.float_wei:
+            raise Transient(
+                "float.busy",
+                f"the float holds {seen.float_wei} wei and is sending {promised} already: "
+                f"{wanted} more have to wait",
+                limit=seen.float_wei - promised,
+                value=wanted,
+            )
 
     async def _intent(self, deal: DealRecord, group_id: GroupId, leg: Leg) -> NewIntent:
         return NewIntent(

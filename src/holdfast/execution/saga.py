@@ -34,9 +34,6 @@ LAST_RUNG_PERCENT = 105
 DUST_WEI = 10**15
 """Wrapped or lent ether that is worth no transaction: the gas of one at 5 gwei or so."""
 
-PASSIVE_HOLDS = frozenset({HoldReason.OPERATOR, HoldReason.AMBIGUITY})
-"""Reasons to stand still: unwinding would act against the operator, or blindly."""
-
 
 def decide(state: DealState, position: Position, venues: Venues) -> Decision:
     """The next thing to do for a deal with no transaction under way.
@@ -95,7 +92,7 @@ def _without_loan(state: DealState) -> Decision:
 
 
 def _monetising(state: DealState, position: Position, venues: Venues) -> Decision:
-    if position.claim == 0:
+    if position.claim == 0 or state.keep_claim:
         return Change(DealEvent.CLOSE)
     if not _can_redeem(state, position, venues):
         return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
@@ -107,7 +104,7 @@ def _redeeming(state: DealState, position: Position, venues: Venues) -> Decision
         return Send(Claim(position.claimable))
     if position.queued:
         return Wait(WaitFor.QUEUE)
-    units = next_tranche(state, position.tokens).units
+    units = _payable(state, position, venues)
     return Send(Redeem(units, claim_now=venues.queue_delay_seconds == 0))
 
 
@@ -120,8 +117,17 @@ def _can_redeem(state: DealState, position: Position, venues: Venues) -> bool:
     asked = position.queued + position.claimable
     if venues.redeems_at_a_loss and not asked:
         return False
-    due = asked or next_tranche(state, position.tokens).units
-    return not venues.redemption_frozen and venues.desk_cash >= due
+    if venues.redemption_frozen or venues.desk_cash < asked:
+        return False
+    return bool(asked) or _payable(state, position, venues) > 0
+
+
+def _payable(state: DealState, position: Position, venues: Venues) -> int:
+    """The next tranche, or as much of it as the desk can pay; 0 under the smallest rung."""
+    wanted = next_tranche(state, position.tokens).units
+    smallest = min(wanted, state.terms.tranches[0].units)
+    payable = min(wanted, venues.desk_cash)
+    return payable if payable >= smallest else 0
 
 
 def next_tranche(state: DealState, held: int) -> TokenAmount:
@@ -149,8 +155,16 @@ def _after_trouble(state: DealState, kind: LegKind) -> Decision:
 
 
 def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
-    if state.hold_reason in PASSIVE_HOLDS:
-        return Wait(WaitFor.OPERATOR)
+    match state.hold_reason:
+        case HoldReason.AMBIGUITY:
+            return Change(DealEvent.RESUME)  # nobody decides before the chain's signals agree
+        case HoldReason.OPERATOR:
+            return _standing_still(position, venues)
+        case _:
+            return _unwinding(state, position, venues)
+
+
+def _unwinding(state: DealState, position: Position, venues: Venues) -> Decision:
     keep = state.terms.gas_reserve.units if position.claim else 0
     homeward = _homeward(state, position, venues, keep=keep, with_claim=False)
     if homeward is not None:
@@ -159,9 +173,15 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     if not position.claim:
         # A deal that was never funded has done nothing that could complete.
         return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
-    if _can_redeem(state, position, venues):
-        return Change(DealEvent.RESUME)
-    return Wait(WaitFor.THAW)
+    can_redeem = _can_redeem(state, position, venues)
+    return Change(DealEvent.RESUME) if can_redeem else Wait(WaitFor.THAW)
+
+
+def _standing_still(position: Position, venues: Venues) -> Decision:
+    """An operator's hold lasts until told otherwise, or until principal would be at risk."""
+    if venues.breaches and (position.debt or position.collateral):
+        return Change(DealEvent.RESUME)  # and from there at once to a hold that unwinds
+    return Wait(WaitFor.OPERATOR)
 
 
 def _closing(state: DealState, position: Position, venues: Venues) -> Decision:

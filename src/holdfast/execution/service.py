@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from holdfast.audit.service import AuditTrail
+    from holdfast.authorization.service import Authorization
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import DealId
@@ -77,6 +78,7 @@ class Advance:
     observer: Observer
     builder: Builder
     books: Bookkeeping
+    authorization: Authorization
     audit: AuditTrail
     clock: Clock
     patience: Patience = Patience()
@@ -87,6 +89,7 @@ class Advance:
 
         Raises:
             Transient: the chain did not answer or the deal changed meanwhile; nothing was done.
+            Rejected: `authorization.missing` when nobody approved the plan that would start.
         """
         async with self.db.begin() as session:
             deal = await self.deals.load(session, deal_id)
@@ -108,6 +111,8 @@ class Advance:
         if seen.position.at.number < settlement.deal.last_block:
             raise Transient("chain.behind", "the node has not seen the deal's own blocks yet")
         script = play(settlement.deal, seen.position, seen.venues)
+        if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
+            script = replace(script, outcome=Wait(WaitFor.GAS))
         deal = script.deal
         legs: Sequence[Leg] = ()
         if isinstance(script.outcome, Send):
@@ -133,6 +138,10 @@ class Advance:
         touched = ended | frozenset(leg.step for leg in prepared.legs)
         async with self.db.begin() as session:
             await self.deals.lock(session, before)
+            if any(changed.event is DealEvent.START for changed in prepared.script.changes):
+                await self.authorization.authorize(
+                    session, deal.deal_id, deal.plan, author=deal.author
+                )
             balances = await self.books.settle(
                 session,
                 prepared.settlement,
@@ -213,9 +222,9 @@ class Advance:
         if deal.trouble is not None:
             return min(patience.block * float(1 << min(deal.trouble.times - 1, 10)), patience.most)
         match prepared.script.outcome:
-            case Wait(WaitFor.OPERATOR | WaitFor.APPROVAL | WaitFor.NOTHING):
+            case Wait(WaitFor.APPROVAL | WaitFor.NOTHING):
                 return None
-            case Wait(WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE):
+            case Wait(WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE | WaitFor.OPERATOR):
                 return patience.holding
             case _:
                 return patience.block

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from holdfast.common.evm import Address
-from holdfast.common.money import TokenAmount
+from holdfast.common.money import Bps, TokenAmount
 from holdfast.model.leg import LegKind
 from holdfast.model.plan import AllowedCall, Envelope, ScenarioVerdict
 from holdfast.planning.model import Draft, PlannedLeg, Setting
@@ -25,7 +25,7 @@ def envelope(draft: Draft, setting: Setting) -> Envelope:
         opening_ltv=request.opening_ltv,
         max_ltv=request.max_ltv,
         max_exposure=request.max_exposure,
-        exit_slippage=draft.stress.exit_slip,
+        exit_slippage=_exit_slippage(draft, setting),
         gas_price_ceiling_wei=market.gas.ceiling_wei,
         max_fee=TokenAmount(market.tokens.native, draft.gas.max_fee_wei),
         worst_case_loss=draft.outlook.loss,
@@ -34,6 +34,15 @@ def envelope(draft: Draft, setting: Setting) -> Envelope:
         ),
         expires_at=market.at.timestamp + setting.policy.validity_seconds,
     )
+
+
+def _exit_slippage(draft: Draft, setting: Setting) -> Bps:
+    """How far under the oracle the reserve may be sold.
+
+    The slip reckoned with, and how far pool and oracle may be apart (I10): a tighter bound would
+    keep the debt unpaid just when the market moves.
+    """
+    return Bps(draft.stress.exit_slip + setting.policy.limits.oracle_max_deviation)
 
 
 def allowed_calls(

@@ -1,10 +1,10 @@
 """The invariants of one deal with their present values; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.common.money import Usd8
-from holdfast.execution.breaches import Exposure, stress_of
+from holdfast.execution.breaches import Exposure, anchor_of, stress_of
 from holdfast.execution.observation import Seen
 from holdfast.execution.records import DealRecord
 from holdfast.risk import invariants as rules
@@ -16,12 +16,17 @@ from holdfast.risk.model import Check, Unit
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the invariants of one deal are checked against."""
+    """What the invariants of one deal are checked against.
+
+    The token's cost and its value on the market now are those of the tokens still held.
+    """
 
     deal: DealRecord
     seen: Seen
     booked_core: int
     mismatch: int
+    token_cost: Usd8
+    token_market: Usd8
 
 
 def invariant_rows(facts: Facts, limits: RiskLimits) -> list[dict[str, Any]]:
@@ -39,26 +44,23 @@ def _checks(facts: Facts, limits: RiskLimits) -> list[Check]:
         cash_decimals=envelope.terms.borrow.token.decimals,
         borrow_rate=seen.borrow_rate,
     )
-    sheet = exposure.sheet(seen.balances.core)
+    sheet = replace(
+        exposure.sheet(seen.core.balance_wei),
+        token_cost=facts.token_cost,
+        token_market=facts.token_market,
+    )
     stress = stress_of(deal, exposure, limits)
     reserve = exposure.eth_value(envelope.terms.gas_reserve.units)
-    own_addresses = (deal.plan.accounts.deal, deal.plan.accounts.float)
-    anchor = rules.Anchor(
-        balance_wei=seen.balances.core,
-        booked_wei=facts.booked_core,
-        allowances=0,
-        debt=Usd8(0),
-        collateral=Usd8(0),
-        shared_with=sum(address == deal.plan.accounts.core for address in own_addresses),
-    )
     in_flight = seen.position.queued + seen.position.claimable
     par = Usd8(in_flight * 10 ** (8 - envelope.terms.min_tokens.token.decimals))
     return [
-        *rules.anchor(anchor),
+        *rules.anchor(anchor_of(deal, seen.core, facts.booked_core)),
         rules.one_way(sheet, stress, reserve),
         *rules.covered(sheet, stress, limits),
+        *rules.exposure(sheet, envelope.max_exposure),
         none_of("I5.allowances", len(seen.position.leftovers), "allowances that are not 0"),
         at_most("I6.ltv", envelope.max_ltv, ltv(sheet.debt, sheet.collateral), "debt / collateral"),
+        rules.stressed_health(sheet, seen.liquidation_threshold, limits),
         at_most("I8.in_flight", limits.in_flight, par, "tokens in redemption", unit=Unit.USD8),
         none_of("I9.mismatch", facts.mismatch, "base units by which ledger and chain differ"),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain.multicall import Reverted
-from holdfast.common.money import TokenAmount
+from holdfast.common.money import TokenAmount, Usd8, mul_div
 from holdfast.execution.store.legs import load_steps
 from holdfast.ledger import service as ledger
 from holdfast.ledger.interest import accrual
@@ -70,8 +70,14 @@ class DealReporter:
         async with self.db.begin() as session:
             steps = await load_steps(session, deal_id)
         deal = statement.deal
+        claim = statement.pnl.claim
         facts = Facts(
-            deal, statement.seen, statement.booked_core, statement.reconciliation.mismatch_wei
+            deal=deal,
+            seen=statement.seen,
+            booked_core=statement.booked_core,
+            mismatch=statement.reconciliation.mismatch_wei,
+            token_cost=_dollars(claim.at_cost, statement.seen.cash_price),
+            token_market=_dollars(claim.at_market, statement.seen.cash_price),
         )
         return {
             **deal_view(deal),
@@ -151,3 +157,7 @@ class DealReporter:
             }
             for name, owner in owners.items()
         ]
+
+
+def _dollars(amount: TokenAmount, price: Usd8) -> Usd8:
+    return Usd8(mul_div(amount.units, price, 10**amount.token.decimals))

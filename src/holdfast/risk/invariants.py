@@ -139,11 +139,12 @@ def leverage(
         at_most("I6.ltv", min(most, limits.max_ltv), now, "debt over collateral"),
         at_most("I6.opening_ltv", opening, now, "debt over collateral right after the trade"),
         warning(at_most("I6.ltv_warning", limits.warn_ltv, now, "debt over collateral")),
-        _stressed_health(position, threshold, limits),
+        stressed_health(position, threshold, limits),
     )
 
 
-def _stressed_health(position: Position, threshold: Bps, limits: RiskLimits) -> Check:
+def stressed_health(position: Position, threshold: Bps, limits: RiskLimits) -> Check:
+    """I6: no liquidation when ETH halves; `threshold` is the venue's liquidation threshold."""
     left = mul_div(position.collateral, BPS - limits.gap, BPS)
     return at_least(
         "I6.stressed_health",

@@ -38,9 +38,14 @@ def quote(policy: FeePolicy, base_fee_wei: int, tip_wei: int) -> Fees:
 
     Source: EIP-1559; the cap of 2 * base fee + tip is that of geth's transact options.
     """
-    if policy.model is not FeeModel.ZERO_GAS and base_fee_wei > policy.ceiling_wei:
+    if is_too_dear(policy, base_fee_wei):
         raise fee_above_ceiling(base_fee_wei, policy.ceiling_wei)
     return offer(policy, base_fee_wei, tip_wei)
+
+
+def is_too_dear(policy: FeePolicy, base_fee_wei: int) -> bool:
+    """Whether a block costs more than may be paid."""
+    return policy.model is not FeeModel.ZERO_GAS and base_fee_wei > policy.ceiling_wei
 
 
 def offer(policy: FeePolicy, base_fee_wei: int, tip_wei: int) -> Fees:

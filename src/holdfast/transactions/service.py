@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.db import Session
     from holdfast.common.evm import Address
-    from holdfast.common.ids import DealId, GroupId, LegId
+    from holdfast.common.ids import ChainId, DealId, GroupId, LegId
     from holdfast.signing.model import Fees
     from holdfast.signing.ports import KeyProvider
     from holdfast.transactions.model import IntentOutcome, NewIntent
@@ -80,6 +80,10 @@ class Transactions:
     async def live_count(self, session: Session, deal_id: DealId) -> int:
         """How many of the deal's intents may still change the chain."""
         return await reading.count_live(session, deal_id)
+
+    async def live_value(self, session: Session, chain_id: ChainId, sender: Address) -> int:
+        """The native token, in wei, that the sender's live intents will send along."""
+        return await reading.live_value_of(session, chain_id, sender)
 
     async def cancel_group(self, session: Session, group_id: GroupId) -> int:
         """Ask for the group's live intents to be replaced by no-ops; returns how many there are.

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from holdfast.common.errors import Transient
+from holdfast.common.errors import Rejected, Transient
 from holdfast.execution.errors import DealNotFound
 from holdfast.execution.model import Trouble
 from holdfast.model.deal import DealStatus, HoldReason
@@ -201,3 +201,14 @@ class Builder:
         if self.refuses is not None:
             raise self.refuses
         return self.legs
+
+
+class Approvals:
+    """Says whether a plan was approved."""
+
+    def __init__(self, *, is_approved=True):
+        self.is_approved = is_approved
+
+    async def authorize(self, session, deal_id, plan, *, author):
+        if not self.is_approved:
+            raise Rejected("authorization.missing", "nobody approved this plan")

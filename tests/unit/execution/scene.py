@@ -9,7 +9,7 @@ from holdfast.common.ids import new_deal_id, new_group_id, new_intent_id, new_le
 from holdfast.common.money import RAY, USD8, Usd8
 from holdfast.execution.calls import DealCalls, DealTokens
 from holdfast.execution.model import Position, Venues
-from holdfast.execution.observation import Seen
+from holdfast.execution.observation import CoreSeen, Seen
 from holdfast.execution.records import LegRecord
 from holdfast.ledger.model import TokenBook
 from holdfast.ledger.ports import ChainBalances, Indexes
@@ -66,7 +66,7 @@ def venues(**changes):
     return Venues(**{**usual, **changes})
 
 
-def seen(at=AT, *, venue_changes=None, core=10**24, **held):
+def seen(at=AT, *, venue_changes=None, core=10**24, gas_is_too_dear=False, **held):
     """What is seen of a deal; keywords are balances of its position."""
     where = position(**{"at": at, **held})
     return Seen(
@@ -92,6 +92,10 @@ def seen(at=AT, *, venue_changes=None, core=10**24, **held):
         fees=FEES,
         deal_nonce=0,
         float_nonce=0,
+        core=CoreSeen(core, allowances=0, debt=Usd8(0), collateral=Usd8(0)),
+        float_wei=10**24,
+        liquidation_threshold=8_300,
+        gas_is_too_dear=gas_is_too_dear,
     )
 
 

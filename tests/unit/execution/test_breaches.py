@@ -2,6 +2,7 @@
 
 from holdfast.common.money import RAY, USD8, WAD, Usd8
 from holdfast.execution.breaches import Exposure, breaches, stress_of
+from holdfast.execution.observation import CoreSeen
 from holdfast.risk.limits import RiskLimits
 from tests.unit.execution.scene import deal, position
 
@@ -22,7 +23,8 @@ def exposure(eth=2_000, rate=4 * RAY // 100, **held):
 
 
 def codes(core=CORE, **kwargs):
-    return breaches(deal(), exposure(**kwargs), core, LIMITS)
+    anchor = CoreSeen(core, allowances=0, debt=Usd8(0), collateral=Usd8(0))
+    return breaches(deal(), exposure(**kwargs), anchor, LIMITS)
 
 
 def test_the_deal_as_planned_breaks_nothing():
@@ -32,6 +34,12 @@ def test_the_deal_as_planned_breaks_nothing():
 
 def test_core_below_what_this_deal_booked_is_a_breach():
     assert codes(core=CORE - 1) == ("I1.core_below_booked",)
+
+
+def test_an_allowance_or_a_position_of_the_core_address_is_a_breach():
+    given = CoreSeen(CORE, allowances=1, debt=Usd8(0), collateral=Usd8(5))
+    found = breaches(deal(), exposure(), given, LIMITS)
+    assert found == ("I1.core_allowance", "I1.core_position")
 
 
 def test_ltv_above_the_cap_is_a_breach():
@@ -72,7 +80,9 @@ def test_the_stress_is_the_plans_own():
     stress = stress_of(record, exposure(), LIMITS)
     envelope = record.plan.envelope
     assert stress.days == envelope.request.horizon_days == 90
-    assert stress.exit_slip == envelope.exit_slippage == LIMITS.min_exit_slip
+    # what may be lost against the oracle is the slip and how far the oracle may be off
+    assert envelope.exit_slippage == 100 + 200
+    assert stress.exit_slip == LIMITS.min_exit_slip == 100
     assert stress.gap == LIMITS.gap
     # 1.755 ETH at $2,000
     assert stress.costs == 3_510 * USD8

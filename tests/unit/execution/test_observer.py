@@ -14,6 +14,8 @@ from holdfast.common.money import RAY, USD8, WAD, Usd8
 from holdfast.execution.model import Leftover
 from holdfast.execution.observer import ChainObserver
 from holdfast.model.deal import DealStatus
+from holdfast.protocols.aave_v3.account import AccountData
+from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.protocols.aave_v3.reserve import Reserve, ReserveConfiguration
 from holdfast.protocols.erc20 import Erc20
 from holdfast.protocols.uniswap_v3.swaps import Quote
@@ -98,6 +100,7 @@ class Chain:
         for name, (read, value) in usual.items():
             self.set(read, market.get(name, value))
         self.set(eth_balance(MULTICALL, CORE), 2_500 * WAD)
+        self.set(parts.aave.account(CORE), AccountData(0, 0, 0, 0, 0, NO_DEBT))
 
     def set(self, read, value):
         self.answers[read.target, read.data] = value
@@ -235,7 +238,7 @@ async def test_a_cancelled_look_does_not_take_the_market_from_the_others():
     assert (await second).position.at == AT
 
 
-async def test_gas_above_the_plans_ceiling_is_waited_out():
+async def test_gas_above_the_plans_ceiling_is_seen_and_more_than_it_is_never_offered():
     chain = Chain()
     ceiling = EXECUTING.plan.envelope.gas_price_ceiling_wei
 
@@ -243,9 +246,18 @@ async def test_gas_above_the_plans_ceiling_is_waited_out():
         return Head(AT, PARENT, ceiling + 1, 30_000_000, 0)
 
     chain.head = head
-    with pytest.raises(Transient) as postponed:
-        await observer(chain).observe(EXECUTING)
-    assert postponed.value.code == "tx.fee_ceiling"
+    seen = await observer(chain).observe(EXECUTING)
+    assert seen.gas_is_too_dear
+    assert seen.fees.cap_wei == ceiling
+    assert not (await observer(Chain()).observe(EXECUTING)).gas_is_too_dear
+
+
+async def test_what_the_core_address_gives_away_or_has_at_the_venue_is_a_breach():
+    chain = Chain()
+    chain.set(VENUES.aave.account(CORE), AccountData(7, 5, 0, 0, 0, WAD))
+    chain.set(VENUES.usdt.allowance(CORE, ROUTER), 1)
+    found = (await observer(chain).observe(EXECUTING)).core
+    assert (found.allowances, found.debt, found.collateral) == (1, 5, 7)
 
 
 class TestDrift:

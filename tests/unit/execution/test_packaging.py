@@ -1,8 +1,12 @@
 """How a group becomes intents: who signs what, at which price, and what proves it."""
 
+from dataclasses import replace
+
 import pytest
 
+from holdfast.common.errors import Transient
 from holdfast.common.ids import new_group_id
+from holdfast.common.money import WAD
 from holdfast.execution import packaging
 from holdfast.execution.packaging import EoaAccount
 from holdfast.model.deal import Step
@@ -20,11 +24,15 @@ class Keys:
 
 
 class Recorder:
-    def __init__(self):
+    def __init__(self, promised=0):
         self.calls = []
+        self.promised = promised
 
     async def record(self, session, intents, fees, nonces):
         self.calls.append((session, intents, fees, nonces))
+
+    async def live_value(self, session, chain_id, sender):
+        return self.promised
 
 
 @pytest.fixture
@@ -39,8 +47,8 @@ def recorded(monkeypatch):
     return stored
 
 
-async def sent(legs, of=None):
-    transactions, group = Recorder(), new_group_id()
+async def sent(legs, of=None, promised=0):
+    transactions, group = Recorder(promised), new_group_id()
     account = EoaAccount(transactions, Keys(), FLOAT_KEY, depth=3)
     await account.send("session", of or deal(), group, legs, seen=seen())
     (call,) = transactions.calls
@@ -78,3 +86,13 @@ async def test_a_sweep_pays_exactly_its_cap_and_is_marked(recorded):
     assert fees.tip_wei == fees.cap_wei
     _, (_, intents, fees, _) = await sent([CALLS.return_token(TOKENS.cash, 5)])
     assert not intents[0].is_sweep
+
+
+async def test_a_float_that_is_sending_its_money_elsewhere_makes_the_deal_wait(recorded):
+    """It holds 1,000,000 ETH; 2,500 more are wanted beside what others were promised."""
+    fund = replace(CALLS.fund(2_500 * WAD), gas_limit=21_000)
+    gas = 21_000 * FEES.cap_wei
+    await sent([fund], promised=10**24 - 2_500 * WAD - gas)
+    with pytest.raises(Transient) as postponed:
+        await sent([fund], promised=10**24 - 2_500 * WAD - gas + 1)
+    assert postponed.value.code == "float.busy"

@@ -217,6 +217,38 @@ def test_a_broken_invariant_unwinds_what_is_at_a_venue():
     assert decision == m.Change(DealEvent.HOLD, HoldReason.INVARIANT)
 
 
+def test_a_resolved_ambiguity_goes_on_by_itself():
+    deal = world()
+    for _ in range(4):
+        deal.step()
+    deal.change(DealEvent.HOLD, HoldReason.AMBIGUITY)
+    run(deal)
+    assert deal.state.status is DealStatus.COMPLETED
+
+
+def test_an_operators_hold_ends_when_principal_is_at_risk():
+    deal = world()
+    for _ in range(4):
+        deal.step()
+    deal.change(DealEvent.HOLD, HoldReason.OPERATOR)
+    venues = m.Venues(False, 10**9, 0, True, 0, breaches=("I3.debt_cover",))
+    assert decide(deal.state, deal.position(), venues) == m.Change(DealEvent.RESUME)
+    deal.change(DealEvent.RESUME)
+    held = decide(deal.state, deal.position(), venues)
+    assert held == m.Change(DealEvent.HOLD, HoldReason.INVARIANT)
+
+
+def test_a_desk_with_little_cash_redeems_what_it_can_pay_but_no_crumbs():
+    """The second rung is 250,000; less than the smallest rung of 50,000 is not asked for."""
+    deal = world()
+    while deal.history[K.CLAIM_REDEMPTION] < 1:
+        deal.step()
+    deal.desk_cash = 120_000
+    assert deal.step() == m.Send(m.Redeem(120_000, claim_now=True))
+    deal.desk_cash = 49_999
+    assert deal.step() == m.Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
+
+
 KINDS = list(K)
 EVENTS = st.lists(
     st.one_of(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.common.errors import Transient
+from holdfast.common.errors import Rejected, Transient
 from holdfast.common.ids import new_group_id
 from holdfast.execution.errors import CoreShort, MoveRefused
 from holdfast.execution.model import Trouble
@@ -23,7 +23,7 @@ FUND = CALLS.fund(5)
 class Stage:
     """One deal with everything around it."""
 
-    def __init__(self, record, *outcomes, builder=None, refuses=None, **observed):
+    def __init__(self, record, *outcomes, builder=None, refuses=None, is_approved=True, **observed):
         self.journal = fakes.Journal()
         self.deals = fakes.Deals(self.journal, record)
         self.db = fakes.Db(self.journal)
@@ -40,6 +40,7 @@ class Stage:
             observer=self.observer,
             builder=self.builder,
             books=fakes.Books(self.journal, refuses),
+            authorization=fakes.Approvals(is_approved=is_approved),
             audit=fakes.Audit(self.journal),
             clock=fakes.Clock(),
             patience=PATIENCE,
@@ -210,7 +211,7 @@ FROZEN = {**HELD, "hold_reason": HoldReason.REDEMPTION_FROZEN}
 @pytest.mark.parametrize(
     ("record", "observed", "pause"),
     [
-        (deal(**HELD, hold_reason=HoldReason.OPERATOR), {}, None),
+        (deal(**HELD, hold_reason=HoldReason.OPERATOR), {}, 15.0),
         (deal(**FROZEN), {"tokens": 5, "venue_changes": {"redemption_frozen": True}}, 15.0),
         (
             deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND), leg(LegKind.UNWRAP))),
@@ -232,3 +233,18 @@ async def test_an_empty_move_looks_again_after_a_block():
     stage = await Stage(deal(), builder=fakes.Builder([])).run()
     assert stage.pause == PATIENCE.block
     assert stage.saved.group_id is None
+
+
+async def test_a_plan_that_nobody_approved_does_not_start():
+    stage = Stage(deal(), is_approved=False)
+    with pytest.raises(Rejected) as caught:
+        await stage.run()
+    assert caught.value.code == "authorization.missing"
+    assert stage.journal.names() == []
+
+
+async def test_gas_above_the_ceiling_is_waited_out_and_counts_as_no_trouble():
+    stage = await Stage(deal(), gas_is_too_dear=True).run()
+    assert stage.builder.moves == []
+    assert stage.saved.trouble is None
+    assert stage.pause == PATIENCE.block

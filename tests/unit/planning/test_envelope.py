@@ -98,7 +98,7 @@ def test_the_envelope_holds_what_was_asked_and_what_may_be_lost():
     bound = envelope(made, setting(REQUEST, World()))
     assert (bound.request, bound.accounts, bound.terms) == (REQUEST, ACCOUNTS, made.terms)
     assert (bound.opening_ltv, bound.max_ltv, bound.max_exposure) == (2_000, 3_000, 2_500)
-    assert bound.exit_slippage == 100
+    assert bound.exit_slippage == 300  # 1 % of slip and 2 % that oracle and pool may differ
     assert bound.gas_price_ceiling_wei == 300 * 10**9
     assert bound.max_fee.units == 5_850_000 * 300 * 10**9
     assert bound.expires_at == 1_800_000_900

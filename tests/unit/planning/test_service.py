@@ -181,7 +181,7 @@ async def test_a_key_that_is_the_core_address_is_refused():
 async def test_a_pool_too_shallow_for_the_bucket_stops_bucket_funding():
     world = World(eth_depth=100_000_000 * 10**6)  # 2 M into 100 M of depth: 1.96 % impact
     assert await refusal(asking(funding=Funding.BUCKET), world) == {"market.sale_impact"}
-    assert (await plan(world=world)).envelope.exit_slippage == 201  # 1.96 % and the fee of 0.05 %
+    assert (await plan(world=world)).envelope.exit_slippage == 401  # 1.96 %, a fee of 0.05 %, 2 %
 
 
 async def test_a_pool_that_cannot_sell_the_reserve_leaves_the_debt_uncovered():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+import orjson
+from sqlalchemy import select, text
 
 from holdfast.common.evm import Address, TxHash
 from holdfast.execution.records import DealRecord, LegRecord
@@ -37,53 +37,72 @@ async def load_legs(
     return {deal_id: tuple(records) for deal_id, records in by_deal.items()}
 
 
+# Rows travel as one JSON value: one statement and one parameter however many there are.
+_RECORD_LEGS = text("""
+    INSERT INTO legs (leg_id, deal_id, chain_id, participant_bank_id, group_id, step, seq, kind,
+        label, status, sender, recipient, target, data, value_wei, token, amount, min_out_token,
+        min_out, gas_limit, deadline)
+    SELECT leg_id, :deal_id, :chain_id, :bank, :group_id, step, seq, kind, label, status, sender,
+        recipient, target, decode(data, 'hex'), value_wei, token, amount, min_out_token, min_out,
+        gas_limit, deadline
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new (
+        leg_id uuid, step smallint, seq int, kind text, label text, status text, sender text,
+        recipient text, target text, data text, value_wei numeric, token text, amount numeric,
+        min_out_token text, min_out numeric, gas_limit bigint, deadline bigint)
+""")
+
+
 async def record_legs(
     session: Session, deal: DealRecord, group_id: GroupId, sent: Sequence[Leg]
 ) -> None:
     """Store the legs of one group as sent, numbered after those the deal already has."""
     start = len(deal.legs)
-    rows = [_row(deal, group_id, start + offset, leg) for offset, leg in enumerate(sent)]
-    await session.execute(insert(legs), rows)
+    owner = {
+        "deal_id": deal.deal_id,
+        "chain_id": deal.chain_id,
+        "bank": deal.bank,
+        "group_id": group_id,
+    }
+    rows = [_row(start + offset, leg) for offset, leg in enumerate(sent)]
+    await session.execute(_RECORD_LEGS, {**owner, "rows": _json(rows)})
+
+
+_SETTLE_LEGS = text("""
+    UPDATE legs AS l
+    SET status = v.status, tx_hash = v.tx_hash, block_number = v.block_number,
+        gas_used = v.gas_used, fee_wei = v.fee_wei, updated_at = now()
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v (
+        leg_id uuid, status text, tx_hash text, block_number bigint, gas_used bigint,
+        fee_wei numeric)
+    WHERE l.leg_id = v.leg_id
+""")
 
 
 async def settle_legs(
     session: Session, settled: Mapping[LegId, tuple[LegStatus, Receipt | None]]
 ) -> None:
     """Write what became of legs, in one statement for all of them."""
-    statement = (
-        update(legs)
-        .where(legs.c.leg_id == bindparam("b_leg_id"))
-        .values(
-            status=bindparam("b_status"),
-            tx_hash=bindparam("b_tx_hash"),
-            block_number=bindparam("b_block_number"),
-            gas_used=bindparam("b_gas_used"),
-            fee_wei=bindparam("b_fee_wei"),
-            updated_at=func.now(),
-        )
-    )
-    await session.execute(statement, [_settled(i, s, r) for i, (s, r) in settled.items()])
+    rows = [_settled(leg_id, status, receipt) for leg_id, (status, receipt) in settled.items()]
+    await session.execute(_SETTLE_LEGS, {"rows": _json(rows)})
+
+
+_RECORD_STEPS = text("""
+    INSERT INTO deal_steps AS old (deal_id, step, status, result, error, executed_at)
+    SELECT :deal_id, step, status, result, error, executed_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new (
+        step smallint, status text, result jsonb, error text, executed_at timestamptz)
+    ON CONFLICT (deal_id, step) DO UPDATE SET
+        status = EXCLUDED.status, result = COALESCE(EXCLUDED.result, old.result),
+        error = EXCLUDED.error, executed_at = COALESCE(EXCLUDED.executed_at, old.executed_at),
+        updated_at = now()
+""")
 
 
 async def record_steps(
     session: Session, deal_id: DealId, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert or update steps of a deal; each row names `step`, `status` and what is known."""
-    full = [{"error": None, "result": None, "executed_at": None, **row} for row in rows]
-    statement = upsert(steps).values([{"deal_id": deal_id, **row} for row in full])
-    new = statement.excluded
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[steps.c.deal_id, steps.c.step],
-            set_={
-                "status": new.status,
-                "result": func.coalesce(new.result, steps.c.result),
-                "error": new.error,
-                "executed_at": func.coalesce(new.executed_at, steps.c.executed_at),
-                "updated_at": func.now(),
-            },
-        )
-    )
+    await session.execute(_RECORD_STEPS, {"deal_id": deal_id, "rows": _json(rows)})
 
 
 async def load_steps(session: Session, deal_id: DealId) -> list[dict[str, Any]]:
@@ -96,27 +115,24 @@ async def load_steps(session: Session, deal_id: DealId) -> list[dict[str, Any]]:
     return [dict(row) for row in found.mappings()]
 
 
-def _row(deal: DealRecord, group_id: GroupId, seq: int, leg: Leg) -> dict[str, Any]:
+def _row(seq: int, leg: Leg) -> dict[str, Any]:
+    """The leg's own fields as JSON values; amounts are text, as they may pass 64 bits."""
     return {
         "leg_id": leg.leg_id,
-        "deal_id": deal.deal_id,
-        "chain_id": deal.chain_id,
-        "participant_bank_id": deal.bank,
-        "group_id": group_id,
         "step": int(leg.step),
         "seq": seq,
-        "kind": str(leg.kind),
+        "kind": leg.kind,
         "label": leg.label,
-        "status": str(LegStatus.SENT),
+        "status": LegStatus.SENT,
         "sender": leg.sender,
         "recipient": leg.recipient,
         "target": leg.call.target,
-        "data": leg.call.data,
-        "value_wei": leg.call.value_wei,
+        "data": leg.call.data.hex(),
+        "value_wei": str(leg.call.value_wei),
         "token": leg.amount.token.symbol if leg.amount else None,
-        "amount": leg.amount.units if leg.amount else None,
+        "amount": str(leg.amount.units) if leg.amount else None,
         "min_out_token": leg.min_out.token.symbol if leg.min_out else None,
-        "min_out": leg.min_out.units if leg.min_out else None,
+        "min_out": str(leg.min_out.units) if leg.min_out else None,
         "gas_limit": leg.gas_limit,
         "deadline": leg.deadline,
     }
@@ -124,13 +140,17 @@ def _row(deal: DealRecord, group_id: GroupId, seq: int, leg: Leg) -> dict[str, A
 
 def _settled(leg_id: LegId, status: LegStatus, receipt: Receipt | None) -> dict[str, Any]:
     return {
-        "b_leg_id": leg_id,
-        "b_status": str(status),
-        "b_tx_hash": receipt.tx_hash if receipt else None,
-        "b_block_number": receipt.block.number if receipt else None,
-        "b_gas_used": receipt.gas_used if receipt else None,
-        "b_fee_wei": receipt.fee_wei if receipt else None,
+        "leg_id": leg_id,
+        "status": status,
+        "tx_hash": receipt.tx_hash if receipt else None,
+        "block_number": receipt.block.number if receipt else None,
+        "gas_used": receipt.gas_used if receipt else None,
+        "fee_wei": str(receipt.fee_wei) if receipt else None,
     }
+
+
+def _json(rows: Sequence[Mapping[str, object]]) -> str:
+    return orjson.dumps(rows).decode()
 
 
 def _record(row: Row[Any]) -> LegRecord:

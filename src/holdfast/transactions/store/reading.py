@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from holdfast.common.db import Session
+    from holdfast.common.evm import Address
     from holdfast.common.ids import ChainId, DealId, LegId
     from holdfast.transactions.model import Intent
 
@@ -133,6 +134,15 @@ async def count_live(session: Session, deal_id: DealId) -> int:
     """How many of the deal's intents are not final."""
     query = select(func.count()).where(intents.c.deal_id == deal_id, _IS_LIVE)
     return (await session.execute(query)).scalar_one()
+
+
+async def live_value_of(session: Session, chain_id: ChainId, sender: Address) -> int:
+    """The native token, in wei, that the sender's intents that are not final send along."""
+    total = func.coalesce(func.sum(intents.c.value_wei), 0)
+    query = select(total).where(
+        intents.c.chain_id == chain_id, intents.c.sender == sender, _IS_LIVE
+    )
+    return int((await session.execute(query)).scalar_one())
 
 
 async def place_of(session: Session, chain_id: ChainId) -> Place | None:
