@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from holdfast.common.db import Database, libpq_url
-from holdfast.common.errors import Broken, Transient
+from holdfast.common.errors import Ambiguous, Broken, Transient
 from holdfast.common.ids import new_deal_id
 from holdfast.common.queue import Queue
 
@@ -156,6 +156,36 @@ async def test_a_deal_that_waits_does_not_hold_up_another(database, database_url
         await woken.wait_for(1)
         assert woken.deals == [quick_deal]
         release.set()
+
+
+class Recovers:
+    """A wake that fails as many times as it is told, then works."""
+
+    def __init__(self, error, failures):
+        self.error, self.left, self.runs = error, failures, 0
+
+    async def __call__(self, deal):
+        self.runs += 1
+        if self.left > 0:
+            self.left -= 1
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [Transient("x.later", "later"), Ambiguous("x.open", "open")])
+async def test_a_wake_that_may_succeed_later_is_tried_again_soon(database, database_url, error):
+    recovers = Recovers(error, failures=1)
+    async with working(database_url, recovers):
+        await wake(database, Queue(database_url), new_deal_id())
+        await until_done(database_url, left=0)
+    assert recovers.runs == 2
+
+
+async def test_a_wake_that_never_succeeds_is_left_to_the_sweep(database, database_url):
+    recovers = Recovers(Transient("x.later", "later"), failures=100)
+    async with working(database_url, recovers):
+        await wake(database, Queue(database_url), new_deal_id())
+        await until_done(database_url, left=0, seconds=20)
+    assert recovers.runs == 6  # the first, and five more a second apart
 
 
 @pytest.mark.parametrize("error", [Transient("x.later", "later"), Broken("x.broken", "broken")])

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import structlog
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 
 from holdfast.common.db import libpq_url, raw_connection
-from holdfast.common.errors import Broken, HoldfastError, Transient
+from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Transient
 from holdfast.common.ids import DealId
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ _HEARTBEAT_SECONDS = 1.0
 _STALLED_SECONDS = 3.0  # three heartbeats missed: the worker is dead, or too busy to be trusted
 _REAP_SECONDS = 0.5
 _DRAIN_SECONDS = 10.0
+_RETRIES, _RETRY_SECONDS = 5, 1  # of a wake that may succeed later; then the sweep has the deal
+_RETRY = RetryStrategy(
+    max_attempts=_RETRIES, wait=_RETRY_SECONDS, retry_exceptions=(Transient, Ambiguous)
+)
 _RETENTION_HOURS = 7 * 24  # of jobs that failed, kept as evidence; the others go when they end
 _RETENTION_CRON = "17 * * * *"
 
@@ -63,7 +67,8 @@ class Queue:
             configure=_autocommit,
         )
         self._app = App(connector=connector)
-        self._advance = self._app.task(name=TASK, queue=QUEUE)(self._woken)
+        task = self._app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_RETRY)
+        self._advance = task(self._woken)
         # Without any periodic task the engine stops watching its own listener and heartbeat as
         # soon as it has started (procrastinate issue 1597): this one must stay.
         retention = self._app.task(name="delete_old_jobs", queue=QUEUE)(self._delete_old_jobs)
@@ -107,12 +112,17 @@ class Queue:
         )
         raise Broken("queue.stopped", "the job worker stopped by itself: its log says why")
 
-    async def _woken(self, deal_id: str) -> None:
+    async def _woken(self, context: JobContext, deal_id: str) -> None:
         if self._wake is None:
             raise Broken("queue.no_handler", "a job came before the queue was run")
         deal = DealId(UUID(deal_id))
         with structlog.contextvars.bound_contextvars(deal=deal_id):
-            await self._wake(deal)
+            try:
+                await self._wake(deal)
+            except (Transient, Ambiguous):
+                # Raised, the engine tries again soon; at last the job ends and the sweep goes on.
+                if context.job.attempts < _RETRIES:
+                    raise
 
     async def _reap(self) -> None:
         """Give the jobs of dead workers to living ones."""
@@ -175,10 +185,11 @@ class Coalesced:
                 return
 
     async def _logged(self, deal: DealId) -> None:
-        """One run; an error that is known to us ends it, and the sweep wakes the deal again."""
+        """One run; what may succeed later is raised on, any other error of ours ends it."""
         try:
             await self._wake(deal)
-        except Transient as error:
+        except (Transient, Ambiguous) as error:
             _log.warning("queue.wake_postponed", **error.as_dict())
+            raise
         except HoldfastError as error:
             _log.error("queue.wake_failed", exc_info=True, **error.as_dict())
