@@ -19,6 +19,7 @@ from tests.support.postgres import FOLDER
 
 TRANCHE = GROUPS[4]
 AWAY_SECONDS = 2.0
+BACK_SECONDS = 20.0  # less than the half minute after which a deal looks again by itself
 _numbers = itertools.count()
 
 
@@ -68,7 +69,7 @@ async def test_a_database_that_crashes_while_a_tranche_is_redeemed_leaves_the_sa
     await asyncio.sleep(AWAY_SECONDS)
     durable_server.start()
     keeper = asyncio.create_task(scene.supervised())  # a worker may ride it out or end: either way
-    outcome = await deal.over()
+    outcome = await deal.over(BACK_SECONDS)
     keeper.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await keeper
