@@ -67,7 +67,7 @@ async def test_an_order_whose_wake_up_is_lost_is_found_by_the_sweep(devnet, data
         orders.system = system
         made = await started(system, devnet)
         await holding(system, made, HoldReason.OPERATOR)
-        await until(system, made.deal_id, lambda deal: deal.wake_at is None)
+        await until(system, made.deal_id, lambda deal: deal.group_id is None)
         await replace(system.desk, wakes=Deaf()).give(made.deal_id, RESUME)
         deal, report = await ended(system, made)
     assert_nothing_left(chain, deal, report)
