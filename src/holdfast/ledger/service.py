@@ -1,6 +1,6 @@
 """Booking, accruing and reconciling, inside the caller's transaction and under the deal's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.common.db import Session
@@ -105,7 +105,7 @@ async def settle(
     chain: ChainBalances,
     is_claim: bool = False,
 ) -> Settled:
-    """Book `entries` and the interest, mark or unmark the claim, and reconcile: four statements.
+    """Book `entries` and the interest, mark or unmark the claim, and reconcile: two statements.
 
     `entries` are those of everything mined up to the block and not booked yet; `is_claim` says
     whether tokens still to be redeemed are a claim now, as in HOLDING and after `--keep-claim`.
@@ -117,16 +117,19 @@ async def settle(
     """
     if indexes.at != chain.at:
         raise Broken("ledger.blocks", "indexes and balances were read at two different blocks")
-    await post(session, book, entries)
-    now = await store.standing(session, book.deal_id)
+    now = await store.standing(session, book.deal_id, [entry.reference for entry in entries])
+    _require_said(now.booked, [entry for entry in entries if entry.reference in now.booked])
+    fresh = [entry for entry in entries if entry.reference not in now.booked]
+    held = now.balances.after(fresh)
     further = (
-        *accrual(book, now.balances, indexes),
-        *bookings.claim_marked(book, now.balances, chain.at, is_claim=is_claim),
+        *accrual(book, held, indexes),
+        *bookings.claim_marked(book, held, chain.at, is_claim=is_claim),
     )
-    await post(session, book, further)
-    balances = now.balances.after(further)
+    balances = held.after(further)
     made = reconciled(book, balances, chain, core_booked=now.core_booked)
-    await store.insert_reconciliation(session, book, made)
+    written = [*fresh, *further]
+    if await store.insert_settlement(session, book, written, made) < len(written):
+        await _require_same(session, book, written)
     return Settled(balances, made)
 
 
@@ -141,7 +144,10 @@ async def trial_balance(session: Session, deal: DealId) -> dict[Token, int]:
 
 
 async def _require_same(session: Session, book: Book, entries: Sequence[JournalEntry]) -> None:
-    booked = await store.digests(session, book.deal_id)
+    _require_said(await store.digests(session, book.deal_id), entries)
+
+
+def _require_said(booked: Mapping[str, bytes], entries: Sequence[JournalEntry]) -> None:
     for entry in entries:
         if booked.get(entry.reference) != entry.digest:
             raise Broken(

@@ -9,7 +9,7 @@ from holdfast.ledger.store.journal import (
     lock_core,
     standing,
 )
-from holdfast.ledger.store.reconciliations import insert_reconciliation
+from holdfast.ledger.store.reconciliations import insert_reconciliation, insert_settlement
 from holdfast.ledger.store.tables import TRIGGERS
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "digests",
     "insert_entries",
     "insert_reconciliation",
+    "insert_settlement",
     "lock_core",
     "standing",
 ]

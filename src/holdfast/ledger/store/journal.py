@@ -9,43 +9,43 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, text
+import orjson
+from sqlalchemy import Row, func, select, text
 
-from holdfast.common.db import Json, Session
+from holdfast.common.db import Session
 from holdfast.common.evm import Address
 from holdfast.common.ids import ChainId, DealId
 from holdfast.common.money import Token
 from holdfast.ledger.model import Account, Balances, Book, Held, JournalEntry, Posting
 from holdfast.ledger.store.tables import ledger_entries, ledger_postings
 
-# Rows travel as one JSON document: one parameter and one plan whatever the number of rows, and
-# numbers in JSON are exact at any size.
-_INSERT_ENTRIES = text(
-    """
-    WITH booked AS (
+# Rows travel as one JSON value: one parameter and one plan whatever the number of rows. Amounts in
+# it are text, as they may pass 64 bits.
+BOOK_ENTRIES = """
+    booked AS (
       INSERT INTO ledger_entries (
         entry_id, deal_id, participant_bank_id, chain_id, kind, reference, label, leg_id, tx_hash,
         block_number, block_hash, block_timestamp, digest)
       SELECT e.entry_id, :deal_id, :bank, :chain_id, e.kind, e.reference, e.label, e.leg_id,
         e.tx_hash, e.block_number, e.block_hash, e.block_timestamp, decode(e.digest, 'hex')
-      FROM jsonb_to_recordset(:entries) AS e(
+      FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS e(
         entry_id uuid, kind text, reference text, label text, leg_id uuid, tx_hash text,
         block_number bigint, block_hash text, block_timestamp bigint, digest text)
       ON CONFLICT DO NOTHING RETURNING entry_id
-    ), lines AS (
+    ), posted AS (
       INSERT INTO ledger_postings (
         entry_id, position, deal_id, participant_bank_id, chain_id, account, symbol, decimals,
         token_address, holder, units, scaled)
       SELECT p.entry_id, p.position, :deal_id, :bank, :chain_id, p.account, p.symbol, p.decimals,
         p.token_address, p.holder, p.units, p.scaled
-      FROM jsonb_to_recordset(:postings) AS p(
+      FROM jsonb_to_recordset(CAST(:postings AS jsonb)) AS p(
         entry_id uuid, position smallint, account text, symbol text, decimals smallint,
         token_address text, holder text, units numeric(78, 0), scaled numeric(78, 0))
       JOIN booked USING (entry_id)
     )
-    SELECT entry_id FROM booked
-    """
-).bindparams(bindparam("entries", type_=Json), bindparam("postings", type_=Json))
+"""
+"""The part of a statement that writes what `entry_values` gives; `booked` is what was new."""
+_INSERT_ENTRIES = text(f"WITH {BOOK_ENTRIES} SELECT entry_id FROM booked")  # noqa: S608 - constant
 
 STANDING_SQL = """
     WITH held AS (
@@ -57,37 +57,50 @@ STANDING_SQL = """
     SELECT held.*,
       (SELECT coalesce(max(block_number), 0) FROM ledger_entries WHERE deal_id = :deal_id) AS last,
       (SELECT coalesce(sum(p.units), 0) FROM ledger_postings AS p JOIN core USING (chain_id, holder)
-        WHERE p.account = 'asset/core') AS core
+        WHERE p.account = 'asset/core') AS core,
+      (SELECT json_object_agg(reference, encode(digest, 'hex')) FROM ledger_entries
+        WHERE deal_id = :deal_id AND reference = ANY(CAST(:references AS text[]))) AS booked
     FROM held
 """
-"""Balances, the last booked block, and the sum over all deals on the same core address."""
+"""Balances, the last booked block, the sum over all deals on the same core address, and what is
+booked under some references."""
 _STANDING = text(STANDING_SQL)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A deal's balances, and the wei booked on its core address over all open deals."""
+    """A deal's balances, and the wei booked on its core address over all open deals.
+
+    `booked` holds the digests of those of the given references that are booked.
+    """
 
     balances: Balances
     core_booked: int
+    booked: Mapping[str, bytes]
 
 
 async def insert_entries(session: Session, book: Book, entries: Sequence[JournalEntry]) -> int:
     """Write those of `entries` that are not booked yet; return how many were written."""
-    named = [(str(entry.entry_id), entry) for entry in entries]
-    written = await session.execute(
-        _INSERT_ENTRIES,
-        {
-            **_owner(book),
-            "entries": [_entry_row(name, entry) for name, entry in named],
-            "postings": [
-                _posting_row(book, name, position, posting)
-                for name, entry in named
-                for position, posting in enumerate(entry.postings)
-            ],
-        },
-    )
+    written = await session.execute(_INSERT_ENTRIES, entry_values(book, entries))
     return len(written.all())
+
+
+def entry_values(book: Book, entries: Sequence[JournalEntry]) -> dict[str, object]:
+    """The values of `BOOK_ENTRIES` for `entries`."""
+    named = [(str(entry.entry_id), entry) for entry in entries]
+    rows = [_entry_row(name, entry) for name, entry in named]
+    postings = [
+        _posting_row(book, name, position, posting)
+        for name, entry in named
+        for position, posting in enumerate(entry.postings)
+    ]
+    return {
+        "deal_id": book.deal_id,
+        "bank": book.bank,
+        "chain_id": book.chain_id,
+        "entries": orjson.dumps(rows).decode(),
+        "postings": orjson.dumps(postings).decode(),
+    }
 
 
 async def digests(session: Session, deal: DealId) -> Mapping[str, bytes]:
@@ -97,13 +110,17 @@ async def digests(session: Session, deal: DealId) -> Mapping[str, bytes]:
     return {row.reference: row.digest for row in await session.execute(query)}
 
 
-async def standing(session: Session, deal: DealId) -> Standing:
+async def standing(session: Session, deal: DealId, references: Sequence[str] = ()) -> Standing:
     """The deal's balances now, by adding up its postings."""
-    rows = (await session.execute(_STANDING, {"deal_id": deal})).all()
+    asked = {"deal_id": deal, "references": list(references)}
+    rows = (await session.execute(_STANDING, asked)).all()
     if not rows:
-        return Standing(Balances(), 0)
+        return Standing(Balances(), 0, {})
     held = {_key(row): Held(int(row.units), int(row.scaled)) for row in rows}
-    return Standing(Balances(MappingProxyType(held), rows[0].last), int(rows[0].core))
+    first = rows[0]
+    digests: dict[str, str] = first.booked or {}
+    booked = {name: bytes.fromhex(digest) for name, digest in digests.items()}
+    return Standing(Balances(MappingProxyType(held), first.last), int(first.core), booked)
 
 
 async def lock_core(session: Session, core: Address) -> None:
@@ -118,10 +135,6 @@ async def core_booked(session: Session, chain: ChainId, core: Address) -> int:
         table.account == Account.CORE, table.chain_id == chain, table.holder == core
     )
     return int((await session.execute(query)).scalar_one())
-
-
-def _owner(book: Book) -> dict[str, object]:
-    return {"deal_id": book.deal_id, "bank": book.bank, "chain_id": book.chain_id}
 
 
 def _entry_row(name: str, entry: JournalEntry) -> dict[str, object]:
@@ -149,8 +162,8 @@ def _posting_row(book: Book, name: str, position: int, posting: Posting) -> dict
         "decimals": token.decimals,
         "token_address": token.address,
         "holder": book.holder(posting.account),
-        "units": posting.amount.units,
-        "scaled": posting.scaled,
+        "units": str(posting.amount.units),
+        "scaled": str(posting.scaled),
     }
 
 

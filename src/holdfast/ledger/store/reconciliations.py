@@ -1,52 +1,65 @@
-"""Reconciliations with all their lines, written in one statement each."""
+"""Reconciliations with all their lines, alone or with the entries that led to them."""
 
-from sqlalchemy import bindparam, text
+from collections.abc import Sequence
 
-from holdfast.common.db import Json, Session, Units
-from holdfast.ledger.model import Book
+import orjson
+from sqlalchemy import text
+
+from holdfast.common.db import Session
+from holdfast.ledger.model import Book, JournalEntry
 from holdfast.ledger.reconciliation import Line, Reconciliation
+from holdfast.ledger.store.journal import BOOK_ENTRIES, entry_values
 
-_INSERT_RECONCILIATION = text(
-    """
-    WITH made AS (
+_MADE = """
+    made AS (
       INSERT INTO ledger_reconciliations (
         deal_id, participant_bank_id, chain_id, block_number, block_hash, block_timestamp,
         mismatch_units)
-      VALUES (:deal_id, :bank, :chain_id, :block_number, :block_hash, :block_timestamp, :mismatch)
+      VALUES (:deal_id, :bank, :chain_id, :block_number, :block_hash, :block_timestamp,
+        CAST(:mismatch AS numeric))
       RETURNING reconciliation_id
+    ), compared AS (
+      INSERT INTO ledger_reconciliation_lines (
+        reconciliation_id, account, symbol, ledger_units, chain_units, mismatch_units)
+      SELECT made.reconciliation_id, l.account, l.symbol, l.ledger, l.chain, l.mismatch
+      FROM made, jsonb_to_recordset(CAST(:lines AS jsonb)) AS l(
+        account text, symbol text, ledger numeric(78, 0), chain numeric(78, 0),
+        mismatch numeric(78, 0))
     )
-    INSERT INTO ledger_reconciliation_lines (
-      reconciliation_id, account, symbol, ledger_units, chain_units, mismatch_units)
-    SELECT made.reconciliation_id, l.account, l.symbol, l.ledger, l.chain, l.mismatch
-    FROM made, jsonb_to_recordset(:lines) AS l(
-      account text, symbol text, ledger numeric(78, 0), chain numeric(78, 0),
-      mismatch numeric(78, 0))
-    """
-).bindparams(bindparam("lines", type_=Json), bindparam("mismatch", type_=Units))
+"""
+_INSERT = text(f"WITH {_MADE} SELECT reconciliation_id FROM made")  # noqa: S608 - constants only
+_INSERT_BOTH = text(f"WITH {BOOK_ENTRIES}, {_MADE} SELECT entry_id FROM booked")  # noqa: S608
 
 
 async def insert_reconciliation(session: Session, book: Book, made: Reconciliation) -> None:
     """Write a reconciliation with all its lines."""
-    await session.execute(
-        _INSERT_RECONCILIATION,
-        {
-            "deal_id": book.deal_id,
-            "bank": book.bank,
-            "chain_id": book.chain_id,
-            "block_number": made.at.number,
-            "block_hash": made.at.hash,
-            "block_timestamp": made.at.timestamp,
-            "mismatch": made.mismatch_wei,
-            "lines": [_line_row(line) for line in made.lines],
-        },
-    )
+    owner = {"deal_id": book.deal_id, "bank": book.bank, "chain_id": book.chain_id}
+    await session.execute(_INSERT, {**owner, **_values(made)})
+
+
+async def insert_settlement(
+    session: Session, book: Book, entries: Sequence[JournalEntry], made: Reconciliation
+) -> int:
+    """Write `entries` and the reconciliation after them; return how many entries were new."""
+    values = {**entry_values(book, entries), **_values(made)}
+    return len((await session.execute(_INSERT_BOTH, values)).all())
+
+
+def _values(made: Reconciliation) -> dict[str, object]:
+    return {
+        "block_number": made.at.number,
+        "block_hash": made.at.hash,
+        "block_timestamp": made.at.timestamp,
+        "mismatch": str(made.mismatch_wei),
+        "lines": orjson.dumps([_line_row(line) for line in made.lines]).decode(),
+    }
 
 
 def _line_row(line: Line) -> dict[str, object]:
     return {
         "account": line.account,
         "symbol": line.ledger.token.symbol,
-        "ledger": line.ledger.units,
-        "chain": line.chain.units,
-        "mismatch": line.mismatch,
+        "ledger": str(line.ledger.units),
+        "chain": str(line.chain.units),
+        "mismatch": str(line.mismatch),
     }
