@@ -22,6 +22,8 @@ from holdfast.execution.script import play
 from holdfast.model.deal import TERMINAL, DealStatus, Funding, Step
 from holdfast.model.leg import LegKind
 from holdfast.risk import invariants as rules
+from holdfast.risk.checks import at_most
+from holdfast.risk.formulas import ltv
 from tests.support.walk import Walk, settled
 
 HOMEWARD_MOVES = 30  # more than any way home has, however often legs are tried again
@@ -92,15 +94,18 @@ def checks(group, seen):
     yield rules.one_way(sheet, stress, exposure.eth_value(terms.gas_reserve.units))
     yield from rules.covered(sheet, stress, limits)
     yield rules.unleveraged(at_venue(group.walk.parts, seen))
-    # Right after the loan its LTV is the opening one; interest adds to it from then on.
-    is_opening = isinstance(group.move, m.Open)
     yield from rules.leverage(
         sheet,
-        opening=envelope.opening_ltv if is_opening else envelope.max_ltv,
+        opening=envelope.max_ltv,
         most=envelope.max_ltv,
         threshold=group.threshold,
         limits=limits,
     )
+    if isinstance(group.move, m.Open):
+        # Right after the loan, not later: interest adds to it. The venue keeps debt in scaled
+        # units and may round it up by one of USDT, which is worth 100 here.
+        drawn = Usd8(max(0, sheet.debt - 100))
+        yield at_most("I6.opening_ltv", envelope.opening_ltv, ltv(drawn, sheet.collateral), "LTV")
     if isinstance(group.move, m.Open | m.Purchase):
         yield from spending(group, seen, exposure, sheet)
 
