@@ -13,7 +13,7 @@ SETUP := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 export UV_CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check unit bench fix lock clean
+.PHONY: help setup setup-demo demo test check unit crash-test bench fix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: setup ## Format, lint, import contracts and types; changes nothing
 
 unit: setup ## Run the unit tests alone
 	@$(BIN)/pytest tests/unit $(ARGS)
+
+crash-test: setup ## Kill real workers at every boundary of a deal and count its legs on chain
+	@$(BIN)/pytest tests/recovery $(ARGS)
 
 bench: setup ## Measure deals per second against a plain client and the presigned limit
 	@$(BIN)/python -m tests.bench $(ARGS)
