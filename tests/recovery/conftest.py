@@ -40,23 +40,45 @@ async def slow_scene(interval_devnet, database_url, tmp_path, nursery):
 
 
 @pytest.fixture(scope="session")
-def session_database_url(request, postgres_url, postgres_template):
-    """A database with the product's schema that lasts for the run."""
+def make_database(request, postgres_url, postgres_template):
+    """Makes databases with the product's schema that last for the run."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    name = f"undisturbed_{os.getpid()}_{worker}"
-    _execute(postgres_url, "CREATE DATABASE {} TEMPLATE {}", name, postgres_template)
-    yield database_at(postgres_url, name)
-    _execute(postgres_url, "DROP DATABASE {} WITH (FORCE)", name)
+    made = []
+
+    def make():
+        made.append(f"undisturbed_{os.getpid()}_{worker}_{len(made)}")
+        _execute(postgres_url, "CREATE DATABASE {} TEMPLATE {}", made[-1], postgres_template)
+        return database_at(postgres_url, made[-1])
+
+    yield make
+    for name in made:
+        _execute(postgres_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 @pytest.fixture(scope="session")
-def undisturbed_deal(ready, session_database_url, tmp_path_factory, nursery):
+def undisturbed_run(ready, make_database, tmp_path_factory, nursery):
+    """Runs a deal on a devnet of its own: `run(deal)` takes it to its outcome."""
+
+    def outcome_of(run, **fields):
+        async def go(fresh, folder):
+            async with opened_scene(fresh, make_database(), folder, nursery) as scene:
+                return await run(await scene.deal(**fields))
+
+        folder = tmp_path_factory.mktemp("undisturbed")
+        with Devnet.start(ready, folder / "devnet") as fresh:
+            return asyncio.run(go(fresh, folder))
+
+    return outcome_of
+
+
+@pytest.fixture(scope="session")
+def undisturbed_deal(ready, make_database, tmp_path_factory, nursery):
     """One deal that nothing happens to, with its outcome; its node runs on for the session."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with Devnet.start(ready, folder / "devnet") as fresh:
 
         async def run():
-            async with opened_scene(fresh, session_database_url, folder, nursery) as scene:
+            async with opened_scene(fresh, make_database(), folder, nursery) as scene:
                 deal = await scene.deal()
                 return deal, await deal.finished()
 

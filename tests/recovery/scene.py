@@ -13,6 +13,7 @@ from holdfast.bootstrap import System, opened
 from holdfast.common.db import libpq_url
 from holdfast.common.errors import Transient
 from holdfast.devnet.service import Devnet
+from holdfast.execution.records import DealRecord
 from holdfast.model.deal import TERMINAL, DealStatus
 from tests.support.checker import Start, Verdict, judge
 from tests.support.deals import ALICE, request_for, settings_for
@@ -140,25 +141,26 @@ class StagedDeal:
                 await asyncio.sleep(_LOOK_SECONDS)
         assert len(self.observed().effects) == count
 
-    async def status(self) -> DealStatus:
-        return (await self.scene.system.desk.find(self.deal_id)).status
+    async def record(self) -> DealRecord:
+        """The deal as it stands."""
+        return await self.scene.system.desk.find(self.deal_id)
 
-    async def until(self, is_reached, seconds=_DEAL_SECONDS):
-        """The deal's status once `is_reached(status)`; a database that is away is asked again."""
+    async def until(self, is_reached, seconds=_DEAL_SECONDS) -> DealRecord:
+        """The deal once `is_reached(deal)`; a database that is away is asked again."""
         async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(Transient):
-                    status = await self.status()
-                    if is_reached(status):
-                        return status
+                    record = await self.record()
+                    if is_reached(record):
+                        return record
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def over(self, seconds=_DEAL_SECONDS) -> Outcome:
         """The deal's outcome once it is over."""
-        status = await self.until(lambda status: status in TERMINAL, seconds)
+        record = await self.until(lambda deal: deal.status in TERMINAL, seconds)
         journal = Journal.read(self.scene.database_url, self.deal_id)
         report = await self.scene.system.reporter.report(self.deal_id)
-        return Outcome(status, self.observed(), journal, report)
+        return Outcome(record.status, self.observed(), journal, report)
 
     async def finished(self, **options) -> Outcome:
         """The outcome after a last worker, which nothing disturbs."""

@@ -19,7 +19,7 @@ from tests.support.postgres import FOLDER
 
 TRANCHE = GROUPS[4]
 AWAY_SECONDS = 2.0
-BACK_SECONDS = 20.0  # less than the half minute after which a deal looks again by itself
+BACK_SECONDS = 25.0  # less than the half minute after which a deal looks again by itself
 _numbers = itertools.count()
 
 

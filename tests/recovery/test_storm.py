@@ -47,7 +47,7 @@ async def kill_while_open(scene, deals):
 
 
 async def all_over(deals):
-    return all([await deal.status() in TERMINAL for deal in deals])
+    return all([(await deal.record()).status in TERMINAL for deal in deals])
 
 
 async def stop(keepers):

@@ -15,7 +15,7 @@ from tests.support.worker_process import KILLED
 PURCHASE, TRANCHE = GROUPS[2], GROUPS[4]
 # A dead worker's job is given to another after three heartbeats of a second; the right to send
 # is free as soon as the dead one's connection is. Twice that, for a machine that is busy.
-TAKEOVER_SECONDS = 8.0
+TAKEOVER_SECONDS = 10.0
 HANG_SECONDS = 5.0  # long enough for a hung worker's job to be given to another
 
 
