@@ -97,6 +97,16 @@ class NewIntent:
     fee_ceiling_wei: int
     is_sweep: bool = False
 
+    @property
+    def log_ids(self) -> dict[str, str]:
+        """What every log event about the intent is bound to."""
+        return {
+            "bank": self.participant_bank_id,
+            "deal": str(self.deal_id),
+            "leg": str(self.leg_id),
+            "intent": str(self.intent_id),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:

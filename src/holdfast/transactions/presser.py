@@ -56,11 +56,10 @@ class Presser:
         attempt = await self._signed(intent, call, gas, action.fees)
         log.warning(
             "tx.replaced" if purpose is Purpose.CALL else "tx.cancelling",
-            intent_id=str(intent.intent_id),
-            deal_id=str(intent.new.deal_id),
+            **intent.new.log_ids,
             nonce=intent.nonce,
             attempt=number,
-            tx_hash=attempt.tx_hash,
+            tx=attempt.tx_hash,
             cap_wei=action.fees.cap_wei,
             reason=action.reason if isinstance(action, Cancel) else "underpriced",
         )

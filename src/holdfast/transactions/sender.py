@@ -74,12 +74,11 @@ def _delivery(answer: SendAnswer) -> Delivery:
 
 def _log_send(intent: Intent, attempt: Attempt, delivery: Delivery, text: str) -> None:
     bound = log.bind(
-        intent_id=str(intent.intent_id),
-        deal_id=str(intent.new.deal_id),
+        **intent.new.log_ids,
         nonce=intent.nonce,
         attempt=attempt.attempt_no,
         purpose=str(attempt.purpose),
-        tx_hash=attempt.tx_hash,
+        tx=attempt.tx_hash,
     )
     if delivery in _TAKEN:
         bound.info("tx.broadcast", delivery=str(delivery))

@@ -117,13 +117,7 @@ class Transactions:
             new.chain_id, nonce, call.target, call.data, call.value_wei, new.gas_limit, fees
         )
         tx = await sign_transaction(signer, fields)
-        log.info(
-            "tx.signed",
-            intent_id=str(new.intent_id),
-            deal_id=str(new.deal_id),
-            nonce=nonce,
-            tx_hash=tx.tx_hash,
-        )
+        log.info("tx.signed", **new.log_ids, nonce=nonce, tx=tx.tx_hash)
         return Attempt(1, Purpose.CALL, tx.tx_hash, tx.raw, fees)
 
 

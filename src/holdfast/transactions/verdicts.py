@@ -43,11 +43,9 @@ def log_changes(changes: Iterable[StatusChange]) -> None:
     """One event a change: `tx.landed`, `tx.stuck` and so on."""
     for change in changes:
         intent = change.intent
-        bound = log.bind(
-            intent_id=str(intent.intent_id), deal_id=str(intent.new.deal_id), nonce=intent.nonce
-        )
+        bound = log.bind(**intent.new.log_ids, nonce=intent.nonce)
         if change.status in _TROUBLE:
             bound.error(f"tx.{change.status}", **change.evidence)
         else:
-            tx_hash = intent.receipt.tx_hash if intent.receipt else intent.last.tx_hash
-            bound.info(f"tx.{change.status}", tx_hash=tx_hash)
+            tx = intent.receipt.tx_hash if intent.receipt else intent.last.tx_hash
+            bound.info(f"tx.{change.status}", tx=tx)
