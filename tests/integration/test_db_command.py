@@ -86,13 +86,13 @@ def test_the_embedded_database_goes_up_and_down(capsys, monkeypatch):
     monkeypatch.setenv("HOLDFAST_STATE_DIR", str(base / "state"))
     try:
         assert run(["db", "status"]) == 0
-        assert "running: False" in capsys.readouterr().out
+        assert "running              False" in capsys.readouterr().out
         assert run(["db", "up", "--json"]) == 0
         url = json.loads(capsys.readouterr().out)["url"]
         with psycopg.connect(libpq_url(url)) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         assert run(["db", "status"]) == 0
-        assert "running: True" in capsys.readouterr().out
+        assert "running              True" in capsys.readouterr().out
     finally:
         assert run(["db", "down"]) == 0
         shutil.rmtree(base)

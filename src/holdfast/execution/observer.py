@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.chain.multicall import Reverted, eth_balance
 from holdfast.common.money import BPS, Bps, Usd8
 from holdfast.execution.breaches import Exposure, breaches
-from holdfast.execution.model import Leftover, Position, Venues
-from holdfast.execution.observation import CoreSeen, Seen
-from holdfast.ledger.ports import ChainBalances, Indexes
+from holdfast.execution.holdings import Holdings
+from holdfast.execution.model import Leftover, Venues
+from holdfast.execution.observation import Seen
+from holdfast.ledger.ports import Indexes
 from holdfast.model.deal import DealStatus
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, sweep_fee_wei
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.protocols.aave_v3.reserve import Reserve
     from holdfast.protocols.suite import Protocols
     from holdfast.risk.limits import RiskLimits
+    from holdfast.signing.model import Fees
 
 TRANSFER_GAS: Final = 21_000
 _BLOCKS_KEPT: Final = 4
@@ -73,7 +75,7 @@ class ChainObserver:
             self._node.nonces([accounts.deal, accounts.float], head.ref),
             self._drift(deal, head),
         )
-        seen = self._seen(deal, head, market, account=_Account(values), nonces=nonces)
+        seen = self._seen(deal, head, market, account=Holdings(values), nonces=nonces)
         return replace(seen, venues=replace(seen.venues, drift=drift)) if drift else seen
 
     async def _drift(self, deal: DealRecord, head: Head) -> tuple[str, ...]:
@@ -184,7 +186,7 @@ class ChainObserver:
         head: Head,
         market: Market,
         *,
-        account: _Account,
+        account: Holdings,
         nonces: dict[Address, int],
     ) -> Seen:
         envelope = deal.plan.envelope
@@ -199,19 +201,10 @@ class ChainObserver:
             cash_decimals=terms.borrow.token.decimals,
             borrow_rate=market.cash.variable_borrow_rate,
         )
-        to_par = terms.min_tokens.token.decimals - terms.spend.token.decimals
         return Seen(
             head=head,
             position=position,
-            venues=Venues(
-                redemption_frozen=market.frozen,
-                desk_cash=_rescaled(market.desk_reserves, to_par),
-                queue_delay_seconds=market.queue_delay,
-                can_borrow=_can_borrow(market, terms.borrow.units),
-                transfer_fee_wei=sweep_fee_wei(fees, TRANSFER_GAS),
-                breaches=breaches(deal, exposure, account.core, self._limits),
-                redeems_at_a_loss=_redeems_at_a_loss(deal, market.redemption_fee, to_par),
-            ),
+            venues=self._venues(deal, market, exposure, account=account, fees=fees),
             balances=account.balances(head),
             indexes=Indexes(
                 at=head.ref,
@@ -231,55 +224,30 @@ class ChainObserver:
             gas_is_too_dear=is_too_dear(policy, head.base_fee_wei),
         )
 
+    def _venues(
+        self,
+        deal: DealRecord,
+        market: Market,
+        exposure: Exposure,
+        *,
+        account: Holdings,
+        fees: Fees,
+    ) -> Venues:
+        terms = deal.plan.terms
+        to_par = terms.min_tokens.token.decimals - terms.spend.token.decimals
+        return Venues(
+            redemption_frozen=market.frozen,
+            desk_cash=_rescaled(market.desk_reserves, to_par),
+            queue_delay_seconds=market.queue_delay,
+            can_borrow=_can_borrow(market, terms.borrow.units),
+            transfer_fee_wei=sweep_fee_wei(fees, TRANSFER_GAS),
+            breaches=breaches(deal, exposure, account.core, self._limits),
+            redeems_at_a_loss=_redeems_at_a_loss(deal, market.redemption_fee, to_par),
+        )
+
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:
         pairs = zip(self._allowances(), allowances, strict=True)
         return tuple(Leftover(token, spender) for (token, spender), left in pairs if left)
-
-
-class _Account:
-    """The answers of `_account_reads`, by name."""
-
-    def __init__(self, values: list[Any]) -> None:
-        self.native, self.weth, self.cash, self.tokens, *values = values
-        self.collateral, self.debt, self.queued, self.claimable, *values = values
-        core_wei, self.float_wei, core_account, *allowances = values
-        half = len(allowances) // 2
-        self.allowances = allowances[:half]
-        self.core = CoreSeen(
-            balance_wei=core_wei,
-            allowances=sum(1 for left in allowances[half:] if left),
-            debt=Usd8(core_account.debt_base),
-            collateral=Usd8(core_account.collateral_base),
-        )
-
-    def position(self, head: Head, leftovers: tuple[Leftover, ...]) -> Position:
-        """What the saga decides on."""
-        return Position(
-            at=head.ref,
-            native=self.native,
-            weth=self.weth,
-            cash=self.cash,
-            tokens=self.tokens,
-            collateral=self.collateral,
-            debt=self.debt,
-            queued=self.queued,
-            claimable=self.claimable,
-            leftovers=leftovers,
-        )
-
-    def balances(self, head: Head) -> ChainBalances:
-        """What the ledger is compared with."""
-        return ChainBalances(
-            at=head.ref,
-            native=self.native,
-            weth=self.weth,
-            usdt=self.cash,
-            usdtz=self.tokens,
-            collateral=self.collateral,
-            debt=self.debt,
-            queued=self.queued + self.claimable,
-            core=self.core.balance_wei,
-        )
 
 
 def _can_borrow(market: Market, amount: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,8 @@ def _show_desk(devnet: Devnet, *, as_json: bool) -> None:
 
 def _stay(devnet: Devnet) -> None:
     typer.echo("Ctrl-C stops the devnet.", err=True)
+    # A shell that starts us in the background would have us ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         devnet.wait()
     except KeyboardInterrupt:
