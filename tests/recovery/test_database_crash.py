@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import shutil
 import signal
 
@@ -27,11 +28,12 @@ _numbers = itertools.count()
 def durable_server(request):
     """A server of these tests' own, that writes to disk as a real one does."""
     folder = request.config.stash[FOLDER]
-    server = EmbeddedPostgres(folder, durable=True, home=folder / "crashing")
+    home = folder / f"crashing-{os.getpid()}"  # two processes of one run must not stop each other's
+    server = EmbeddedPostgres(folder, durable=True, home=home)
     server.start()
     yield server
     server.stop(immediate=True)
-    shutil.rmtree(folder / "crashing")
+    shutil.rmtree(home)
 
 
 @pytest.fixture
