@@ -41,7 +41,7 @@ unit: setup ## Run the unit tests alone
 	@$(BIN)/pytest tests/unit $(ARGS)
 
 crash-test: setup ## Kill real workers at every boundary of a deal and count its legs on chain
-	@$(BIN)/pytest tests/recovery $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal tests/recovery $(ARGS)
 
 bench: setup ## Measure deals per second against a plain client and the presigned limit
 	@$(BIN)/python -m tests.bench $(ARGS)
