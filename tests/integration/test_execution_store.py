@@ -257,11 +257,11 @@ async def test_a_step_is_written_once_and_then_brought_up_to_date(database):
     done = {"step": 1, "status": "done", "result": None}
     async with database.begin() as session:
         for rows in ([running], [failed, {"step": 0, "status": "done"}]):
-            await record_steps(session, deal.deal_id, rows)
+            await record_steps(session, deal, rows)
         split, liquidity = await load_steps(session, deal.deal_id)
         assert (split["step"], split["status"]) == (Step.SPLIT, "done")
         assert (liquidity["status"], liquidity["error"]) == ("failed", "borrow: no")
-        await record_steps(session, deal.deal_id, [done])
+        await record_steps(session, deal, [done])
         _, liquidity = await load_steps(session, deal.deal_id)
     # What was known stays, the error does not.
     assert liquidity["result"] == {"legs": 4}

@@ -118,7 +118,7 @@ class Bookkeeping:
         await self.deals.change(session, deal, row)
         steps = _step_rows(deal, touched, seen.head.ref)
         if steps:
-            await record_steps(session, deal.deal_id, steps)
+            await record_steps(session, deal, steps)
 
     async def release(self, session: Session, deal: DealRecord, seen: Seen) -> None:
         """Free what the deal has booked on the core address, if anything."""

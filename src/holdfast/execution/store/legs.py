@@ -70,7 +70,7 @@ async def record_legs(
 _SETTLE_LEGS = text("""
     UPDATE legs AS l
     SET status = v.status, tx_hash = v.tx_hash, block_number = v.block_number,
-        gas_used = v.gas_used, fee_wei = v.fee_wei, updated_at = now()
+        gas_used = v.gas_used, fee_wei = v.fee_wei, version = l.version + 1, updated_at = now()
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v (
         leg_id uuid, status text, tx_hash text, block_number bigint, gas_used bigint,
         fee_wei numeric)
@@ -87,22 +87,24 @@ async def settle_legs(
 
 
 _RECORD_STEPS = text("""
-    INSERT INTO deal_steps AS old (deal_id, step, status, result, error, executed_at)
-    SELECT :deal_id, step, status, result, error, executed_at
+    INSERT INTO deal_steps AS old (
+        deal_id, step, chain_id, participant_bank_id, status, result, error, executed_at)
+    SELECT :deal_id, step, :chain_id, :bank, status, result, error, executed_at
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new (
         step smallint, status text, result jsonb, error text, executed_at timestamptz)
     ON CONFLICT (deal_id, step) DO UPDATE SET
         status = EXCLUDED.status, result = COALESCE(EXCLUDED.result, old.result),
         error = EXCLUDED.error, executed_at = COALESCE(EXCLUDED.executed_at, old.executed_at),
-        updated_at = now()
+        version = old.version + 1, updated_at = now()
 """)
 
 
 async def record_steps(
-    session: Session, deal_id: DealId, rows: Sequence[Mapping[str, Any]]
+    session: Session, deal: DealRecord, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert or update steps of a deal; each row names `step`, `status` and what is known."""
-    await session.execute(_RECORD_STEPS, {"deal_id": deal_id, "rows": _json(rows)})
+    owner = {"deal_id": deal.deal_id, "chain_id": deal.chain_id, "bank": deal.bank}
+    await session.execute(_RECORD_STEPS, {**owner, "rows": _json(rows)})
 
 
 async def load_steps(session: Session, deal_id: DealId) -> list[dict[str, Any]]:

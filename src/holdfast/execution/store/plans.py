@@ -40,6 +40,8 @@ class PlanStore:
         row = {
             "plan_hash": plan.plan_hash,
             "deal_id": deal_id,
+            "chain_id": plan.envelope.chain_id,
+            "participant_bank_id": plan.envelope.request.bank,
             "plan": document,
             "report": dict(plan.report),
         }
