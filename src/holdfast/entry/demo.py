@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
-import sys
-from contextlib import ExitStack
+import fcntl
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import sql
@@ -16,19 +14,20 @@ from psycopg import sql
 from holdfast.bootstrap import opened
 from holdfast.common.db import Database, libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
-from holdfast.common.errors import Broken, HoldfastError
+from holdfast.common.errors import Broken, HoldfastError, Rejected
 from holdfast.common.ids import BankId, ModuleId, PrincipalId
 from holdfast.common.money import USD8, Usd8
 from holdfast.devnet.node import NodeOptions
 from holdfast.devnet.paths import DEFAULT_CACHE
 from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
+from holdfast.entry.worker_process import WorkerProcess
 from holdfast.migrations import runner
 from holdfast.model.deal import TERMINAL, DealRequest, DealStatus, Funding
 from holdfast.model.leg import LegStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from holdfast.bootstrap import System
@@ -41,7 +40,6 @@ DEMO_DOLLARS: Final = 10_000_000
 _DESK: Final = PrincipalId("demo")
 _LOOK_SECONDS: Final = 0.1
 _DEAL_SECONDS: Final = 120.0
-_WORKER_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,9 @@ class Demo:
         """
         with ExitStack() as stack:
             stage = self._stage(stack)
-            worker = stack.enter_context(_Worker(stage))
+            worker = stack.enter_context(
+                WorkerProcess(stage.environment, stage.folder / "worker.log")
+            )
             report = asyncio.run(self._deal(stage, worker))
             if self._options.keep:
                 stack.pop_all()
@@ -96,6 +96,7 @@ class Demo:
 
     def _stage(self, stack: ExitStack) -> Stage:
         folder = self._settings.state_dir / "demo"
+        stack.enter_context(alone(folder))
         self._say("building the local chain: real node, real Aave V3 and Uniswap V3 bytecode")
         ready = ready_state(DEFAULT_CACHE)
         options = NodeOptions(port=0, block_time_seconds=self._options.block_time or None)
@@ -126,7 +127,7 @@ class Demo:
         asyncio.run(_migrate(url))
         return url
 
-    async def _deal(self, stage: Stage, worker: _Worker) -> dict[str, Any]:
+    async def _deal(self, stage: Stage, worker: WorkerProcess) -> dict[str, Any]:
         async with opened(stage.settings) as system:
             made = await system.desk.create(
                 _request(stage.devnet, self._options.funding), author=_DESK, approve_as=_DESK
@@ -158,7 +159,7 @@ class Demo:
         await asyncio.to_thread(stage.devnet.control.thaw)
         return held
 
-    def _tell_how_to_reach(self, stage: Stage, worker: _Worker) -> None:
+    def _tell_how_to_reach(self, stage: Stage, worker: WorkerProcess) -> None:
         self._say(f"left running: node {stage.devnet.url}, worker {worker.pid}")
         self._say("reach them with:")
         for name, value in stage.environment.items():
@@ -166,52 +167,11 @@ class Demo:
         self._say(f"  holdfast devnet status --state-dir {stage.folder / 'devnet'}")
 
 
-class _Worker:
-    """The worker process, as an operator would start it."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._log: TextIO | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self._log = (self._stage.folder / "worker.log").open("w", encoding="utf-8")
-        settings = [f"{name}={value}" for name, value in self._stage.environment.items()]
-        self._process = subprocess.Popen(  # noqa: S603 - our own program and settings
-            ["/usr/bin/env", *settings, sys.executable, "-m", "holdfast", "worker"],
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(_WORKER_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        if self._log is not None:
-            self._log.close()
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return 0 if self._process is None else self._process.pid
-
-    def require_alive(self) -> None:
-        """Raise `demo.worker` when the process has ended."""
-        if self._process is not None and self._process.poll() is not None:
-            log = self._stage.folder / "worker.log"
-            raise Broken("demo.worker", f"the worker ended by itself: see {log}")
-
-
 class _Watch:
     """Follows one deal and tells of every leg that landed."""
 
     def __init__(
-        self, system: System, deal_id: DealId, worker: _Worker, say: Callable[[str], None]
+        self, system: System, deal_id: DealId, worker: WorkerProcess, say: Callable[[str], None]
     ) -> None:
         self.system = system
         self.deal_id = deal_id
@@ -275,6 +235,26 @@ async def _migrate(url: str) -> None:
         await runner.upgrade(db)
     finally:
         await db.close()
+
+
+@contextmanager
+def alone(folder: Path) -> Generator[None]:
+    """One demonstration at a time: they share a folder, a node and a database.
+
+    Raises:
+        Rejected: `demo.busy` while another one runs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Rejected(
+                "demo.busy",
+                f"another demonstration runs in {folder}: wait for it, or give this one a folder "
+                "of its own with HOLDFAST_STATE_DIR",
+            ) from error
+        yield
 
 
 def _end_previous(folder: Path) -> None:

@@ -69,7 +69,7 @@ def _legs(legs: list[dict[str, Any]]) -> Table:
 def _accounts(accounts: list[dict[str, Any]]) -> Table:
     table = _table("Accounts on chain", "Account", "Address", "Holds")
     for account in accounts:
-        held = [f"{b['amount']} {b['token']}" for b in account["balances"] if b["units"] != "0"]
+        held = [_held(balance) for balance in account["balances"] if balance["units"] != "0"]
         table.add_row(account["name"], account["address"], "\n".join(held) or "nothing")
     return table
 
@@ -111,6 +111,12 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _held(balance: dict[str, Any]) -> str:
+    amount = balance["amount"]
+    short = amount.rstrip("0").rstrip(".") if "." in amount else amount
+    return f"{short} {balance['token']}"
 
 
 def _status(deal: dict[str, Any]) -> str:
