@@ -125,7 +125,7 @@ HOT = {
     "ix_deals_participant_bank_id_status": lambda s: STORE.recent(
         s, status=None, bank=BankId("BANK1"), limit=50
     ),
-    "ix_legs_deal_id_step": lambda s: load_legs(s, [new_deal_id()]),
+    "ix_legs_deal_id_step": lambda s: load_legs(s, new_deal_id()),
     "pk_deal_steps": lambda s: load_steps(s, new_deal_id()),
     "pk_plans": lambda s: PlanStore().load(s, [PlanHash("0x00")]),
 }

@@ -256,15 +256,15 @@ async def test_the_hot_queries_use_the_partial_indexes(database):
     async with database.begin() as session:
         # A table this small would be read whole; the question is whether the index serves.
         await session.execute(text("SET LOCAL enable_seqscan = off"))
-        assert "ix_intents_live" in await plan_of(session, reading.live_query(CHAIN))
-        to_act_on = await plan_of(session, reading.query_to_act_on(CHAIN))
+        assert "ix_intents_live" in await plan_of(session, reading.LIVE, chain=CHAIN)
+        to_act_on = await plan_of(session, reading.TO_ACT_ON, chain=CHAIN)
         assert "ix_attempts_unsent" in to_act_on
         assert "ix_intents_cancel" in to_act_on
-        outcomes = await plan_of(session, reading.outcomes_query(new_deal_id(), None))
+        outcomes = await plan_of(session, reading.OUTCOMES, deal=new_deal_id())
         assert "ix_intents_deal_id" in outcomes
 
 
-async def plan_of(session, query):
+async def plan_of(session, query, **values):
     compiled = query.compile(dialect=session.dialect)
-    plan = await session.exec_driver_sql(f"EXPLAIN {compiled}", compiled.params)
+    plan = await session.exec_driver_sql(f"EXPLAIN {compiled}", values)
     return "\n".join(row[0] for row in plan)

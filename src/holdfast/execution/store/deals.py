@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from holdfast.common.errors import Transient
 from holdfast.common.money import Usd8
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import Row, Update
 
     from holdfast.common.db import Session
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
@@ -38,6 +39,10 @@ _OPEN = [
     )
 ]
 """Deals that may move money; a plan nobody approved, or whose approval is void, is none."""
+
+# Made once: putting a statement together costs more than running it.
+_LOAD = select(deals).where(deals.c.deal_id == bindparam("deal"))
+_LOCK = select(deals.c.version).where(deals.c.deal_id == bindparam("deal")).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,12 @@ class DealStore:
 
     async def load(self, session: Session, deal_id: DealId) -> DealRecord:
         """One deal with its plan and legs; `deal.not_found` when there is none."""
-        found = await session.execute(select(deals).where(deals.c.deal_id == deal_id))
-        row = found.one_or_none()
+        row = (await session.execute(_LOAD, {"deal": deal_id})).one_or_none()
         if row is None:
             raise DealNotFound(deal_id)
-        legs = await load_legs(session, [deal_id])
+        legs = await load_legs(session, deal_id)
         plans = await self._plans.load(session, [row.plan_hash])
-        return _record(row, plans[row.plan_hash], legs.get(deal_id, ()))
+        return _record(row, plans[row.plan_hash], legs)
 
     async def lock(self, session: Session, deal: DealRecord) -> None:
         """Take the deal's row until the transaction ends.
@@ -99,16 +103,14 @@ class DealStore:
         Raises:
             Transient: `deal.moved_on` when it changed since `deal` was loaded; nothing was done.
         """
-        found = await session.execute(
-            select(deals.c.version).where(deals.c.deal_id == deal.deal_id).with_for_update()
-        )
+        found = await session.execute(_LOCK, {"deal": deal.deal_id})
         if found.scalar_one() != deal.version:
             raise Transient("deal.moved_on", f"deal {deal.deal_id} changed meanwhile")
 
     async def change(self, session: Session, deal: DealRecord, values: Mapping[str, Any]) -> None:
         """Write `values` and the next version; the row must be locked."""
-        row = {**values, "version": deal.version + 1, "updated_at": func.now()}
-        await session.execute(update(deals).where(deals.c.deal_id == deal.deal_id).values(row))
+        row = {**values, "version": deal.version + 1}
+        await session.execute(_change(tuple(row)), {**row, "deal": deal.deal_id})
 
     async def recent(
         self, session: Session, *, status: DealStatus | None, bank: BankId | None, limit: int
@@ -150,6 +152,13 @@ class DealStore:
             )
         )
         return int(total.scalar_one())
+
+
+@lru_cache(maxsize=16)  # the callers change a handful of sets of columns
+def _change(columns: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    changed = update(deals).where(deals.c.deal_id == bindparam("deal"))
+    return changed.values({**values, "updated_at": func.now()})
 
 
 def _record(row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...]) -> DealRecord:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from holdfast.common.evm import Address, TxHash
 from holdfast.execution.records import DealRecord, LegRecord
@@ -23,18 +22,21 @@ if TYPE_CHECKING:
     from holdfast.common.evm import Receipt
     from holdfast.common.ids import DealId, GroupId, LegId
 
+_READ = [
+    *("leg_id", "group_id", "step", "seq", "kind", "label", "status", "sender", "recipient"),
+    *("target", "data", "value_wei", "token", "amount", "min_out_token", "min_out", "gas_limit"),
+    *("deadline", "tx_hash", "block_number", "gas_used", "fee_wei"),
+]
+_LOAD_LEGS = (
+    select(*(legs.c[name] for name in _READ))
+    .where(legs.c.deal_id == bindparam("deal_id"))
+    .order_by(legs.c.seq)
+)
 
-async def load_legs(
-    session: Session, deal_ids: Sequence[DealId]
-) -> dict[DealId, tuple[LegRecord, ...]]:
-    """The legs of some deals in the order they were sent."""
-    found = await session.execute(
-        select(legs).where(legs.c.deal_id.in_(deal_ids)).order_by(legs.c.deal_id, legs.c.seq)
-    )
-    by_deal: defaultdict[DealId, list[LegRecord]] = defaultdict(list)
-    for row in found:
-        by_deal[row.deal_id].append(_record(row))
-    return {deal_id: tuple(records) for deal_id, records in by_deal.items()}
+
+async def load_legs(session: Session, deal_id: DealId) -> tuple[LegRecord, ...]:
+    """The legs of a deal in the order they were sent."""
+    return tuple([_record(row) for row in await session.execute(_LOAD_LEGS, {"deal_id": deal_id})])
 
 
 # Rows travel as one JSON value: one statement and one parameter however many there are.
@@ -67,6 +69,7 @@ async def record_legs(
     await session.execute(_RECORD_LEGS, {**owner, "rows": _json(rows)})
 
 
+# The ids beside the rows tell the planner that there are few, so it looks them up by the index.
 _SETTLE_LEGS = text("""
     UPDATE legs AS l
     SET status = v.status, tx_hash = v.tx_hash, block_number = v.block_number,
@@ -74,7 +77,7 @@ _SETTLE_LEGS = text("""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v (
         leg_id uuid, status text, tx_hash text, block_number bigint, gas_used bigint,
         fee_wei numeric)
-    WHERE l.leg_id = v.leg_id
+    WHERE l.leg_id = v.leg_id AND l.leg_id = ANY(CAST(:ids AS uuid[]))
 """)
 
 
@@ -83,7 +86,7 @@ async def settle_legs(
 ) -> None:
     """Write what became of legs, in one statement for all of them."""
     rows = [_settled(leg_id, status, receipt) for leg_id, (status, receipt) in settled.items()]
-    await session.execute(_SETTLE_LEGS, {"rows": _json(rows)})
+    await session.execute(_SETTLE_LEGS, {"rows": _json(rows), "ids": list(settled)})
 
 
 _RECORD_STEPS = text("""

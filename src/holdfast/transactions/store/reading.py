@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Select, and_, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from holdfast.transactions.model import IntentOutcome, IntentStatus, Place
 from holdfast.transactions.store.rows import intents_of, receipt_of
@@ -29,6 +40,8 @@ if TYPE_CHECKING:
 # Literally as in the partial indexes: with a bound value, a prepared statement could not use them.
 _IS_LIVE = text(IS_LIVE)
 _IS_UNSENT = text(IS_UNSENT)
+_NOT_READ = {"evidence", "created_at", "updated_at", "version"}
+_INTENT = [column for column in intents.c if column.name not in _NOT_READ]
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
     receipts.c.sender.label("receipt_sender"),
@@ -67,67 +80,69 @@ _KEY = tuple(signers.c[f"key_{name}"] for name in ("backend", "id", "version", "
 _ORDER = (intents.c.sender, intents.c.nonce, attempts.c.attempt_no)
 
 
-def _whole() -> Select[Any]:
-    """Intents with key, attempts and receipt, in nonce order per sender."""
-    return (
-        select(intents, *_KEY, *_ATTEMPT, *_RECEIPT)
-        .join(attempts, attempts.c.intent_id == intents.c.intent_id)
-        .join(
-            signers,
-            and_(signers.c.chain_id == intents.c.chain_id, signers.c.address == intents.c.sender),
-        )
-        .outerjoin(receipts, receipts.c.intent_id == intents.c.intent_id)
-        .order_by(*_ORDER)
+_CHAIN = bindparam("chain", type_=BigInteger)
+_UNSENT = select(attempts.c.intent_id).where(attempts.c.chain_id == _CHAIN, _IS_UNSENT)
+_UNWANTED = select(intents.c.intent_id).where(
+    intents.c.chain_id == _CHAIN, intents.c.cancel_requested, _IS_LIVE
+)
+_LAST_HASH = (
+    select(attempts.c.tx_hash)
+    .where(attempts.c.intent_id == intents.c.intent_id)
+    .order_by(attempts.c.attempt_no.desc())
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+
+# Statements are made once: putting one together costs more than running it.
+_WHOLE = (
+    select(*_INTENT, *_KEY, *_ATTEMPT, *_RECEIPT)
+    .join(attempts, attempts.c.intent_id == intents.c.intent_id)
+    .join(
+        signers,
+        and_(signers.c.chain_id == intents.c.chain_id, signers.c.address == intents.c.sender),
     )
+    .outerjoin(receipts, receipts.c.intent_id == intents.c.intent_id)
+    .order_by(*_ORDER)
+)
+LIVE: Final = _WHOLE.where(intents.c.chain_id == _CHAIN, _IS_LIVE)
+"""What `live_intents` reads."""
+TO_ACT_ON: Final = _WHOLE.where(intents.c.intent_id.in_(_UNSENT.union_all(_UNWANTED)), _IS_LIVE)
+"""What `intents_to_act_on` reads."""
+OUTCOMES: Final = (
+    select(
+        *(intents.c[name] for name in ("intent_id", "leg_id", "group_id", "deal_id", "nonce")),
+        intents.c.status,
+        intents.c.evidence,
+        func.coalesce(receipts.c.tx_hash, _LAST_HASH).label("deciding_hash"),
+        *_RECEIPT,
+    )
+    .outerjoin(receipts, receipts.c.intent_id == intents.c.intent_id)
+    .where(intents.c.deal_id == bindparam("deal"))
+    .order_by(intents.c.sender, intents.c.nonce)
+)
+"""What `outcomes_of` reads."""
+_OUTCOMES_OF_LEGS = OUTCOMES.where(intents.c.leg_id == any_(bindparam("legs", type_=ARRAY(Uuid))))
 
 
 async def live_intents(session: Session, chain_id: ChainId) -> list[Intent]:
     """Every intent of the chain that is not final, in nonce order per sender."""
-    return intents_of(await session.execute(live_query(chain_id)))
+    return intents_of(await session.execute(LIVE, {"chain": chain_id}))
 
 
 async def intents_to_act_on(session: Session, chain_id: ChainId) -> list[Intent]:
     """The live intents with unsent bytes or a cancellation asked for, in nonce order per sender."""
-    return intents_of(await session.execute(query_to_act_on(chain_id)))
-
-
-def live_query(chain_id: ChainId) -> Select[Any]:
-    """What `live_intents` reads."""
-    return _whole().where(intents.c.chain_id == chain_id, _IS_LIVE)
-
-
-def query_to_act_on(chain_id: ChainId) -> Select[Any]:
-    """What `intents_to_act_on` reads."""
-    unsent = select(attempts.c.intent_id).where(attempts.c.chain_id == chain_id, _IS_UNSENT)
-    unwanted = select(intents.c.intent_id).where(
-        intents.c.chain_id == chain_id, intents.c.cancel_requested, _IS_LIVE
-    )
-    return _whole().where(intents.c.intent_id.in_(unsent.union_all(unwanted)), _IS_LIVE)
+    return intents_of(await session.execute(TO_ACT_ON, {"chain": chain_id}))
 
 
 async def outcomes_of(
     session: Session, deal_id: DealId, legs: Collection[LegId] | None
 ) -> list[IntentOutcome]:
     """How the deal's intents stand, of all legs or of some, oldest nonce first."""
-    return [_outcome(row) for row in await session.execute(outcomes_query(deal_id, legs))]
-
-
-def outcomes_query(deal_id: DealId, legs: Collection[LegId] | None) -> Select[Any]:
-    """What `outcomes_of` reads."""
-    last = (
-        select(attempts.c.tx_hash)
-        .where(attempts.c.intent_id == intents.c.intent_id)
-        .order_by(attempts.c.attempt_no.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        select(intents, func.coalesce(receipts.c.tx_hash, last).label("deciding_hash"), *_RECEIPT)
-        .outerjoin(receipts, receipts.c.intent_id == intents.c.intent_id)
-        .where(intents.c.deal_id == deal_id)
-        .order_by(intents.c.sender, intents.c.nonce)
-    )
-    return query if legs is None else query.where(intents.c.leg_id.in_(legs))
+    if legs is None:
+        found = await session.execute(OUTCOMES, {"deal": deal_id})
+    else:
+        found = await session.execute(_OUTCOMES_OF_LEGS, {"deal": deal_id, "legs": list(legs)})
+    return [_outcome(row) for row in found]
 
 
 async def count_live(session: Session, deal_id: DealId) -> int:
