@@ -6,6 +6,7 @@ been carried out although no answer came, so its failure is `Ambiguous` once byt
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -62,12 +63,25 @@ class Timeouts:
     send_seconds: float = 20.0
 
 
+@dataclass(slots=True)
+class _Group:
+    """Requests that are about to go out together, and the exchange that will carry them."""
+
+    requests: list[Request]
+    answers: asyncio.Task[list[Any]]
+
+
 class Rpc:
-    """The endpoint behind `transport`; answers come in the order of the requests."""
+    """The endpoint behind `transport`; answers come in the order of the requests.
+
+    Reading requests that are made at the same moment, in one turn of the event loop, share one
+    exchange: for the many small reads of many deals the exchange costs more than what it carries.
+    """
 
     def __init__(self, transport: Transport, timeouts: Timeouts | None = None) -> None:
         self._transport = transport
         self._timeouts = timeouts or Timeouts()
+        self._open: _Group | None = None
 
     @classmethod
     def over_http(cls, url: str, timeouts: Timeouts | None = None) -> Rpc:
@@ -97,17 +111,32 @@ class Rpc:
         Raises:
             Transient: `rpc.unreachable` when there is no answer to all of them.
         """
-        seconds = self._timeouts.read_seconds
+        group = self._joined(requests)
+        start = len(group.requests) - len(requests)
         try:
-            return [
-                answer
-                for part in _parts(requests)
-                for answer in await self._exchange(part, seconds)
-            ]
+            answers = await asyncio.shield(group.answers)  # others wait for them too
         except (NotSentError, LostError) as error:
             raise Transient(
                 "rpc.unreachable", f"{self._transport.name} did not answer: {error}"
             ) from error
+        return answers[start : start + len(requests)]
+
+    def _joined(self, requests: Sequence[Request]) -> _Group:
+        """The group that goes out next, with `requests` as its last."""
+        group = self._open
+        if group is None:
+            # The task starts in the next turn of the loop, when all who ask now have joined.
+            made: list[Request] = []
+            group = self._open = _Group(made, asyncio.create_task(self._carry(made)))
+        group.requests += requests
+        return group
+
+    async def _carry(self, requests: Sequence[Request]) -> list[Any]:
+        self._open = None
+        seconds = self._timeouts.read_seconds
+        return [
+            answer for part in _parts(requests) for answer in await self._exchange(part, seconds)
+        ]
 
     async def submit(self, requests: Sequence[Request]) -> list[Any]:
         """The results of requests that change something; at most `MAX_BATCH` of them.

@@ -1,5 +1,7 @@
 """One endpoint: the order of answers, and what each failure means."""
 
+import asyncio
+
 import pytest
 
 from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc
@@ -39,6 +41,35 @@ async def test_nothing_is_asked_for_no_requests():
     rpc, transport = endpoint()
     assert await rpc.batch([]) == []
     assert transport.exchanges == 0
+
+
+async def test_reads_of_one_moment_share_an_exchange_and_each_gets_its_own_answers():
+    rpc, transport = endpoint()
+    answers = await asyncio.gather(rpc.batch(ECHO), rpc.call("echo", 7), rpc.batch(ECHO[1:]))
+    assert answers == [[0, 1, 2], 7, [1, 2]]
+    assert transport.exchanges == 1
+
+
+async def test_reads_of_different_moments_do_not_wait_for_each_other():
+    rpc, transport = endpoint()
+    assert [await rpc.batch(ECHO), await rpc.batch(ECHO)] == [[0, 1, 2]] * 2
+    assert transport.exchanges == 2
+
+
+async def test_a_shared_exchange_without_an_answer_is_transient_for_each():
+    rpc, transport = endpoint()
+    transport.fails_with = LostError("timeout")
+    failures = await asyncio.gather(rpc.batch(ECHO), rpc.batch(ECHO), return_exceptions=True)
+    assert [type(failure) for failure in failures] == [Transient, Transient]
+
+
+async def test_a_reader_that_gives_up_leaves_the_others_their_answers():
+    rpc, transport = endpoint()
+    first, second = (asyncio.create_task(rpc.batch(ECHO)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == [0, 1, 2]
+    assert transport.exchanges == 1
 
 
 @pytest.mark.parametrize("failure", [NotSentError("refused"), LostError("HTTP 503")])
