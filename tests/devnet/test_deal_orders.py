@@ -56,7 +56,7 @@ async def test_a_hold_beats_a_decision_under_way_and_resume_goes_on(devnet, data
 class Deaf:
     """A queue that loses every wake-up."""
 
-    async def wake(self, session, deal, *, at=None):
+    async def wake(self, session, *deals, at=None):
         """Nothing comes of it."""
 
 

@@ -44,8 +44,8 @@ class Woken:
     def __init__(self):
         self.deals = []
 
-    async def wake(self, session, deal):
-        self.deals.append(deal)
+    async def wake(self, session, *deals):
+        self.deals += deals
 
 
 class Desk:

@@ -58,8 +58,7 @@ async def counts(database_url, query, *parameters):
 
 async def wake(database, queue, *deals, at=None):
     async with database.begin() as session:
-        for deal in deals:
-            await queue.wake(session, deal, at=at)
+        await queue.wake(session, *deals, at=at)
 
 
 async def test_a_wake_reaches_the_handler_once_its_transaction_commits(database, database_url):

@@ -23,6 +23,7 @@ from holdfast.common.ids import DealId
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from procrastinate.types import JSONDict
     from psycopg import AsyncConnection
 
     from holdfast.common.db import Session
@@ -75,17 +76,19 @@ class Queue:
         self._app.periodic(cron=_RETENTION_CRON)(retention)
         self._wake: Wake | None = None
 
-    async def wake(self, session: Session, deal: DealId, *, at: datetime | None = None) -> None:
-        """Ask for `deal` to be advanced, now or at `at`, if and only if `session` commits.
+    async def wake(self, session: Session, *deals: DealId, at: datetime | None = None) -> None:
+        """Ask for `deals` to be advanced, now or at `at`, if and only if `session` commits.
 
         Raises:
             Transient: `queue.unavailable`; the transaction is lost and nothing was written.
         """
+        if not deals:
+            return
         connection = await raw_connection(session)
+        wakes = self._advance.configure(connection=connection, schedule_at=at)
+        asked: list[JSONDict] = [{"deal_id": str(deal)} for deal in deals]
         try:
-            await self._advance.configure(connection=connection, schedule_at=at).defer_async(
-                deal_id=str(deal)
-            )
+            await wakes.batch_defer_async(*asked)
         except ConnectorException as error:
             raise Transient("queue.unavailable", "the wake-up could not be written") from error
 

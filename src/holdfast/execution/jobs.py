@@ -53,6 +53,5 @@ class Sweep:
         later = now + timedelta(seconds=AGAIN_SECONDS)
         async with self.db.begin() as session:
             due = await self.deals.take_due(session, now, later, BATCH)
-            for deal_id in due:
-                await self.wakes.wake(session, deal_id)
+            await self.wakes.wake(session, *due)
         return len(due)

@@ -52,8 +52,8 @@ class DealKeys(Protocol):
 class Wakes(Protocol):
     """Asks for a deal to be advanced."""
 
-    async def wake(self, session: Session, deal: DealId, *, at: datetime | None = None) -> None:
-        """Wake the deal when the transaction of `session` commits."""
+    async def wake(self, session: Session, *deals: DealId, at: datetime | None = None) -> None:
+        """Wake the deals when the transaction of `session` commits."""
         ...
 
 

@@ -86,8 +86,7 @@ class PostgresJournal:
         deals = _unclear(changes)
         if final and groups:
             deals.update(await updating.finished_deals(session, groups))
-        for deal in sorted(deals):
-            await self._waker.wake(session, deal)
+        await self._waker.wake(session, *sorted(deals))
 
 
 def _unclear(changes: Sequence[StatusChange]) -> set[DealId]:

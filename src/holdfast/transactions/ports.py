@@ -85,8 +85,8 @@ class Journal(Protocol):
 class Waker(Protocol):
     """Wakes what waits for outcomes."""
 
-    async def wake(self, session: Session, deal: DealId) -> None:
-        """Have the deal advanced once the transaction of `session` commits."""
+    async def wake(self, session: Session, *deals: DealId) -> None:
+        """Have the deals advanced once the transaction of `session` commits."""
         ...
 
 

@@ -130,8 +130,9 @@ class Wakes:
     def __init__(self, journal):
         self.journal = journal
 
-    async def wake(self, session, deal, *, at=None):
-        self.journal.note("wake", deal)
+    async def wake(self, session, *deals, at=None):
+        for deal in deals:
+            self.journal.note("wake", deal)
 
 
 class Audit:
