@@ -127,9 +127,12 @@ def _renderer(style: LogFormat, out: TextIO) -> Processor:
     return structlog.processors.JSONRenderer(serializer=_json)
 
 
+# Not orjson, which refuses integers over 64 bits: most of ours are wei.
+_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False)
+
+
 def _json(event: EventDict, **_options: object) -> str:
-    # Not orjson, which refuses integers over 64 bits: most of ours are wei.
-    return json.dumps(event, default=str, ensure_ascii=False)
+    return _ENCODER.encode(event)
 
 
 def _route_standard_logging(rendered: list[Processor], out: TextIO, level: LogLevel) -> None:

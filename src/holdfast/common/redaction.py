@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Redactor:
         return {name: self._field(name, value) for name, value in fields.items()}
 
     def _field(self, name: str, value: object) -> object:
-        if value is not None and _SECRET_NAME.search(name):
+        if value is not None and _is_secret(name):
             return MASK
         if isinstance(value, bytes | bytearray):
             return f"{len(value)} bytes"
@@ -72,6 +73,11 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self._field("", each) for each in cast("Sequence[object]", value)]
         return value
+
+
+@lru_cache(maxsize=1_024)  # events have some dozens of field names between them
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _text_forms(plain: str) -> Iterable[str]:

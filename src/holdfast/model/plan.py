@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from holdfast.common.evm import Address, BlockRef
@@ -116,17 +116,16 @@ class Envelope:
 class Plan:
     """One deal, sized at one block: the envelope, and the report a person reads before approving.
 
-    The report holds JSON values only.
+    The report holds JSON values only. `plan_hash` is what an approval names.
     """
 
     envelope: Envelope
     quoted_at: BlockRef
     report: Mapping[str, Any]
+    plan_hash: PlanHash = field(init=False)
 
-    @property
-    def plan_hash(self) -> PlanHash:
-        """The hash that an approval names."""
-        return plan_hash(self.envelope)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plan_hash", plan_hash(self.envelope))
 
     @property
     def terms(self) -> Terms:
