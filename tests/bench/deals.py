@@ -31,7 +31,6 @@ rung, about half, is large enough to take what the purchase gives beyond its min
 
 _SLIPPAGE = Bps(200)  # 32 purchases of 60,000 USDT in one block move the price by 0.6 %
 _AUTHOR, _APPROVER = PrincipalId("bench"), PrincipalId("approver")
-_LOOK_SECONDS = 0.01
 _ROUND_SECONDS = 180
 _TERMINAL = sorted(map(str, TERMINAL))
 
@@ -102,13 +101,14 @@ class Bench:
     async def _completed(self, deal_ids):
         query = "SELECT count(*) FROM deals WHERE deal_id = ANY(%s) AND status = ANY(%s)"
         deadline = time.monotonic() + _ROUND_SECONDS
+        pause = 0.02 if self.devnet.profile.block_time_seconds == 0 else 0.1
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             while True:
                 done = connection.execute(query, (deal_ids, _TERMINAL)).fetchone()[0]
                 if done == len(deal_ids):
                     return
                 assert time.monotonic() < deadline, f"{done} of {len(deal_ids)} deals are over"
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(pause)
 
     def _blocks(self, deal_ids):
         query = """

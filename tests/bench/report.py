@@ -9,7 +9,7 @@ _PEERS = {8: 0.36, 32: 1.45}
 """Deals a second at 1 s blocks of web3.py async, ethers and viem, which take 22 blocks a deal:
 the number at once / 22. Source: the project's own side-by-side measurement."""
 
-_COLUMNS = "{:20} {:>9} {:>8} {:>6} {:>9} {:>9}   {}"
+_COLUMNS = "{:20} {:>9} {:>8} {:>6} {:>9} {:>9} {:>8}   {}"
 
 
 def head(load, processes):
@@ -18,9 +18,12 @@ def head(load, processes):
         f"{os.cpu_count()} cores, Python {platform.python_version()}, "
         f"load {load[0]:.1f} before the run, {processes} worker processes"
     )
-    print("one deal: four tranches; Holdfast sends 26 transactions for it, the others 22\n")
+    print("one deal: four tranches; Holdfast sends 26 transactions for it, the others 22")
+    print("machine: CPU time of a fixed piece of Python, which tells how fast it is just then\n")
     print(
-        _COLUMNS.format("program", "blocks", "at once", "deals", "deals/s", "blocks/d", "CPU ms/d"),
+        _COLUMNS.format(
+            "program", "blocks", "at once", "deals", "deals/s", "blocks/d", "machine", "CPU ms/d"
+        ),
         flush=True,
     )
 
@@ -37,6 +40,7 @@ def row(result):
             result.deals,
             f"{result.per_second:.2f}",
             f"{result.typical_blocks:g}",
+            f"{result.speed:.0f} ms",
             cpu,
         ),
         flush=True,

@@ -3,10 +3,15 @@
 from dataclasses import dataclass, field
 from statistics import median
 
+from tests.bench.cpu import speed
+
 
 @dataclass(frozen=True)
 class Result:
-    """`seconds` for all `deals`; `blocks` of each deal; `cpu` seconds of each kind of process."""
+    """`seconds` for all `deals`; `blocks` of each deal; `cpu` seconds of each kind of process.
+
+    `speed` is that of the machine at the end of the run.
+    """
 
     program: str
     block_time: int
@@ -16,6 +21,7 @@ class Result:
     blocks: list[int]
     cpu: dict[str, float]
     notes: dict[str, float] = field(default_factory=dict)
+    speed: float = field(default_factory=speed)
 
     @property
     def per_second(self):
@@ -43,5 +49,6 @@ class Result:
             "blocks_per_deal": self.typical_blocks,
             "most_blocks": max(self.blocks),
             "cpu_ms_per_deal": {name: round(ms, 1) for name, ms in self.cpu_ms().items()},
+            "machine_ms": round(self.speed, 1),
             **{name: round(value, 1) for name, value in self.notes.items()},
         }

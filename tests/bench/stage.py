@@ -1,7 +1,9 @@
 """What every program of the comparison runs on: a fresh node of the same kind, a database."""
 
 import contextlib
+import fcntl
 import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from psycopg import sql
 
 from holdfast.common.db import Database, libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
+from holdfast.common.postgres_files import make_folders
 from holdfast.config import from_environment
 from holdfast.devnet.node import NodeOptions
 from holdfast.devnet.paths import DEFAULT_CACHE
@@ -49,13 +52,19 @@ class Server:
 
 @contextlib.contextmanager
 def server():
-    """A database server of the bench's own, stopped afterwards."""
+    """A database server of the bench's own, stopped afterwards; two at once would disturb both."""
     folder = from_environment().state_dir / "bench"
-    running = Server(folder)
-    try:
-        yield running
-    finally:
-        running.postgres.stop()
+    make_folders(folder, mode=0o711)
+    with (folder / "bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("another bench is running on this machine: wait for its end")
+        running = Server(folder)
+        try:
+            yield running
+        finally:
+            running.postgres.stop()
 
 
 @contextlib.contextmanager
