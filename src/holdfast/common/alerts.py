@@ -1,0 +1,49 @@
+"""What people must hear of: raised with the state that calls for it, delivered later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdfast.common.db import Session
+    from holdfast.common.ids import ChainId, DealId
+
+
+class Severity(StrEnum):
+    """How soon somebody has to look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to tell; two with the same code and subject are one while it is open.
+
+    Args:
+        code: stable and dotted, such as `tx.foreign_nonce`.
+        subject: what it is about, such as an intent's id or an endpoint's name.
+        text: what happened and what to do, for a person.
+        fields: the facts, JSON-able; never a key, signed bytes or a URL with a token.
+    """
+
+    code: str
+    severity: Severity
+    subject: str
+    text: str
+    chain_id: ChainId | None = None
+    deal_id: DealId | None = None
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+class Alarm(Protocol):
+    """Takes alerts; whoever raises one never waits for its delivery."""
+
+    async def raised(self, session: Session, *alerts: Alert) -> None:
+        """Record the alerts; they are delivered if and only if `session` commits."""
+        ...
