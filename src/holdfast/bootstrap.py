@@ -19,6 +19,7 @@ from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Rejected
 from holdfast.common.leader import LeaderLock
+from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
 from holdfast.common.queue import Queue
 from holdfast.common.secret import Secret
@@ -52,6 +53,8 @@ from holdfast.transactions.store.recording import CHANNEL
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from prometheus_client import CollectorRegistry
+
     from holdfast.chain.profiles import ChainProfile
     from holdfast.config import Settings
 
@@ -75,6 +78,7 @@ class System:
     queue: Queue
     sweep: Sweep
     chain_loop: ChainLoop
+    metrics: CollectorRegistry
 
 
 @asynccontextmanager
@@ -190,6 +194,7 @@ class _Builder:
     def __init__(self, settings: Settings, profile: ChainProfile, url: str, db: Database) -> None:
         self._settings, self._profile, self._url, self._db = settings, profile, url, db
         self._clock = SystemClock()
+        self._metrics = new_registry()
         self._limits = limits_of(settings)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
@@ -233,6 +238,7 @@ class _Builder:
                 seconds=settings.sweep_seconds,
             ),
             chain_loop=self._chain_loop(node, signal, boundary),
+            metrics=self._metrics,
         )
 
     def _desk(self, node: Node) -> DealDesk:

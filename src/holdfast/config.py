@@ -68,6 +68,7 @@ class Settings(BaseModel):
         database_pool: how many connections one process keeps.
         sweep_seconds: how often overdue deals are looked for.
         holding_check_seconds: how often a deal in HOLDING looks whether it may go on.
+        metrics_port: where a worker serves its figures to this machine; not at all without it.
         crash_at: a boundary at which to die, for recovery tests on a devnet alone.
     """
 
@@ -89,6 +90,7 @@ class Settings(BaseModel):
     database_pool: int = Field(default=8, ge=1, le=100)
     sweep_seconds: float = Field(default=5.0, gt=0, le=3600)
     holding_check_seconds: float = Field(default=15.0, gt=0, le=3600)
+    metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     crash_at: str | None = Field(default=None, pattern=r"^[a-z0-9_.]+(:[1-9][0-9]*)?$")
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import typer  # noqa: TC002 - typer reads the annotations
 
 from holdfast.bootstrap import opened, profile_of
 from holdfast.common.crash import crash_boundary
+from holdfast.common.metrics import MetricsServer
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.worker import Part, run_worker
 
@@ -33,9 +34,12 @@ async def work(settings: Settings) -> None:
 
 def worker_parts(system: System) -> list[Part]:
     """What one worker runs."""
-    concurrency = system.settings.worker_concurrency
-    return [
+    concurrency, metrics_port = system.settings.worker_concurrency, system.settings.metrics_port
+    parts = [
         Part("queue", functools.partial(system.queue.run, system.advance, concurrency=concurrency)),
         Part("chain", system.chain_loop.run),
         Part("sweep", system.sweep.run),
     ]
+    if metrics_port is not None:
+        parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))
+    return parts
