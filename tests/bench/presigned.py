@@ -36,7 +36,7 @@ def presigned(devnet, count):
     """`count` loops at once."""
     loops = [_signed(devnet) for _ in range(count)]
     effects, meter = Effects(devnet), Meter({"node": [devnet.node.pid]})
-    rpc = _Rpc(devnet.url)
+    rpc = Rpc(devnet.url)
     start, spent = time.perf_counter(), time.process_time()
     for wave in zip(*(loop.waves for loop in loops), strict=True):
         rpc.send([raw for part in wave for raw, _ in part])
@@ -69,7 +69,7 @@ def _signed(devnet):
     return Loop((made[:1], made[1:-1], made[-1:]))
 
 
-class _Rpc:
+class Rpc:
     """Batches over one kept-alive connection."""
 
     def __init__(self, url):
