@@ -273,7 +273,7 @@ class _Builder:
                 transactions=transactions,
                 keys=self._keys,
                 float_key=self._keys.ref(FLOAT_INDEX),
-                depth=self._profile.confirmations,
+                depths=self._profile.depths,
             ),
             observer=observer,
             builder=LegBuilder(node, self._protocols, tokens),

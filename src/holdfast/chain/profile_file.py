@@ -24,6 +24,7 @@ from holdfast.common.errors import Rejected
 from holdfast.common.evm import Address, BlockHash, address, block_hash
 from holdfast.common.ids import chain_id
 from holdfast.common.money import Token
+from holdfast.model.leg import LegKind
 
 _PACKAGED = {138: "chain-138.toml", 651940: "chain-651940.toml"}
 
@@ -89,6 +90,8 @@ class _ProfileFile(_Strict):
     rpc_urls: tuple[str, ...] = ()
     native: _NativeToken
     confirmations: int = Field(ge=1)
+    leg_confirmations: dict[LegKind, Annotated[int, Field(ge=1)]] = {}
+    finality: int | None = Field(default=None, ge=1)
     block_time_seconds: int = Field(ge=0)
     fee_model: FeeModel
     gas_price_ceiling_wei: int = Field(ge=0)
@@ -109,9 +112,7 @@ def load_profile(source: str | Path | int) -> ChainProfile:
     Raises:
         Rejected: `profile.unknown_chain`, `profile.unreadable` or `profile.invalid`.
     """
-    if isinstance(source, int):
-        return _packaged(source)
-    if isinstance(source, str) and source.isdecimal():
+    if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return _packaged(int(source))
     path = Path(source)
     try:
@@ -176,6 +177,8 @@ def dump_profile(profile: ChainProfile) -> str:
             "rpc_urls": profile.rpc_urls,
             "native": {"symbol": profile.native.symbol, "decimals": profile.native.decimals},
             "confirmations": profile.confirmations,
+            "leg_confirmations": dict(profile.leg_confirmations),
+            "finality": profile.finality,
             "block_time_seconds": profile.block_time_seconds,
             "fee_model": profile.fee_model,
             "gas_price_ceiling_wei": profile.gas_price_ceiling_wei,
@@ -242,6 +245,8 @@ def _to_profile(file: _ProfileFile) -> ChainProfile:
         rpc_urls=file.rpc_urls,
         native=Token(chain, file.native.symbol, file.native.decimals),
         confirmations=file.confirmations,
+        leg_confirmations=MappingProxyType(file.leg_confirmations),
+        finality=file.finality,
         block_time_seconds=file.block_time_seconds,
         fee_model=file.fee_model,
         gas_price_ceiling_wei=file.gas_price_ceiling_wei,

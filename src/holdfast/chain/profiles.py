@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from holdfast.common.errors import Rejected
+from holdfast.model.leg import LegKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,8 +85,11 @@ class DealAccounts:
 class ChainProfile:
     """Everything pinned about one chain; what is unknown is None and refused where it is needed.
 
-    `block_time_seconds` is 0 where a block is mined for each transaction. `code_hashes` maps
-    a contract to the keccak-256 of its code.
+    `confirmations` is how many blocks, its own included, must hold the receipt of a leg before it
+    counts, and `leg_confirmations` the same for the kinds of leg that need more or fewer.
+    `finality` is how many must hold it before no reorg is expected to take it back; never fewer
+    than the deepest leg needs. `block_time_seconds` is 0 where a block is mined for
+    each transaction. `code_hashes` maps a contract to the keccak-256 of its code.
     """
 
     chain_id: ChainId
@@ -97,6 +101,8 @@ class ChainProfile:
     block_time_seconds: int
     fee_model: FeeModel
     gas_price_ceiling_wei: int
+    leg_confirmations: Mapping[LegKind, int] = field(default_factory=lambda: MappingProxyType({}))
+    finality: int | None = None
     genesis_hash: BlockHash | None = None
     explorer_url: str | None = None
     tokens: Mapping[str, Token] = field(default_factory=lambda: MappingProxyType({}))
@@ -111,6 +117,16 @@ class ChainProfile:
     def is_devnet(self) -> bool:
         """Whether the chain is a local devnet without real money."""
         return self.kind is ProfileKind.DEVNET
+
+    @property
+    def final_depth(self) -> int:
+        """How many blocks must hold a receipt before no reorg is expected to take it back."""
+        return max(self.finality or 1, self.confirmations, *self.leg_confirmations.values())
+
+    @property
+    def depths(self) -> Mapping[LegKind, int]:
+        """How many blocks must hold the receipt of each kind of leg before it counts."""
+        return dict.fromkeys(LegKind, self.confirmations) | dict(self.leg_confirmations)
 
     def token(self, symbol: str) -> Token:
         """The token called `symbol` on this chain.

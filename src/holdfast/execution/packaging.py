@@ -13,7 +13,7 @@ from holdfast.transactions.fees import exact
 from holdfast.transactions.model import NewIntent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.common.db import Session
     from holdfast.common.evm import Address
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 class EoaAccount:
     """A plain account: one transaction a leg, with consecutive nonces.
 
-    So a group takes one block. `depth` is how many blocks must hold a receipt before it counts.
+    So a group takes one block. `depths` is how many blocks must hold the receipt of each kind of
+    leg before it counts.
     """
 
     transactions: Transactions
     keys: DealKeys
     float_key: KeyRef
-    depth: int
+    depths: Mapping[LegKind, int]
 
     async def send(
         self,
@@ -97,7 +98,7 @@ class EoaAccount:
             gas_limit=leg.gas_limit,
             expected=leg.expected,
             deadline=leg.deadline,
-            depth=self.depth,
+            depth=self.depths[leg.kind],
             fee_ceiling_wei=deal.plan.envelope.gas_price_ceiling_wei,
             is_sweep=leg.kind is LegKind.RETURN_NATIVE,
         )

@@ -8,6 +8,7 @@ import pytest
 from holdfast.chain.profile_file import configured, dump_profile, load_profile, parse_profile
 from holdfast.chain.profiles import FeeModel, ProfileKind, verify_keys, verify_node
 from holdfast.common.errors import Rejected
+from holdfast.model.leg import LegKind
 
 GENESIS = "0x" + "ab" * 32
 OTHER_GENESIS = "0x" + "cd" * 32
@@ -105,6 +106,20 @@ def test_dumped_profile_reads_back_equal(profile):
     assert parse_profile(dump_profile(profile), is_toml=False, name="dump") == profile
 
 
+def test_each_kind_of_leg_has_its_depth():
+    profile = devnet(confirmations=2, leg_confirmations={"borrow": 5, "wrap": 1})
+    assert profile.depths[LegKind.BORROW] == 5
+    assert profile.depths[LegKind.WRAP] == 1
+    assert profile.depths[LegKind.SWAP] == 2
+    assert set(profile.depths) == set(LegKind)
+
+
+@pytest.mark.parametrize(("finality", "depth"), [(None, 5), (3, 5), (9, 9)])
+def test_finality_is_never_shallower_than_the_deepest_leg(finality, depth):
+    profile = devnet(confirmations=2, leg_confirmations={"borrow": 5}, finality=finality)
+    assert profile.final_depth == depth
+
+
 def test_profile_file_is_loaded_by_path(tmp_path):
     path = tmp_path / "devnet.json"
     path.write_text(dump_profile(devnet()))
@@ -122,6 +137,9 @@ def test_missing_profile_file_is_rejected_with_what_to_give(tmp_path):
     [
         ({"chain_id": 0}, "chain_id"),
         ({"confirmations": 0}, "confirmations"),
+        ({"leg_confirmations": {"borrow": 0}}, "leg_confirmations.borrow"),
+        ({"leg_confirmations": {"lend": 2}}, "leg_confirmations.lend"),
+        ({"finality": 0}, "finality"),
         ({"redemption_desk": POOL.lower().replace("0x87", "0X87")}, "redemption_desk"),
         ({"redemption_desk": POOL[:-1] + "3"}, "redemption_desk"),  # a typo fails its checksum
         ({"genesis_hash": "0x12"}, "genesis_hash"),

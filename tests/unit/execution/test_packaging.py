@@ -10,6 +10,7 @@ from holdfast.common.money import WAD
 from holdfast.execution import packaging
 from holdfast.execution.packaging import EoaAccount
 from holdfast.model.deal import Step
+from holdfast.model.leg import LegKind
 from holdfast.signing.model import KeyRef
 from holdfast.transactions.fees import exact
 from tests.unit.execution.scene import CALLS, FEES, TOKENS, deal, seen
@@ -35,6 +36,12 @@ class Recorder:
         return self.promised
 
 
+DEPTHS = dict.fromkeys(LegKind, 1) | {
+    LegKind.REQUEST_REDEMPTION: 2,
+    LegKind.CLAIM_REDEMPTION: 3,
+}
+
+
 @pytest.fixture
 def recorded(monkeypatch):
     """The legs that were stored beside the intents."""
@@ -49,7 +56,7 @@ def recorded(monkeypatch):
 
 async def sent(legs, of=None, promised=0):
     transactions, group = Recorder(promised), new_group_id()
-    account = EoaAccount(transactions, Keys(), FLOAT_KEY, depth=3)
+    account = EoaAccount(transactions, Keys(), FLOAT_KEY, DEPTHS)
     await account.send("session", of or deal(), group, legs, seen=seen())
     (call,) = transactions.calls
     return group, call
@@ -64,7 +71,7 @@ async def test_each_leg_is_one_intent_in_the_callers_transaction(recorded):
     assert [one.expected for one in intents] == [one.expected for one in legs]
     assert {one.group_id for one in intents} == {group}
     assert {one.deal_id for one in intents} == {of.deal_id}
-    assert {one.depth for one in intents} == {3}
+    assert [one.depth for one in intents] == [1, 2, 3]
     assert {one.fee_ceiling_wei for one in intents} == {of.plan.envelope.gas_price_ceiling_wei}
     assert (session, fees) == ("session", FEES)
     assert nonces == {DEAL: 0, FLOAT: 0}
