@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
+from holdfast.common.errors import Transient
 from holdfast.common.money import BPS, Bps, Usd8
 from holdfast.execution.breaches import Exposure, breaches
 from holdfast.execution.holdings import Holdings
@@ -131,6 +132,7 @@ class ChainObserver:
             self._node.read(reads, head.ref), self._node.suggest_tip_wei()
         )
         cash: Reserve = values[4]
+        _require_as_of(head, cash, values[5])
         if lending is None:
             lending = self._lendable_at = cash.a_token
             values += await self._node.read([parts.usdt.balance_of(lending)], head.ref)
@@ -248,6 +250,12 @@ class ChainObserver:
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:
         pairs = zip(self._allowances(), allowances, strict=True)
         return tuple(Leftover(token, spender) for (token, spender), left in pairs if left)
+
+
+def _require_as_of(head: Head, *reserves: Reserve) -> None:
+    """A node that mines while it answers may show a later state than that of the block asked."""
+    if any(reserve.last_update > head.ref.timestamp for reserve in reserves):
+        raise Transient("chain.other_block", "the node answered from a later block than was asked")
 
 
 def _can_borrow(market: Market, amount: int) -> bool:

@@ -228,6 +228,15 @@ async def test_a_market_that_could_not_be_read_is_read_again():
     assert (await one.observe(EXECUTING)).position.at == AT
 
 
+async def test_a_market_from_a_later_block_than_was_asked_is_read_again():
+    chain = Chain(cash=replace(reserve(A_USDT), last_update=AT.timestamp + 1))
+    one = observer(chain)
+    with pytest.raises(Transient, match="later block"):
+        await one.observe(EXECUTING)
+    chain.set(VENUES.aave.reserve(USDT.address), reserve(A_USDT))
+    assert (await one.observe(EXECUTING)).position.at == AT
+
+
 async def test_a_cancelled_look_does_not_take_the_market_from_the_others():
     chain = Chain()
     one = observer(chain)
