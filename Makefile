@@ -1,6 +1,9 @@
 # Needs Python 3.11+ and make, nothing else. `make` alone lists the targets.
 PYTHON ?= python3
 ARGS ?=
+KILLS ?= 1000
+DEALS ?= 500
+SEED ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_PATHS := src tests scripts
@@ -40,8 +43,8 @@ check: setup ## Format, lint, import contracts and types; changes nothing
 unit: setup ## Run the unit tests alone
 	@$(BIN)/pytest tests/unit $(ARGS)
 
-crash-test: setup ## Kill real workers at every boundary of a deal and count its legs on chain
-	@$(BIN)/pytest -n 2 --dist worksteal tests/recovery $(ARGS)
+crash-test: setup ## Kill workers KILLS=1000 times over DEALS=500 deals, count every leg on chain (SEED=1)
+	@$(BIN)/python -m tests.chaos --kills $(KILLS) --deals $(DEALS) --seed $(SEED) $(ARGS)
 
 bench: setup ## Measure deals per second against a plain client and the presigned limit
 	@$(BIN)/python -m tests.bench $(ARGS)

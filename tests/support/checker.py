@@ -6,11 +6,19 @@ Imports nothing from `holdfast`: see `witness`.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from tests.support.witness import Chain, Effect, Observed, Places, as_address, observe
+from tests.support.witness import (
+    Chain,
+    Effect,
+    History,
+    Observed,
+    Places,
+    as_address,
+    observe_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,11 +50,12 @@ class Start:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Legs that are missing or too many, and everything else that is wrong."""
+    """Legs that are missing or too many, everything else that is wrong, and what was seen."""
 
     lost: Counter[Any]
     duplicated: Counter[Any]
     problems: list[str]
+    seen: Sequence[tuple[Places, Observed]] = field(default=(), repr=False)
 
     @property
     def is_clean(self) -> bool:
@@ -67,7 +76,8 @@ def judge_all(
     by: Callable[[Effect], Any] = SAME,
 ) -> Verdict:
     """Whether each of `deals`, all over and alone on the chain since `start`, did `expected`."""
-    seen = [(places, observe(chain, places, start.block)) for places in deals]
+    history = History.read(chain, start.block)
+    seen = [(places, observe_in(history, places)) for places in deals]
     wanted = Counter(by(effect) for effect in expected for _ in deals)
     found = Counter(by(effect) for _, one in seen for effect in one.effects)
     problems = [
@@ -83,7 +93,7 @@ def judge_all(
         ]
     ]
     problems += _leaks(chain, start, seen)
-    return Verdict(wanted - found, found - wanted, problems)
+    return Verdict(wanted - found, found - wanted, problems, seen)
 
 
 def _disorder(expected: Sequence[Effect], seen: Observed, by: Callable[[Effect], Any]) -> list[str]:

@@ -66,6 +66,7 @@ SELECTORS = {
 TIMED = frozenset({"repay", "withdraw", "unwrap", "return_token", "return_native"})
 """Effects whose amounts carry interest or gas, and so depend on when blocks were mined."""
 
+_BLOCKS_AT_ONCE = 250
 _SIGN_BIT = 1 << 255
 _ADDRESS_BITS = (1 << 160) - 1
 
@@ -191,28 +192,67 @@ class Observed:
         return sum(effect.amount for effect in self.effects if effect.kind == kind)
 
 
+@dataclass
+class History:
+    """Every transaction after a block with its receipt, found by the accounts that it names."""
+
+    entries: list[tuple[dict[str, Any], dict[str, Any]]]
+    _naming: dict[str, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, chain: Chain, after: int) -> History:
+        """What the blocks later than number `after` hold, in their order."""
+        newest = chain.number("eth_blockNumber")
+        entries = []
+        for first in range(after + 1, newest + 1, _BLOCKS_AT_ONCE):
+            last = min(first + _BLOCKS_AT_ONCE - 1, newest)
+            entries += _entries(chain, [hex(number) for number in range(first, last + 1)])
+        made = cls(entries)
+        for place, (tx, receipt) in enumerate(entries):
+            for account in _named(tx, receipt):
+                made._naming.setdefault(account, []).append(place)
+        return made
+
+    def naming(self, *accounts: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """What was sent from or to any of `accounts`, or has one in an event's indexed values."""
+        places = {place for account in accounts for place in self._naming.get(account, ())}
+        return [self.entries[place] for place in sorted(places)]
+
+    def sent_by(self, account: str) -> list[dict[str, Any]]:
+        """The transactions of one account."""
+        return [tx for tx, _ in self.naming(account) if tx["from"].lower() == account]
+
+
 def observe(chain: Chain, places: Places, after: int) -> Observed:
     """What the blocks later than number `after` hold of the deal, in the order in which it came."""
-    newest = chain.number("eth_blockNumber")
-    numbers = [hex(number) for number in range(after + 1, newest + 1)]
-    if not numbers:
-        return Observed()
+    return observe_in(History.read(chain, after), places)
+
+
+def observe_in(history: History, places: Places) -> Observed:
+    """What `history` holds of the deal, in its order."""
+    seen = Observed()
+    for tx, receipt in history.naming(places.deal):
+        _take(seen, places, tx, receipt)
+    seen.float_nonces = [int(tx["nonce"], 16) for tx in history.sent_by(places.float_)]
+    return seen
+
+
+def _entries(chain: Chain, numbers: list[str]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     blocks = chain.ask(*(("eth_getBlockByNumber", [number, True]) for number in numbers))
     receipts = chain.ask(*(("eth_getBlockReceipts", [number]) for number in numbers))
     by_hash = {one["transactionHash"]: one for block in receipts for one in block}
-    seen = Observed()
-    for block in blocks:
-        for tx in block["transactions"]:
-            _take(seen, places, tx, by_hash[tx["hash"]])
-    return seen
+    return [(tx, by_hash[tx["hash"]]) for block in blocks for tx in block["transactions"]]
+
+
+def _named(tx: dict[str, Any], receipt: dict[str, Any]) -> set[str]:
+    people = {person for log in receipt["logs"] for person in _people(log)}
+    return {tx["from"].lower(), (tx["to"] or "").lower(), *people}
 
 
 def _take(seen: Observed, places: Places, tx: dict[str, Any], receipt: dict[str, Any]) -> None:
     sender, logs = tx["from"].lower(), receipt["logs"]
     is_ours = sender == places.deal
     is_funding = sender == places.float_ and (tx["to"] or "").lower() == places.deal
-    if sender == places.float_:
-        seen.float_nonces.append(int(tx["nonce"], 16))
     if is_ours:
         seen.nonces.append(int(tx["nonce"], 16))
     if is_ours or is_funding:

@@ -1,0 +1,36 @@
+"""`python -m tests.chaos`: a storm of kills over many deals; one JSON line says what came of it.
+
+The exit code is 0 when nothing was lost, repeated, stuck or booked wrongly, and 1 otherwise.
+"""
+
+import argparse
+import asyncio
+import sys
+
+from tests.chaos import report
+from tests.chaos.stage import stage, storm_folder
+from tests.chaos.storm import Order, say, storm
+
+
+def main():
+    """Run the storm and print its line."""
+    options = _options()
+    order = Order(options.kills, options.deals, options.seed)
+    with stage(storm_folder()) as world:
+        outcome = asyncio.run(storm(world, order))
+    for problem in outcome.judgement.problems[: report.MOST_PROBLEMS]:
+        say(f"problem: {problem}")
+    sys.stdout.write(f"{report.line(outcome)}\n")
+    return 0 if report.is_right(outcome) else 1
+
+
+def _options():
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000, help="how many (default 1000)")
+    parser.add_argument("--deals", type=int, default=500, help="how many (default 500)")
+    parser.add_argument("--seed", type=int, default=1, help="of the schedule (default 1)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Runs many deals while workers are killed, and hands over what the judges need."""
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from holdfast.bootstrap import opened
+from holdfast.config import load
+from holdfast.model.deal import TERMINAL
+from tests.chaos.feeder import Feeder
+from tests.chaos.keepers import Keepers
+from tests.chaos.schedule import WORKERS, Kind, schedule
+from tests.chaos.verdict import LEGS, judged
+from tests.chaos.watch import Watch
+from tests.support.auditor import deal_rows
+from tests.support.checker import Start
+from tests.support.witness import Places, observe
+
+_WINDOW = 24
+_LOOK_SECONDS = 0.1
+_PATIENCE_SECONDS = 120  # without any change of any deal: what is not over then is stuck
+_TELL_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Order:
+    """How much is asked for."""
+
+    kills: int
+    deals: int
+    seed: int
+
+    @property
+    def window(self):
+        """How many deals are open at once."""
+        return min(_WINDOW, self.deals)
+
+
+@dataclass
+class Outcome:
+    """Everything there is to tell of a storm."""
+
+    order: Order
+    judgement: object
+    kills: int
+    ended: Counter
+    recoveries: list[float]
+    unrecovered: int
+    seconds: float
+
+
+@dataclass
+class Storm:
+    """One storm on one stage."""
+
+    stage: object
+    order: Order
+    feeder: Feeder
+    keepers: Keepers
+    watch: Watch
+    before: set[str] = field(default_factory=set)
+
+    @property
+    def kills(self):
+        return self.keepers.kills
+
+    async def run(self):
+        """Until all deals are over, or nothing moves any more."""
+        watching = asyncio.create_task(self.watch.run())
+        telling = asyncio.create_task(self._tell())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._feed())
+                group.create_task(self._strike())
+            await self._settled()
+        finally:
+            for task in (watching, telling):
+                task.cancel()
+            await asyncio.gather(watching, telling, return_exceptions=True)
+
+    async def _feed(self):
+        """Keep pace with the kills, so that both end together."""
+        order = self.order
+        while self.feeder.created < order.deals or self.kills < order.kills:
+            if self.watch.under_way < order.window and self.feeder.created < self._due():
+                await self.feeder.create()
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _due(self):
+        """How many deals there may be by now; more than were asked for while kills are missing."""
+        order = self.order
+        if self.feeder.created >= order.deals:
+            return order.deals if self.watch.under_way else self.feeder.created + 1
+        return order.window + (order.deals - order.window) * self.kills // max(1, order.kills)
+
+    async def _strike(self):
+        for blow in schedule(self.order.seed):
+            if self.kills >= self.order.kills:
+                return
+            await asyncio.sleep(blow.pause)
+            while self._is_ahead() or not self.watch.under_way:  # noqa: ASYNC110 - other processes
+                await asyncio.sleep(_LOOK_SECONDS)
+            await self._deal(blow)
+
+    def _is_ahead(self):
+        """Whether the kills have run away from the deals."""
+        order = self.order
+        over = self.watch.over - len(self.before)
+        return self.kills * order.deals > (over + order.window) * order.kills
+
+    async def _deal(self, blow):
+        match blow.kind:
+            case Kind.WORKER:
+                await self.keepers.kill(blow.slot)
+            case Kind.BOUNDARY:
+                self.keepers.armed[blow.slot] = blow.point
+                await self.keepers.kill(blow.slot)
+
+    async def _settled(self):
+        while self.watch.under_way:
+            if time.monotonic() - self.watch.moved_at > _PATIENCE_SECONDS:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _tell(self):
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            watch = self.watch
+            say(
+                f"{time.monotonic() - began:6.0f} s  kills {self.kills:5}  "
+                f"deals {self.feeder.created:5}, over {watch.over - len(self.before):5}, "
+                f"under way {watch.under_way:3}  {dict(self.keepers.ended)}"
+            )
+
+
+async def storm(stage, order, *, sabotage=None):
+    """The outcome of `order` on `stage`."""
+    began = time.monotonic()
+    shutil.rmtree(stage.folder / "logs", ignore_errors=True)
+    (stage.folder / "logs").mkdir()
+    settings = load(stage.environment())
+    async with opened(settings) as system:
+        feeder = Feeder(stage, system)
+        expected, model = await _model_deal(stage, feeder)
+        start = Start.read(stage.chain, model)
+        before = {row.deal_id for row in deal_rows(stage.libpq_url)}
+        feeder.created = 0
+        watch = Watch(stage.libpq_url)
+        async with Keepers(stage, WORKERS, on_death=lambda _: watch.killed()) as keepers:
+            made = Storm(stage, order, feeder, keepers, watch, before)
+            await made.run()
+    return Outcome(
+        order=order,
+        judgement=judged(stage, start, expected, before),
+        kills=made.kills,
+        ended=keepers.ended,
+        recoveries=watch.recoveries,
+        unrecovered=watch.unrecovered,
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _model_deal(stage, feeder):
+    """The effects of a deal that nothing happens to, which must be those known by hand."""
+    mark = stage.chain.number("eth_blockNumber")
+    async with Keepers(stage, 1):
+        await feeder.create()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while (row := deal_rows(stage.libpq_url)[0]).status not in set(map(str, TERMINAL)):
+            assert time.monotonic() < deadline, "the first deal, undisturbed, does not end"
+            await asyncio.sleep(_LOOK_SECONDS)
+    places = Places.of(_profile(stage), row.account)
+    effects = observe(stage.chain, places, mark).effects
+    found = Counter(effect.kind for effect in effects)
+    assert found == Counter(dict(LEGS)), f"an undisturbed deal has other legs: {found}"
+    return effects, places
+
+
+def _profile(stage):
+    return json.loads(stage.devnet.profile_path.read_text())
+
+
+def say(text):
+    """To whoever watches: the figures alone go to standard output."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
