@@ -12,6 +12,7 @@ from eth_account import Account
 from holdfast.chain.node import Node
 from holdfast.chain.rpc import Rpc
 from holdfast.chain.sending import SendAnswer, SendOutcome
+from holdfast.common.alerts import Severity
 from holdfast.common.boundary import unobserved
 from holdfast.common.leader import LeaderLock
 from holdfast.common.notify import Signal
@@ -27,6 +28,7 @@ from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.send_state import Patience
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
+from tests.support.alarm import KeptAlarm
 from tests.support.transactions import ADDRESSES, GWEI, POLICY, SOMEBODY, group, keys, wish
 
 ETHER = 10**18
@@ -55,6 +57,7 @@ class Desk:
         self.devnet, self.database, self.url = devnet, database, url
         self.node = node
         self.woken = Woken()
+        self.alarm = KeptAlarm()
         self.pace = QUICK
         self.service = Transactions(keys)
 
@@ -64,7 +67,9 @@ class Desk:
             chain_id=chain_id,
             fee_model=self.devnet.profile.fee_model,
             network=network or self.node,
-            journal=PostgresJournal(self.database, chain_id, self.woken, boundary),
+            journal=PostgresJournal(
+                self.database, chain_id, self.woken, boundary, alarm=self.alarm
+            ),
             keys=keys,
             clock=SystemClock(),
             boundary=boundary,
@@ -131,6 +136,7 @@ async def desk(devnet, database, database_url):
 
 LANDED, CANCELLED = IntentStatus.LANDED, IntentStatus.CANCELLED
 AMBIGUOUS, SENT = IntentStatus.AMBIGUOUS, IntentStatus.SENT
+DISPLACED = IntentStatus.DISPLACED
 
 
 def crash_at(name):
@@ -341,21 +347,36 @@ async def send_elsewhere(desk, index, nonce):
         "maxPriorityFeePerGas": GWEI,
     }
     raw = Account.sign_transaction(foreign, signer._key.secret).raw_transaction
-    desk.call("eth_sendRawTransaction", "0x" + raw.hex())
+    return desk.call("eth_sendRawTransaction", "0x" + raw.hex())
 
 
-async def test_a_nonce_used_elsewhere_is_ambiguous_with_evidence_and_the_deal_is_woken(desk):
-    one, two = group(2)
-    await desk.record([one, two])
-    await send_elsewhere(desk, 1, 0)
-    async with desk.running():
-        first, second = await desk.reach([one, two], AMBIGUOUS, LANDED)
-    assert first.evidence["reason"] == "foreign_nonce"
-    assert first.evidence["nonce"] == 0
-    assert first.evidence["account_nonce"] >= 1
-    assert first.evidence["tried"] == [first.tx_hash]
-    assert second.nonce == 1
-    assert desk.woken.deals == [one.deal_id]  # the group is not final: only the dispute woke it
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_nonce_used_elsewhere_displaces_one_intent_with_proof_and_no_other(desk, place):
+    wishes = group(3)
+    await desk.record(wishes)
+    for nonce in range(place):  # what is in front must be mined before the foreign one can be
+        desk.call("evm_setAutomine", OFF)
+        await send_elsewhere(desk, 2, nonce)
+    desk.call("evm_setAutomine", OFF)
+    foreign = await send_elsewhere(desk, 1, place)
+    expected = [LANDED, LANDED, LANDED]
+    expected[place] = DISPLACED
+    async with desk.running(push_seconds=0.2):
+        await asyncio.sleep(0.5)
+        desk.call("evm_setAutomine", not OFF)
+        desk.call("evm_mine")
+        outcomes = await desk.reach(wishes, *expected)
+    proof = outcomes[place].evidence
+    assert proof["foreign_tx_hash"] == foreign
+    assert proof["nonce"] == place
+    assert desk.call("eth_getTransactionByHash", foreign)["blockHash"] == proof["block_hash"]
+    assert outcomes[place].receipt is None
+    assert await desk.nonce(1) == 3
+    assert desk.devnet.control.balance(SOMEBODY) == 2 + 7 + 7 * place
+    assert desk.woken.deals == [wishes[0].deal_id]
+    (alert,) = desk.alarm.alerts
+    assert (alert.code, alert.severity) == ("tx.displaced", Severity.CRITICAL)
+    assert alert.subject == str(wishes[place].intent_id)
 
 
 async def test_a_receipt_without_the_legs_event_is_ambiguous(desk):

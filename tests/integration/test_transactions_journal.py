@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from holdfast.common.boundary import unobserved
+from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, EventLog, Receipt
 from holdfast.model.leg import ExpectedEvent
 from holdfast.signing.model import Fees
@@ -23,6 +24,7 @@ from holdfast.transactions.model import (
 )
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import insert_intents
+from tests.support.alarm import KeptAlarm
 from tests.support.fake_chain import MemoryJournal
 from tests.support.transactions import (
     ADDRESSES,
@@ -48,9 +50,11 @@ class Woken:
 
 
 class OnPostgres:
-    def __init__(self, database):
+    def __init__(self, database, alarm=None):
         self.database, self.waker = database, Woken()
-        self.journal = PostgresJournal(database, CHAIN, self.waker, unobserved)
+        self.journal = PostgresJournal(
+            database, CHAIN, self.waker, unobserved, alarm=alarm or KeptAlarm()
+        )
         self.service = Transactions(keys)
 
     @property
@@ -271,3 +275,48 @@ async def test_amounts_beyond_64_bits_survive(database):
     (_, read) = await kept.journal.live()
     assert read.new == wanted
     assert read.last == attempt
+
+
+class BrokenAlarm:
+    """An alarm whose own write fails."""
+
+    async def raised(self, session, *alerts):
+        raise Transient("db.unavailable", "gone")
+
+
+async def test_a_status_that_calls_for_a_person_is_written_only_together_with_its_alert(database):
+    kept = OnPostgres(database, BrokenAlarm())
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    stuck = StatusChange(one, IntentStatus.STUCK, {"reason": "fee_ceiling"})
+    with pytest.raises(Transient):
+        await kept.journal.advance(Progress(changes=(stuck,)))
+    assert (await kept.outcome(wanted))[0] is IntentStatus.SIGNED
+
+
+async def test_of_two_loops_that_find_the_same_end_one_alerts(database):
+    alarm = KeptAlarm()
+    kept = OnPostgres(database, alarm)
+    await kept.record(group(1))
+    (one,) = await kept.journal.live()
+    change = StatusChange(one, IntentStatus.DISPLACED, {"reason": "foreign_nonce"})
+    await kept.journal.advance(Progress(changes=(change,)))
+    await kept.journal.advance(Progress(changes=(change,)))
+    assert alarm.codes == ["tx.displaced"]
+
+
+async def test_a_displaced_intent_is_final_with_its_proof_and_ends_its_group(kept):
+    first, second = wishes = group(2)
+    await kept.record(wishes)
+    one, other = await kept.journal.live()
+    proof = {"reason": "foreign_nonce", "foreign_tx_hash": "0x" + "ab" * 32}
+    displaced = StatusChange(one, IntentStatus.DISPLACED, proof)
+    await kept.journal.advance(Progress(changes=(displaced,)))
+    assert [each.intent_id for each in await kept.journal.live()] == [other.intent_id]
+    assert kept.woken == []
+    await kept.journal.advance(Progress(changes=(StatusChange(other, LANDED),)))
+    assert kept.woken == [first.deal_id]
+    status, receipt, evidence = await kept.outcome(first)
+    assert (status, receipt, evidence) == (IntentStatus.DISPLACED, None, proof)
+    assert (await kept.outcome(second))[0] is LANDED

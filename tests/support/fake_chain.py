@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import rlp
 from eth_account import Account
 
-from holdfast.chain.receipts import Block, Head
+from holdfast.chain.receipts import Block, Head, MinedTransaction
 from holdfast.chain.sending import SendAnswer, SendOutcome
 from holdfast.common.errors import Transient
-from holdfast.common.evm import BlockRef, EventLog, Receipt, keccak256
+from holdfast.common.evm import BlockRef, EventLog, Receipt, checksummed, keccak256
 from holdfast.transactions.model import FINAL, AttemptState, IntentStatus
 
 GWEI = 10**9
@@ -77,6 +77,7 @@ class FakeChain:
     loses_answers: bool = False
     loses_requests: bool = False
     is_silent: bool = False
+    has_states: bool = True
     answer: SendAnswer | None = None
     forks: int = 0
     time: int = 1_000
@@ -103,7 +104,16 @@ class FakeChain:
         mined = self._at(at.number)
         if mined.head.ref != at:
             raise Transient("chain.block_gone", "reorged")
+        if not self.has_states and at.number < len(self.blocks_) - 1:
+            raise Transient("chain.state_gone", "pruned")
         return {one: mined.nonces[one] for one in accounts}
+
+    async def transactions(self, at):
+        self._answer()
+        mined = self._at(at.number)
+        if mined.head.ref != at:
+            raise Transient("chain.block_missing", "reorged")
+        return tuple(_mined(tx, at) for tx in mined.txs)
 
     async def find_receipts(self, hashes):
         self._answer()
@@ -192,6 +202,10 @@ class FakeChain:
     def _answer(self):
         if self.is_silent:
             raise Transient("rpc.unreachable", "no answer")
+
+
+def _mined(tx, at):
+    return MinedTransaction(tx.hash, tx.sender, tx.nonce, checksummed(tx.to), tx.value, b"", at)
 
 
 def event_of(expected):

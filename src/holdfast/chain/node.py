@@ -18,7 +18,15 @@ from holdfast.chain.multicall import (
 )
 from holdfast.chain.pins import OtherBlock, pinned, pinned_error
 from holdfast.chain.profiles import ChainProfile, FeeModel, verify_node
-from holdfast.chain.receipts import Block, Head, Json, parse_head, parse_receipts
+from holdfast.chain.receipts import (
+    Block,
+    Head,
+    Json,
+    MinedTransaction,
+    parse_head,
+    parse_receipts,
+    parse_transactions,
+)
 from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc, fault_error
 from holdfast.chain.sending import SendAnswer, send_answer, unanswered
 from holdfast.chain.simulator import Simulator
@@ -91,6 +99,15 @@ class Node:
         """
         answer = await self._rpc.call("eth_getBlockReceipts", at.hash)
         return parse_receipts(_present(answer, at.number), at)
+
+    async def transactions(self, at: BlockRef) -> tuple[MinedTransaction, ...]:
+        """Every transaction in the block `at`, whoever sent it, in order.
+
+        Raises:
+            Transient: `chain.block_missing` when the node does not have the block (any more).
+        """
+        (answer,) = await self._results(Request("eth_getBlockByHash", (at.hash, True)))
+        return parse_transactions(_present(answer, at.number), at)
 
     async def block_receipts(self, number: int) -> Block:
         """The canonical block `number` and its receipts, in one exchange; raises as `blocks`."""

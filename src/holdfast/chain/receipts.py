@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdfast.chain.abi import address_of_hex
 from holdfast.common.errors import Broken
-from holdfast.common.evm import BlockHash, BlockRef, EventLog, Receipt, TxHash
+from holdfast.common.evm import Address, BlockHash, BlockRef, EventLog, Receipt, TxHash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,19 @@ class Block:
 
     head: Head
     receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MinedTransaction:
+    """One transaction in a block, whoever sent it; `target` is None where it made a contract."""
+
+    tx_hash: TxHash
+    sender: Address
+    nonce: int
+    target: Address | None
+    value_wei: int
+    selector: bytes
+    block: BlockRef
 
 
 def parse_head(block: Json) -> Head:
@@ -66,6 +79,20 @@ def parse_receipts(entries: list[Json], block: BlockRef) -> tuple[Receipt, ...]:
         raise Broken("chain.bad_answer", f"the node's receipt is malformed: {error!r}") from error
 
 
+def parse_transactions(block: Json, at: BlockRef) -> tuple[MinedTransaction, ...]:
+    """The transactions of the block `at`, given whole, in order.
+
+    Raises:
+        Broken: `chain.bad_answer` when a field is missing, or one is of another block.
+    """
+    try:
+        return tuple([_transaction(entry, at) for entry in block["transactions"]])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Broken(
+            "chain.bad_answer", f"the node's transaction is malformed: {error!r}"
+        ) from error
+
+
 def parse_log(entry: Json) -> EventLog:
     """One log entry; KeyError or ValueError when it is malformed."""
     return EventLog(
@@ -73,6 +100,21 @@ def parse_log(entry: Json) -> EventLog:
         topics=tuple([bytes.fromhex(topic[2:]) for topic in entry["topics"]]),
         data=bytes.fromhex(entry["data"][2:]),
         log_index=int(entry["logIndex"], 16),
+    )
+
+
+def _transaction(entry: Json, at: BlockRef) -> MinedTransaction:
+    if _lower(entry["blockHash"]) != at.hash:
+        raise ValueError(f"of block {entry['blockHash']} instead of {at.hash}")
+    target = entry["to"]
+    return MinedTransaction(
+        tx_hash=TxHash(entry["hash"].lower()),
+        sender=address_of_hex(entry["from"]),
+        nonce=int(entry["nonce"], 16),
+        target=None if target is None else address_of_hex(target),
+        value_wei=int(entry["value"], 16),
+        selector=bytes.fromhex(entry["input"][2:10]),
+        block=at,
     )
 
 

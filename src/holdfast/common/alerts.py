@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.common.db import Session
     from holdfast.common.ids import ChainId, DealId
+
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class Severity(StrEnum):
@@ -47,3 +52,12 @@ class Alarm(Protocol):
     async def raised(self, session: Session, *alerts: Alert) -> None:
         """Record the alerts; they are delivered if and only if `session` commits."""
         ...
+
+
+class LoggedAlarm:
+    """An alarm for where there is nobody to deliver to: it only logs."""
+
+    async def raised(self, session: Session, *alerts: Alert) -> None:  # noqa: ARG002 - the port
+        """Log the alerts, whatever becomes of the transaction."""
+        for alert in alerts:
+            _log.error("alert", code=alert.code, subject=alert.subject, text=alert.text)

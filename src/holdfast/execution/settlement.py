@@ -14,6 +14,7 @@ _ENDED = {
     IntentStatus.LANDED: LegStatus.LANDED,
     IntentStatus.REVERTED: LegStatus.REVERTED,
     IntentStatus.CANCELLED: LegStatus.CANCELLED,
+    IntentStatus.DISPLACED: LegStatus.DISPLACED,
 }
 
 _MOST_TIMES = 1_000

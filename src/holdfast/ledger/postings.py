@@ -56,6 +56,7 @@ def _require_possible(status: LegStatus, receipt: Receipt) -> None:
         LegStatus.LANDED: receipt.succeeded,
         LegStatus.REVERTED: not receipt.succeeded,
         LegStatus.CANCELLED: True,
+        LegStatus.DISPLACED: False,
         LegStatus.SENT: False,
     }
     if not possible[status]:

@@ -29,12 +29,16 @@ class LegKind(StrEnum):
 
 
 class LegStatus(StrEnum):
-    """Where a leg stands: `sent` until its intent is final one way or the other."""
+    """Where a leg stands: `sent` until its intent is final one way or the other.
+
+    `DISPLACED` is a leg whose nonce somebody else used: it did not happen and cannot any more.
+    """
 
     SENT = "sent"
     LANDED = "landed"
     REVERTED = "reverted"
     CANCELLED = "cancelled"
+    DISPLACED = "displaced"
 
 
 @dataclass(frozen=True, slots=True)

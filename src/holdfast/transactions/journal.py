@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
+from holdfast.transactions.alerts import alerts_of
 from holdfast.transactions.model import FINAL, IntentStatus
 from holdfast.transactions.store import reading, updating
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.common.alerts import Alarm
     from holdfast.common.boundary import Boundary
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import ChainId, DealId, IntentId
@@ -22,12 +25,19 @@ class PostgresJournal:
     """The intents of one chain."""
 
     def __init__(
-        self, database: Database, chain_id: ChainId, waker: Waker, boundary: Boundary
+        self,
+        database: Database,
+        chain_id: ChainId,
+        waker: Waker,
+        boundary: Boundary,
+        *,
+        alarm: Alarm | None = None,
     ) -> None:
         self._database = database
         self._chain_id = chain_id
         self._waker = waker
         self._boundary = boundary
+        self._alarm = alarm or LoggedAlarm()
 
     async def place(self) -> Place | None:
         """The last block whose receipts are all written; None before the first."""
@@ -77,8 +87,16 @@ class PostgresJournal:
         async with self._database.begin() as session:
             return await updating.drop_receipts(session, self._chain_id, fork)
 
+    async def _raise(self, session: Session, changes: Sequence[StatusChange]) -> None:
+        alerts = alerts_of(changes)
+        if alerts:
+            await self._alarm.raised(session, *alerts)
+
     async def _change(self, session: Session, changes: Sequence[StatusChange]) -> None:
-        groups = await updating.set_statuses(session, changes)
+        changed = await updating.set_statuses(session, changes)
+        changes = [one for one in changes if one.intent.intent_id in changed]
+        groups = {one.intent.new.group_id for one in changes}
+        await self._raise(session, changes)
         final = [change.intent for change in changes if change.status in FINAL]
         unsent = [intent.intent_id for intent in final if intent.last.sent is None]
         if unsent:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class IntentStatus(StrEnum):
-    """Where an intent stands; `AMBIGUOUS` and `STUCK` may still end in any of the final three."""
+    """Where an intent stands; `AMBIGUOUS` and `STUCK` may still end in any of the final ones.
+
+    `DISPLACED` means that a transaction that is not ours was mined at the intent's nonce, which
+    is proved: none of our bytes can be mined any more.
+    """
 
     SIGNED = "signed"
     SENT = "sent"
@@ -26,6 +30,7 @@ class IntentStatus(StrEnum):
     LANDED = "landed"
     REVERTED = "reverted"
     CANCELLED = "cancelled"
+    DISPLACED = "displaced"
 
     @property
     def is_final(self) -> bool:
@@ -33,7 +38,14 @@ class IntentStatus(StrEnum):
         return self in FINAL
 
 
-FINAL = frozenset({IntentStatus.LANDED, IntentStatus.REVERTED, IntentStatus.CANCELLED})
+FINAL = frozenset(
+    {
+        IntentStatus.LANDED,
+        IntentStatus.REVERTED,
+        IntentStatus.CANCELLED,
+        IntentStatus.DISPLACED,
+    }
+)
 LIVE = frozenset(IntentStatus) - FINAL
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from holdfast.chain.receipts import Block, Head
+    from holdfast.chain.receipts import Block, Head, MinedTransaction
     from holdfast.chain.sending import SendAnswer
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockRef, Receipt, TxHash
@@ -35,6 +35,10 @@ class Network(Protocol):
 
     async def nonces(self, accounts: Sequence[Address], at: BlockRef) -> Mapping[Address, int]:
         """How many transactions of each account were mined up to and including block `at`."""
+        ...
+
+    async def transactions(self, at: BlockRef) -> Sequence[MinedTransaction]:
+        """Every transaction in the block `at`, whoever sent it."""
         ...
 
     async def find_receipts(self, hashes: Sequence[TxHash]) -> Sequence[Receipt]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.transactions.foreign import Prover
 from holdfast.transactions.model import Place, Progress
 from holdfast.transactions.presser import Presser
 from holdfast.transactions.send_state import (
@@ -17,6 +18,7 @@ from holdfast.transactions.send_state import (
     Unclear,
     confirm,
     decide,
+    displaced,
     is_push_due,
 )
 from holdfast.transactions.verdicts import changes_of, log_changes
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Receipt
+    from holdfast.common.ids import IntentId
     from holdfast.transactions.model import Intent
     from holdfast.transactions.parts import Parts, Shared
 
@@ -37,6 +40,7 @@ class Scanner:
         self._parts = parts
         self._shared = shared
         self._presser = Presser(parts, shared)
+        self._prover = Prover(parts.network, parts.clock)
         now = parts.clock.monotonic_seconds()
         self._scanned, self._reloaded, self._placed = now - parts.pace.scan, now, now
 
@@ -83,10 +87,13 @@ class Scanner:
             decided.append((intent, self._decided(intent, seen)))
         disputed = [one for one, action in decided if isinstance(action, Unclear)]
         found = await self._search(disputed)
-        resolved = {
+        resolved: dict[IntentId, tuple[Intent, Action]] = {
             one.intent_id: (one, confirm(one, receipt, head.ref, nonces[one.new.sender]))
             for one, receipt in found
         }
+        unproved = [one for one in disputed if one.intent_id not in resolved]
+        for one, use in await self._prover.find(unproved, head.ref):
+            resolved[one.intent_id] = (one, displaced(one, use, head.ref))
         await self._act([resolved.get(pair[0].intent_id, pair) for pair in decided], found)
 
     def _decided(self, intent: Intent, seen: Seen) -> Action:

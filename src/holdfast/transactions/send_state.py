@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.chain.profiles import FeeModel
+    from holdfast.chain.receipts import MinedTransaction
     from holdfast.common.evm import BlockRef, Receipt
     from holdfast.signing.model import Fees
 
@@ -97,6 +98,7 @@ class Settle:
     """Final: what the chain shows at the required depth."""
 
     status: IntentStatus
+    evidence: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,39 @@ def _outcome(intent: Intent, receipt: Receipt) -> Settle | None:
     if expected is None or any(map(expected.matches, receipt.logs)):
         return Settle(IntentStatus.LANDED)
     return None
+
+
+def displaced(intent: Intent, use: MinedTransaction, head: BlockRef) -> Action:
+    """What the transaction `use`, found where the account's count passed the nonce, means.
+
+    One nonce is mined once: a transaction of the sender at this nonce that is not one of our
+    attempts proves, at the required depth, that none of them happened or ever will.
+
+    Args:
+        intent: the live intent whose nonce is used without a receipt of ours.
+        use: the canonical transaction that used it.
+        head: the newest block.
+    """
+    is_foreign = use.tx_hash not in intent.hashes
+    is_same_nonce = (use.sender, use.nonce) == (intent.new.sender, intent.nonce)
+    is_deep = head.number - use.block.number + 1 >= intent.new.depth
+    if not (is_foreign and is_same_nonce and is_deep):
+        return Wait()
+    return Settle(IntentStatus.DISPLACED, _foreign_use(intent, use))
+
+
+def _foreign_use(intent: Intent, use: MinedTransaction) -> dict[str, object]:
+    return {
+        "reason": "foreign_nonce",
+        "nonce": intent.nonce,
+        "foreign_tx_hash": use.tx_hash,
+        "foreign_target": use.target,
+        "foreign_value_wei": str(use.value_wei),
+        "foreign_selector": "0x" + use.selector.hex(),
+        "block": use.block.number,
+        "block_hash": use.block.hash,
+        "tried": list(intent.hashes),
+    }
 
 
 def may_broadcast(intent: Intent, timestamp: int) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-_TROUBLE: Final = {IntentStatus.AMBIGUOUS, IntentStatus.STUCK}
+_TROUBLE: Final = {IntentStatus.AMBIGUOUS, IntentStatus.STUCK, IntentStatus.DISPLACED}
 
 
 def changes_of(decided: Iterable[tuple[Intent, Action]]) -> tuple[StatusChange, ...]:
@@ -27,8 +27,8 @@ def changes_of(decided: Iterable[tuple[Intent, Action]]) -> tuple[StatusChange, 
 
 def _change(intent: Intent, action: Action) -> StatusChange | None:
     match action:
-        case Settle(status):
-            return StatusChange(intent, status)
+        case Settle(status, evidence):
+            return StatusChange(intent, status, evidence)
         case Unclear(reason, evidence):
             return StatusChange(intent, IntentStatus.AMBIGUOUS, {"reason": reason, **evidence})
         case Stuck(reason, evidence):

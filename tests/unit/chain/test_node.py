@@ -113,6 +113,37 @@ async def test_receipts_are_asked_for_by_the_blocks_hash():
     assert transport.asked == [("eth_getBlockReceipts", [HASH])]
 
 
+async def test_every_transaction_of_a_block_is_told_with_who_sent_it_and_at_which_nonce():
+    entry = {
+        "hash": TX,
+        "blockHash": HASH,
+        "from": "0x" + "11" * 20,
+        "to": None,
+        "nonce": "0x5",
+        "value": "0x2a",
+        "input": "0x0102030405",
+    }
+    node, transport = node_of(
+        eth_getBlockByHash=lambda block, full: result(BLOCK | {"transactions": [entry]})
+    )
+    (found,) = await node.transactions(AT)
+    assert (found.tx_hash, found.nonce, found.value_wei, found.block) == (TX, 5, 42, AT)
+    assert found.sender.lower() == "0x" + "11" * 20
+    assert found.target is None
+    assert found.selector == b"\x01\x02\x03\x04"
+    assert transport.asked == [("eth_getBlockByHash", [HASH, True])]
+
+
+async def test_a_transaction_of_another_block_is_not_believed():
+    entry = {"hash": TX, "blockHash": PARENT, "from": "0x" + "11" * 20, "to": None}
+    node, _ = node_of(
+        eth_getBlockByHash=lambda block, full: result(BLOCK | {"transactions": [entry]})
+    )
+    with pytest.raises(Broken) as caught:
+        await node.transactions(AT)
+    assert caught.value.code == "chain.bad_answer"
+
+
 async def test_a_block_comes_with_its_receipts_in_one_exchange():
     node, transport = node_of(
         eth_getBlockByNumber=lambda tag, full: result(BLOCK),

@@ -8,7 +8,7 @@ import pytest_asyncio
 from holdfast.chain.profiles import FeeModel
 from holdfast.chain.sending import SendAnswer, SendOutcome
 from holdfast.common.errors import Transient
-from holdfast.model.leg import ExpectedEvent
+from holdfast.model.leg import Call, ExpectedEvent
 from holdfast.signing.model import Fees
 from holdfast.transactions.loop import ChainLoop, start
 from holdfast.transactions.model import IntentStatus, Place, Purpose
@@ -30,6 +30,7 @@ from tests.support.transactions import (
 
 LANDED, SENT, MINED = IntentStatus.LANDED, IntentStatus.SENT, IntentStatus.MINED
 STUCK, AMBIGUOUS, CANCELLED = IntentStatus.STUCK, IntentStatus.AMBIGUOUS, IntentStatus.CANCELLED
+DISPLACED = IntentStatus.DISPLACED
 
 
 class Rig:
@@ -172,11 +173,36 @@ async def test_a_receipt_in_a_block_that_was_never_followed_is_found_by_its_hash
     assert rig.statuses(wishes) == [LANDED]
 
 
-async def test_a_foreign_nonce_is_ambiguous_with_its_evidence(rig):
-    (one,) = wishes = group(1)
-    foreign = await signed(wish(call=replace(one.call, value_wei=99)), 0, Fees(9 * GWEI, GWEI))
+async def used_elsewhere(rig):
+    """Somebody else with the key takes nonce 0, deep in the chain; then the hash of that."""
+    foreign = await signed(wish(call=Call(SOMEBODY, b"", 99)), 0, Fees(9 * GWEI, GWEI))
     await rig.chain.send_raw([foreign.raw])
+    for _ in range(9):
+        rig.chain.mine()
+    return foreign.tx_hash
+
+
+async def test_a_nonce_used_elsewhere_displaces_the_intent_with_proof_and_the_next_one_goes_on(rig):
+    wishes = group(2)
+    tx_hash = await used_elsewhere(rig)
+    await rig.settle()
+    intent, _ = await rig.record(wishes)
+    await rig.sender.step()
     rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [DISPLACED, LANDED]
+    evidence = rig.journal.evidence[intent.intent_id]
+    assert evidence["foreign_tx_hash"] == tx_hash
+    assert evidence["block"] == 1
+    assert evidence["nonce"] == 0
+    assert rig.journal.woken == [wishes[0].deal_id]
+    assert [tx.nonce for tx in rig.chain.effects()] == [0, 1]
+
+
+async def test_a_nonce_used_elsewhere_without_proof_stays_ambiguous_until_there_is_one(rig):
+    (one,) = wishes = group(1)
+    await used_elsewhere(rig)
+    rig.chain.has_states = False
     await rig.settle()
     (intent,) = await rig.record(wishes)
     await rig.sender.step()
@@ -184,6 +210,27 @@ async def test_a_foreign_nonce_is_ambiguous_with_its_evidence(rig):
     assert rig.statuses(wishes) == [AMBIGUOUS]
     assert rig.journal.evidence[intent.intent_id]["reason"] == "foreign_nonce"
     assert rig.journal.woken == [one.deal_id]
+    rig.chain.has_states = True
+    await rig.settle(5)
+    assert rig.statuses(wishes) == [AMBIGUOUS]  # not asked again so soon
+    await rig.settle(6)
+    assert rig.statuses(wishes) == [DISPLACED]
+
+
+async def test_a_foreign_use_is_no_proof_before_it_is_as_deep_as_a_receipt_must_be(rig):
+    wishes = group(1, depth=12)
+    await used_elsewhere(rig)  # in block 1 of 9: nine deep
+    await rig.settle()
+    await rig.record(wishes)
+    await rig.sender.step()
+    found = []
+    for _ in range(12):
+        rig.chain.mine()
+        await rig.settle()
+        found += rig.statuses(wishes)
+    assert found[:2] == [SENT, SENT]  # ten and eleven deep
+    assert found[-1] is DISPLACED
+    assert AMBIGUOUS not in found
 
 
 async def test_a_reorg_sends_the_same_bytes_again(rig):

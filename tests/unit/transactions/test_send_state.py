@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.chain.profiles import FeeModel
+from holdfast.chain.receipts import MinedTransaction
 from holdfast.common.evm import BlockRef, EventLog, Receipt
 from holdfast.model.leg import ExpectedEvent
 from holdfast.signing.model import Fees
@@ -29,6 +30,7 @@ from holdfast.transactions.send_state import (
     Unclear,
     Wait,
     decide,
+    displaced,
     may_broadcast,
 )
 from tests.support.transactions import CEILING, GWEI, SOMEBODY, wish
@@ -37,6 +39,7 @@ NONCE = 7
 PATIENCE = Patience(blocks=3, seconds=60, push_seconds=15, retry_seconds=1)
 HASH = "0x" + "aa" * 32
 NO_OP_HASH = "0x" + "bb" * 32
+OTHER_HASH = "0x" + "cc" * 32
 
 
 def block(number=100, timestamp=5_000):
@@ -132,6 +135,42 @@ def test_a_nonce_used_without_our_receipt_is_foreign_only_at_depth(since, unclea
     if isinstance(action, Unclear):
         assert action.reason == "foreign_nonce"
         assert action.evidence["tried"] == [HASH]
+
+
+def used_by(*, tx_hash=OTHER_HASH, nonce=NONCE, sender=None, number=98):
+    return MinedTransaction(
+        tx_hash, sender or wish().sender, nonce, SOMEBODY, 7, b"\x12\x34\x56\x78", block(number)
+    )
+
+
+def test_a_foreign_transaction_at_our_nonce_and_depth_displaces_and_is_kept_as_evidence():
+    action = displaced(intent(depth=3), used_by(), block(100))
+    assert isinstance(action, Settle)
+    assert action.status is IntentStatus.DISPLACED
+    assert action.evidence == {
+        "reason": "foreign_nonce",
+        "nonce": NONCE,
+        "foreign_tx_hash": OTHER_HASH,
+        "foreign_target": SOMEBODY,
+        "foreign_value_wei": "7",
+        "foreign_selector": "0x12345678",
+        "block": 98,
+        "block_hash": block(98).hash,
+        "tried": [HASH],
+    }
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        used_by(number=99),  # two of three blocks deep
+        used_by(tx_hash=HASH),  # ours: its receipt will come
+        used_by(nonce=NONCE + 1),
+        used_by(sender=SOMEBODY),
+    ],
+)
+def test_anything_else_at_the_nonce_proves_nothing(use):
+    assert displaced(intent(depth=3), use, block(100)) == Wait()
 
 
 def test_unsent_bytes_are_broadcast():

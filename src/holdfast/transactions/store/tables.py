@@ -47,7 +47,8 @@ def _listed(values: Iterable[StrEnum]) -> str:
 
 IS_LIVE: Final = f"status NOT IN ({_listed(FINAL)})"
 IS_UNSENT: Final = "state = 'signed'"
-_LEG_IS_TAKEN: Final = "status NOT IN ('cancelled', 'reverted')"
+IS_UNREAD: Final = f"status = '{IntentStatus.DISPLACED}' AND acknowledged_at IS NULL"
+_LEG_IS_TAKEN: Final = "status NOT IN ('cancelled', 'displaced', 'reverted')"
 
 signers = Table(
     "signers",
@@ -86,11 +87,12 @@ intents = Table(
     Column("status", Text, nullable=False),
     Column("evidence", Json, nullable=False, server_default=text("'{}'")),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("acknowledged_at", DateTime(timezone=True)),
     *_stamps(),
     UniqueConstraint("chain_id", "sender", "nonce"),
     CheckConstraint(f"status IN ({_listed(IntentStatus)})", "status"),
     CheckConstraint("depth > 0", "depth"),
-    # A leg gets a new intent only when the old one is final as reverted or cancelled.
+    # A leg gets a new intent only when the old one is final without effect.
     Index("uq_intents_leg_id", "leg_id", unique=True, postgresql_where=text(_LEG_IS_TAKEN)),
     Index("ix_intents_live", "chain_id", "sender", "nonce", postgresql_where=text(IS_LIVE)),
     Index(
@@ -98,6 +100,7 @@ intents = Table(
         "chain_id",
         postgresql_where=text(f"cancel_requested AND {IS_LIVE}"),
     ),
+    Index("ix_intents_displaced", "chain_id", postgresql_where=text(IS_UNREAD)),
     Index(None, "deal_id"),
     Index(None, "group_id"),
 )
@@ -157,7 +160,14 @@ cursors = Table(
 )
 
 _MAY_CHANGE: Final = {
-    intents: {"status", "evidence", "cancel_requested", "updated_at", "version"},
+    intents: {
+        "status",
+        "evidence",
+        "cancel_requested",
+        "acknowledged_at",
+        "updated_at",
+        "version",
+    },
     attempts: {"state", "sent_block", "sent_at", "delivery", "updated_at", "version"},
 }
 

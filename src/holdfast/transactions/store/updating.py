@@ -87,12 +87,12 @@ _SET_STATUSES = text("""
         AS v (intent_id uuid, status text, evidence jsonb)
     WHERE i.intent_id = v.intent_id AND i.intent_id = ANY(CAST(:ids AS uuid[]))
         AND i.status <> ALL(CAST(:final AS text[]))
-    RETURNING i.group_id
+    RETURNING i.intent_id
 """)
 
 
-async def set_statuses(session: Session, changes: Sequence[StatusChange]) -> list[GroupId]:
-    """Write statuses, except over a final one; returns the groups that really changed."""
+async def set_statuses(session: Session, changes: Sequence[StatusChange]) -> set[IntentId]:
+    """Write statuses, except over a final one; returns the intents that really changed."""
     rows = [
         {
             "intent_id": change.intent.intent_id,
@@ -104,7 +104,7 @@ async def set_statuses(session: Session, changes: Sequence[StatusChange]) -> lis
     ids = [change.intent.intent_id for change in changes]
     values = {"rows": _json(rows), "ids": ids, "final": _FINAL}
     changed = await session.execute(_SET_STATUSES, values)
-    return sorted({row.group_id for row in changed})
+    return {row.intent_id for row in changed}
 
 
 _FINISHED_DEALS = text("""

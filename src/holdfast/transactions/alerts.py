@@ -1,0 +1,69 @@
+"""Which changes of an intent a person must hear of, and what to tell them; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from holdfast.common.alerts import Alert, Severity
+from holdfast.transactions.model import IntentStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdfast.transactions.model import Intent, StatusChange
+
+_STUCK: Final = {
+    "fee_ceiling": (
+        Severity.WARNING,
+        "gas costs more than the plan allows: it waits until gas is cheaper, or cancel it",
+    ),
+    "nonce_gap": (
+        Severity.CRITICAL,
+        "the chain waits for an earlier nonce that was final and is gone: the chain was reset",
+    ),
+    "insufficient_funds": (
+        Severity.WARNING,
+        "the account cannot pay for its gas: send it the native token",
+    ),
+    "rejected": (Severity.CRITICAL, "no node takes the no-op that is to free its nonce"),
+}
+_SEE: Final = "`holdfast tx show` has the evidence and the safe actions"
+
+
+def alerts_of(changes: Iterable[StatusChange]) -> tuple[Alert, ...]:
+    """One alert for each intent that becomes stuck, ambiguous or displaced."""
+    alerts = (_alert(change) for change in changes)
+    return tuple(alert for alert in alerts if alert is not None)
+
+
+def _alert(change: StatusChange) -> Alert | None:
+    reason = str(change.evidence.get("reason", ""))
+    match change.status:
+        case IntentStatus.DISPLACED:
+            text = (
+                f"the key of {change.intent.new.sender} is used elsewhere: another transaction "
+                f"took nonce {change.intent.nonce}. Nothing of ours happened there; {_SEE}"
+            )
+            return _about(change, "tx.displaced", Severity.CRITICAL, text)
+        case IntentStatus.AMBIGUOUS:
+            text = f"the chain's signals about a transaction disagree ({reason}); {_SEE}"
+            return _about(change, "tx.ambiguous", Severity.CRITICAL, text)
+        case IntentStatus.STUCK:
+            severity, cause = _STUCK.get(reason, (Severity.CRITICAL, reason))
+            text = f"a transaction is stuck: {cause}; {_SEE}"
+            return _about(change, f"tx.{reason}", severity, text)
+        case _:
+            return None
+
+
+def _about(change: StatusChange, code: str, severity: Severity, text: str) -> Alert:
+    intent: Intent = change.intent
+    return Alert(
+        code=code,
+        severity=severity,
+        subject=str(intent.intent_id),
+        text=text,
+        chain_id=intent.new.chain_id,
+        deal_id=intent.new.deal_id,
+        fields={"sender": intent.new.sender, "nonce": intent.nonce, **change.evidence},
+    )

@@ -1,0 +1,15 @@
+"""An alarm that keeps what was raised, for tests."""
+
+
+class KeptAlarm:
+    """`alerts` are those raised, in order, whether or not their transaction committed."""
+
+    def __init__(self):
+        self.alerts = []
+
+    async def raised(self, session, *alerts):
+        self.alerts += alerts
+
+    @property
+    def codes(self):
+        return [alert.code for alert in self.alerts]

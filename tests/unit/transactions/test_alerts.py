@@ -1,0 +1,54 @@
+import asyncio
+
+import pytest
+
+from holdfast.common.alerts import Severity
+from holdfast.transactions.alerts import alerts_of
+from holdfast.transactions.model import IntentStatus, StatusChange
+from tests.support.transactions import group, intents_of
+
+(INTENT,) = asyncio.run(intents_of(group(1), first_nonce=4))
+
+
+def alert_of(status, **evidence):
+    (alert,) = alerts_of([StatusChange(INTENT, status, evidence)])
+    return alert
+
+
+def test_a_displaced_intent_says_that_the_key_is_used_elsewhere():
+    alert = alert_of(IntentStatus.DISPLACED, reason="foreign_nonce", foreign_tx_hash="0xabc")
+    assert (alert.code, alert.severity) == ("tx.displaced", Severity.CRITICAL)
+    assert alert.subject == str(INTENT.intent_id)
+    assert (alert.chain_id, alert.deal_id) == (INTENT.new.chain_id, INTENT.new.deal_id)
+    assert alert.fields["foreign_tx_hash"] == "0xabc"
+    assert alert.fields["nonce"] == 4
+    assert INTENT.new.sender in alert.text
+
+
+def test_an_ambiguous_intent_names_what_disagrees():
+    alert = alert_of(IntentStatus.AMBIGUOUS, reason="event_missing")
+    assert (alert.code, alert.severity) == ("tx.ambiguous", Severity.CRITICAL)
+    assert "event_missing" in alert.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "severity"),
+    [
+        ("fee_ceiling", Severity.WARNING),
+        ("insufficient_funds", Severity.WARNING),
+        ("nonce_gap", Severity.CRITICAL),
+        ("rejected", Severity.CRITICAL),
+        ("something_new", Severity.CRITICAL),
+    ],
+)
+def test_a_stuck_intent_alerts_by_its_reason(reason, severity):
+    alert = alert_of(IntentStatus.STUCK, reason=reason)
+    assert (alert.code, alert.severity) == (f"tx.{reason}", severity)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [IntentStatus.LANDED, IntentStatus.REVERTED, IntentStatus.CANCELLED, IntentStatus.MINED],
+)
+def test_what_goes_as_it_should_alerts_nobody(status):
+    assert alerts_of([StatusChange(INTENT, status)]) == ()
