@@ -6,7 +6,7 @@ and what the treasury contributed stand below.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID, uuid5
@@ -55,6 +55,7 @@ class EntryKind(StrEnum):
     ACCRUAL = "accrual"
     CLAIM_BOOKED = "claim_booked"
     CLAIM_RELEASED = "claim_released"
+    REVERSAL = "reversal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ class JournalEntry:
     """Postings that belong together; they sum to zero for each token.
 
     `reference` is what the entry was made from (a transaction hash, for all that was mined), and
-    may be booked once per deal.
+    may be booked once per deal and `revision`: 1, and one more after each time that the deal's
+    entries were taken back. `reverses` is the entry that this one takes back, if it is a reversal.
 
     Raises:
         Broken: `ledger.unbalanced` when a token's postings do not sum to zero: two events of one
@@ -136,6 +138,8 @@ class JournalEntry:
     postings: tuple[Posting, ...]
     leg_id: LegId | None = None
     tx_hash: TxHash | None = None
+    revision: int = 1
+    reverses: UUID | None = None
 
     def __post_init__(self) -> None:
         sums: dict[Token, int] = {}
@@ -154,14 +158,28 @@ class JournalEntry:
 
     @property
     def entry_id(self) -> UUID:
-        """The same for the same deal and reference, so that an entry can be written only once."""
-        return uuid5(self.deal_id, self.reference)
+        """The same for the same deal, reference and revision: it can be written only once."""
+        name = self.reference if self.revision == 1 else f"{self.reference}#{self.revision}"
+        return uuid5(self.deal_id, name)
 
     @property
     def digest(self) -> bytes:
         """SHA-256 over what the entry says; two entries of one reference must agree in it."""
         lines = [f"{p.account} {p.amount.token} {p.amount.units} {p.scaled}" for p in self.postings]
         return hashlib.sha256("\n".join((self.kind, self.block.hash, *lines)).encode()).digest()
+
+
+def reversal(entry: JournalEntry, revision: int) -> JournalEntry:
+    """The entry that takes `entry` back: the same postings, each with the other sign."""
+    postings = [Posting(one.account, -one.amount, -one.scaled) for one in entry.postings]
+    return replace(
+        entry,
+        kind=EntryKind.REVERSAL,
+        reference=f"{EntryKind.REVERSAL}:{entry.reference}",
+        postings=tuple(postings),
+        revision=revision,
+        reverses=entry.entry_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """Booking, accruing and reconciling, inside the caller's transaction and under the deal's lock."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.common.db import Session
 from holdfast.common.errors import Broken, Rejected
-from holdfast.common.evm import BlockRef
+from holdfast.common.evm import BlockRef, TxHash
 from holdfast.common.ids import DealId
 from holdfast.common.money import Token, TokenAmount
 from holdfast.ledger import bookings, store
 from holdfast.ledger.interest import accrual
-from holdfast.ledger.model import Balances, Book, JournalEntry
+from holdfast.ledger.model import Balances, Book, JournalEntry, reversal
 from holdfast.ledger.ports import ChainBalances, Indexes
 from holdfast.ledger.reconciliation import Reconciliation, reconciled
 
@@ -82,10 +82,21 @@ async def accrue(session: Session, book: Book, indexes: Indexes) -> Balances:
     Raises:
         Transient: `ledger.block_behind` when the block is older than what is already booked.
     """
-    held = (await store.standing(session, book.deal_id)).balances
-    entries = accrual(book, held, indexes)
+    now = await store.standing(session, book.deal_id)
+    entries = [_of(now, entry) for entry in accrual(book, now.balances, indexes)]
     await post(session, book, entries)
-    return held.after(entries)
+    return now.balances.after(entries)
+
+
+async def take_back(session: Session, book: Book, gone: Sequence[TxHash], first: int) -> int:
+    """Reverse what was booked of transactions that a reorg took back; returns how many entries.
+
+    Interest and claims booked at block `first`, the lowest that is gone, or later go with them:
+    they were computed on a chain that is no more, and are booked anew when the deal goes on.
+    """
+    untrue = await store.untrue_entries(session, book.deal_id, gone, first)
+    now = await store.standing(session, book.deal_id)
+    return await post(session, book, [reversal(entry, now.revision) for entry in untrue])
 
 
 async def reconcile(session: Session, book: Book, chain: ChainBalances) -> Reconciliation:
@@ -119,12 +130,10 @@ async def settle(
         raise Broken("ledger.blocks", "indexes and balances were read at two different blocks")
     now = await store.standing(session, book.deal_id, [entry.reference for entry in entries])
     _require_said(now.booked, [entry for entry in entries if entry.reference in now.booked])
-    fresh = [entry for entry in entries if entry.reference not in now.booked]
+    fresh = [_of(now, entry) for entry in entries if entry.reference not in now.booked]
     held = now.balances.after(fresh)
-    further = (
-        *accrual(book, held, indexes),
-        *bookings.claim_marked(book, held, chain.at, is_claim=is_claim),
-    )
+    marked = bookings.claim_marked(book, held, chain.at, is_claim=is_claim)
+    further = [_of(now, entry) for entry in (*accrual(book, held, indexes), *marked)]
     balances = held.after(further)
     made = reconciled(book, balances, chain, core_booked=now.core_booked)
     written = [*fresh, *further]
@@ -141,6 +150,11 @@ async def balances(session: Session, deal: DealId) -> Balances:
 async def trial_balance(session: Session, deal: DealId) -> dict[Token, int]:
     """The sum of all accounts for each token: zero, or the ledger is broken."""
     return (await balances(session, deal)).trial()
+
+
+def _of(now: store.Standing, entry: JournalEntry) -> JournalEntry:
+    """`entry` as it is booked now: what was taken back before does not stand in its way."""
+    return replace(entry, revision=now.revision)
 
 
 async def _require_same(session: Session, book: Book, entries: Sequence[JournalEntry]) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from holdfast.common.append_only import append_only
 from holdfast.common.db import Json, Units, metadata
 
 if TYPE_CHECKING:
@@ -133,3 +134,23 @@ legs = Table(
     Index(None, "deal_id", "step"),
     Index("ix_legs_group_id", "group_id"),
 )
+
+snapshots = Table(
+    "deal_snapshots",
+    metadata,
+    Column("group_id", Uuid, primary_key=True),
+    Column("deal_id", Uuid, nullable=False, index=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("participant_bank_id", Text, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    Column("block_timestamp", BigInteger, nullable=False),
+    Column("deal_nonce", BigInteger, nullable=False),
+    Column("float_nonce", BigInteger, nullable=False),
+    Column("position", Json, nullable=False),
+    Column("venues", Json, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+TRIGGERS: tuple[str, ...] = append_only("deal_snapshots")
+"""Statements for the migration that creates the snapshots."""

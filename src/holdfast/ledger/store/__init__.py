@@ -10,6 +10,7 @@ from holdfast.ledger.store.journal import (
     standing,
 )
 from holdfast.ledger.store.reconciliations import insert_reconciliation, insert_settlement
+from holdfast.ledger.store.reversals import untrue_entries
 from holdfast.ledger.store.tables import TRIGGERS
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "insert_settlement",
     "lock_core",
     "standing",
+    "untrue_entries",
 ]

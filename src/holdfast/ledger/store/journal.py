@@ -25,12 +25,14 @@ BOOK_ENTRIES = """
     booked AS (
       INSERT INTO ledger_entries (
         entry_id, deal_id, participant_bank_id, chain_id, kind, reference, label, leg_id, tx_hash,
-        block_number, block_hash, block_timestamp, digest)
+        block_number, block_hash, block_timestamp, digest, revision, reverses)
       SELECT e.entry_id, :deal_id, :bank, :chain_id, e.kind, e.reference, e.label, e.leg_id,
-        e.tx_hash, e.block_number, e.block_hash, e.block_timestamp, decode(e.digest, 'hex')
+        e.tx_hash, e.block_number, e.block_hash, e.block_timestamp, decode(e.digest, 'hex'),
+        e.revision, e.reverses
       FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS e(
         entry_id uuid, kind text, reference text, label text, leg_id uuid, tx_hash text,
-        block_number bigint, block_hash text, block_timestamp bigint, digest text)
+        block_number bigint, block_hash text, block_timestamp bigint, digest text,
+        revision smallint, reverses uuid)
       ON CONFLICT DO NOTHING RETURNING entry_id
     ), posted AS (
       INSERT INTO ledger_postings (
@@ -53,17 +55,24 @@ STANDING_SQL = """
         sum(units) AS units, sum(scaled) AS scaled
       FROM ledger_postings WHERE deal_id = :deal_id
       GROUP BY account, chain_id, symbol, decimals, token_address, holder
-    ), core AS (SELECT chain_id, holder FROM held WHERE account = 'asset/core' LIMIT 1)
+    ), core AS (SELECT chain_id, holder FROM held WHERE account = 'asset/core' LIMIT 1),
+    entries AS (
+      SELECT e.kind, e.reference, e.digest, e.block_number, r.revision AS taken_back
+      FROM ledger_entries AS e LEFT JOIN ledger_entries AS r ON r.reverses = e.entry_id
+      WHERE e.deal_id = :deal_id
+    )
     SELECT held.*,
-      (SELECT coalesce(max(block_number), 0) FROM ledger_entries WHERE deal_id = :deal_id) AS last,
+      (SELECT coalesce(max(block_number), 0) FROM entries
+        WHERE taken_back IS NULL AND kind <> 'reversal') AS last,
+      (SELECT coalesce(max(taken_back), 0) + 1 FROM entries) AS revision,
       (SELECT coalesce(sum(p.units), 0) FROM ledger_postings AS p JOIN core USING (chain_id, holder)
         WHERE p.account = 'asset/core') AS core,
-      (SELECT json_object_agg(reference, encode(digest, 'hex')) FROM ledger_entries
-        WHERE deal_id = :deal_id AND reference = ANY(CAST(:references AS text[]))) AS booked
+      (SELECT json_object_agg(reference, encode(digest, 'hex')) FROM entries
+        WHERE taken_back IS NULL AND reference = ANY(CAST(:references AS text[]))) AS booked
     FROM held
 """
-"""Balances, the last booked block, the sum over all deals on the same core address, and what is
-booked under some references."""
+"""Balances, the last booked block, the revision of what is booked next, the sum over all deals on
+the same core address, and what stands booked under some references."""
 _STANDING = text(STANDING_SQL)
 
 
@@ -71,12 +80,14 @@ _STANDING = text(STANDING_SQL)
 class Standing:
     """A deal's balances, and the wei booked on its core address over all open deals.
 
-    `booked` holds the digests of those of the given references that are booked.
+    `booked` holds the digests of those of the given references that are booked and not taken back,
+    `revision` is that of the next entry.
     """
 
     balances: Balances
     core_booked: int
     booked: Mapping[str, bytes]
+    revision: int = 1
 
 
 async def insert_entries(session: Session, book: Book, entries: Sequence[JournalEntry]) -> int:
@@ -104,9 +115,13 @@ def entry_values(book: Book, entries: Sequence[JournalEntry]) -> dict[str, objec
 
 
 async def digests(session: Session, deal: DealId) -> Mapping[str, bytes]:
-    """What every booked entry of the deal says, by its reference."""
-    table = ledger_entries.c
-    query = select(table.reference, table.digest).where(table.deal_id == deal)
+    """What every booked entry of the deal that stands says, by its reference."""
+    table, taken_back = ledger_entries.c, ledger_entries.alias()
+    query = (
+        select(table.reference, table.digest)
+        .outerjoin(taken_back, taken_back.c.reverses == table.entry_id)
+        .where(table.deal_id == deal, taken_back.c.entry_id.is_(None))
+    )
     return {row.reference: row.digest for row in await session.execute(query)}
 
 
@@ -120,7 +135,8 @@ async def standing(session: Session, deal: DealId, references: Sequence[str] = (
     first = rows[0]
     digests: dict[str, str] = first.booked or {}
     booked = {name: bytes.fromhex(digest) for name, digest in digests.items()}
-    return Standing(Balances(MappingProxyType(held), first.last), int(first.core), booked)
+    balances = Balances(MappingProxyType(held), first.last)
+    return Standing(balances, int(first.core), booked, first.revision)
 
 
 async def lock_core(session: Session, core: Address) -> None:
@@ -149,6 +165,8 @@ def _entry_row(name: str, entry: JournalEntry) -> dict[str, object]:
         "block_hash": entry.block.hash,
         "block_timestamp": entry.block.timestamp,
         "digest": entry.digest.hex(),
+        "revision": entry.revision,
+        "reverses": None if entry.reverses is None else str(entry.reverses),
     }
 
 

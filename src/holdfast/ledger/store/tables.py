@@ -43,9 +43,14 @@ ledger_entries = Table(
     Column("block_hash", Text, nullable=False),
     Column("block_timestamp", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+    Column("revision", SmallInteger, nullable=False, server_default=text("1")),
+    Column("reverses", Uuid, ForeignKey("ledger_entries.entry_id")),
     _created(),
-    # One booking per transaction and deal, whatever is posted again after a crash.
-    UniqueConstraint("deal_id", "reference"),
+    # One booking per transaction and deal, whatever is posted again after a crash; a further one
+    # only after a reorg took the deal's entries back.
+    UniqueConstraint("deal_id", "reference", "revision"),
+    # What was taken back stays so: a second reversal would take back something else.
+    UniqueConstraint("reverses"),
 )
 
 ledger_postings = Table(
