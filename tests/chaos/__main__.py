@@ -7,21 +7,19 @@ import argparse
 import asyncio
 import sys
 
-from tests.chaos import report
-from tests.chaos.stage import stage, storm_folder
-from tests.chaos.storm import Order, say, storm
+from holdfast.common.embedded_postgres import EmbeddedPostgres
+from tests.chaos.report import concluded
+from tests.chaos.stage import alone, stage, storm_folder
+from tests.chaos.storm import Order, storm
 
 
 def main():
     """Run the storm and print its line."""
     options = _options()
     order = Order(options.kills, options.deals, options.seed)
-    with stage(storm_folder()) as world:
-        outcome = asyncio.run(storm(world, order))
-    for problem in outcome.judgement.problems[: report.MOST_PROBLEMS]:
-        say(f"problem: {problem}")
-    sys.stdout.write(f"{report.line(outcome)}\n")
-    return 0 if report.is_right(outcome) else 1
+    folder = storm_folder()
+    with alone(folder), stage(folder, EmbeddedPostgres(folder)) as world:
+        return concluded(asyncio.run(storm(world, order)))
 
 
 def _options():

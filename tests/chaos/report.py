@@ -1,44 +1,48 @@
-"""The one line of a storm."""
+"""What a storm comes to: its one line, and whether it is right."""
 
 import json
+import sys
 from statistics import quantiles
 
-MOST_PROBLEMS = 20
+from tests.chaos.storm import say
+
+_MOST_PROBLEMS = 20
 
 
-def line(outcome):
-    """All figures as one JSON line."""
-    judged, order = outcome.judgement, outcome.order
-    return json.dumps(
-        {
-            "kills": outcome.kills,
-            "deals": judged.deals,
-            "legs": judged.legs,
-            "lost": judged.lost,
-            "duplicated": judged.duplicated,
-            "mismatch_wei": judged.mismatch_wei,
-            "stuck": judged.stuck,
-            "recovery_seconds": _spread(outcome.recoveries),
-            "unrecovered": outcome.unrecovered,
-            "problems": len(judged.problems),
-            "reverted": judged.reverted,
-            "no_ops": judged.no_ops,
-            "ended": dict(sorted(outcome.ended.items())),
-            "seed": order.seed,
-            "duration_seconds": round(outcome.seconds, 1),
-        }
-    )
+def concluded(aftermath):
+    """Judge the storm and print its line; the exit code."""
+    judgement = aftermath.judged()
+    for problem in judgement.problems[:_MOST_PROBLEMS]:
+        say(f"problem: {problem}")
+    sys.stdout.write(f"{json.dumps(figures(aftermath, judgement))}\n")
+    order = aftermath.order
+    is_whole = aftermath.kills >= order.kills and judgement.deals >= order.deals
+    return 0 if is_whole and judgement.is_clean else 1
 
 
-def is_right(outcome):
-    """Whether the storm did what was asked, and nothing at all was wrong."""
-    order = outcome.order
-    is_whole = outcome.kills >= order.kills and outcome.judgement.deals >= order.deals
-    return is_whole and outcome.judgement.is_clean
+def figures(aftermath, judgement):
+    """All there is to tell, by name."""
+    return {
+        "kills": aftermath.kills,
+        "deals": judgement.deals,
+        "legs": judgement.legs,
+        "lost": judgement.lost,
+        "duplicated": judgement.duplicated,
+        "mismatch_wei": judgement.mismatch_wei,
+        "stuck": judgement.stuck,
+        "recovery_seconds": _spread(aftermath.recoveries),
+        "unrecovered": aftermath.unrecovered,
+        "problems": len(judgement.problems),
+        "reverted": judgement.reverted,
+        "no_ops": judgement.no_ops,
+        "ended": dict(sorted(aftermath.ended.items())),
+        "seed": aftermath.order.seed,
+        "duration_seconds": round(aftermath.seconds, 1),
+    }
 
 
 def _spread(seconds):
-    if len(seconds) < 2:
-        return {name: round(sum(seconds), 2) if seconds else None for name in ("p50", "p99", "max")}
-    cuts = quantiles(seconds, n=100, method="inclusive")
+    if not seconds:
+        return {"p50": None, "p99": None, "max": None}
+    cuts = quantiles(seconds if len(seconds) > 1 else seconds * 2, n=100, method="inclusive")
     return {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2), "max": round(max(seconds), 2)}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ class Stage:
         return Chain(self.devnet.url)
 
     @property
+    def profile(self):
+        """The chain's profile, as its file has it."""
+        return json.loads(self.devnet.profile_path.read_text())
+
+    @property
     def libpq_url(self):
         return libpq_url(self.url)
 
@@ -65,27 +71,37 @@ def storm_folder():
 
 
 @contextlib.contextmanager
-def stage(folder):
-    """A stage in `folder`, fresh, and gone afterwards but for its logs."""
+def alone(folder):
+    """One crash test at a time: two would share a database and disturb each other's figures."""
     with (folder / "storm.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"another crash test runs in {folder}: wait for its end")
-        postgres = EmbeddedPostgres(folder)
-        postgres.start()
-        try:
-            with _node(folder) as devnet, contextlib.closing(Nursery()) as nursery:
-                url = asyncio.run(_fresh_database(postgres))
-                yield Stage(folder, postgres, devnet, nursery, url)
-        finally:
-            postgres.stop(immediate=True)
+        yield
+
+
+@contextlib.contextmanager
+def stage(folder, postgres):
+    """A stage in `folder` on a server of its own; node, database and workers are gone afterwards.
+
+    What the workers printed stays in `folder/logs`.
+    """
+    for name in ("logs", "devnet"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "logs").mkdir()
+    postgres.start()
+    try:
+        with _node(folder / "devnet") as devnet, contextlib.closing(Nursery()) as nursery:
+            url = asyncio.run(_fresh_database(postgres))
+            yield Stage(folder, postgres, devnet, nursery, url)
+    finally:
+        postgres.stop(immediate=True)
 
 
 @contextlib.contextmanager
 def _node(folder):
-    shutil.rmtree(folder / "devnet", ignore_errors=True)
-    with Devnet.start(ready_state(DEFAULT_CACHE), folder / "devnet", NodeOptions()) as devnet:
+    with Devnet.start(ready_state(DEFAULT_CACHE), folder, NodeOptions()) as devnet:
         accounts = devnet.profile.require_accounts()
         # Enough for thousands of deals: a deal's other half stays in core while it is open.
         devnet.control.set_balance(accounts.float_, _FLOAT_ETHER * _ETHER)

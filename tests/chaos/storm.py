@@ -1,8 +1,6 @@
 """Runs many deals while workers are killed, and hands over what the judges need."""
 
 import asyncio
-import json
-import shutil
 import sys
 import time
 from collections import Counter
@@ -10,12 +8,11 @@ from dataclasses import dataclass, field
 
 from holdfast.bootstrap import opened
 from holdfast.config import load
-from holdfast.model.deal import TERMINAL
 from tests.chaos.feeder import Feeder
 from tests.chaos.keepers import Keepers
 from tests.chaos.schedule import WORKERS, Kind, schedule
 from tests.chaos.verdict import LEGS, judged
-from tests.chaos.watch import Watch
+from tests.chaos.watch import OVER, Watch
 from tests.support.auditor import deal_rows
 from tests.support.checker import Start
 from tests.support.witness import Places, observe
@@ -40,17 +37,24 @@ class Order:
         return min(_WINDOW, self.deals)
 
 
-@dataclass
-class Outcome:
-    """Everything there is to tell of a storm."""
+@dataclass(frozen=True)
+class Aftermath:
+    """A storm that is over: what was done, what was measured, and what the judges start from."""
 
+    stage: object
     order: Order
-    judgement: object
     kills: int
     ended: Counter
     recoveries: list[float]
     unrecovered: int
     seconds: float
+    start: Start
+    expected: list
+    before: set[str]
+
+    def judged(self):
+        """The verdict of the chain and the ledger as they are now."""
+        return judged(self.stage, self.start, self.expected, self.before)
 
 
 @dataclass
@@ -139,13 +143,10 @@ class Storm:
             )
 
 
-async def storm(stage, order, *, sabotage=None):
-    """The outcome of `order` on `stage`."""
+async def storm(stage, order):
+    """What is left of `order` on `stage`."""
     began = time.monotonic()
-    shutil.rmtree(stage.folder / "logs", ignore_errors=True)
-    (stage.folder / "logs").mkdir()
-    settings = load(stage.environment())
-    async with opened(settings) as system:
+    async with opened(load(stage.environment())) as system:
         feeder = Feeder(stage, system)
         expected, model = await _model_deal(stage, feeder)
         start = Start.read(stage.chain, model)
@@ -155,14 +156,17 @@ async def storm(stage, order, *, sabotage=None):
         async with Keepers(stage, WORKERS, on_death=lambda _: watch.killed()) as keepers:
             made = Storm(stage, order, feeder, keepers, watch, before)
             await made.run()
-    return Outcome(
+    return Aftermath(
+        stage=stage,
         order=order,
-        judgement=judged(stage, start, expected, before),
         kills=made.kills,
         ended=keepers.ended,
         recoveries=watch.recoveries,
         unrecovered=watch.unrecovered,
         seconds=time.monotonic() - began,
+        start=start,
+        expected=expected,
+        before=before,
     )
 
 
@@ -172,18 +176,14 @@ async def _model_deal(stage, feeder):
     async with Keepers(stage, 1):
         await feeder.create()
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while (row := deal_rows(stage.libpq_url)[0]).status not in set(map(str, TERMINAL)):
+        while (row := deal_rows(stage.libpq_url)[0]).status not in OVER:
             assert time.monotonic() < deadline, "the first deal, undisturbed, does not end"
             await asyncio.sleep(_LOOK_SECONDS)
-    places = Places.of(_profile(stage), row.account)
+    places = Places.of(stage.profile, row.account)
     effects = observe(stage.chain, places, mark).effects
     found = Counter(effect.kind for effect in effects)
     assert found == Counter(dict(LEGS)), f"an undisturbed deal has other legs: {found}"
     return effects, places
-
-
-def _profile(stage):
-    return json.loads(stage.devnet.profile_path.read_text())
 
 
 def say(text):

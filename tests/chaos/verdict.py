@@ -1,6 +1,5 @@
 """The figures of a storm that is over, counted from the chain and compared with the ledger."""
 
-import json
 from dataclasses import dataclass, field
 
 from tests.support.auditor import deal_rows, due_totals, ledger_totals, mismatches
@@ -49,9 +48,8 @@ class Judgement:
 
 def judged(stage, start, expected, before=()):
     """The verdict on every deal approved after `start`; `before` are the ids of older ones."""
-    profile = json.loads(stage.devnet.profile_path.read_text())
     rows = [row for row in deal_rows(stage.libpq_url) if row.deal_id not in before]
-    places = [Places.of(profile, row.account) for row in rows]
+    places = [Places.of(stage.profile, row.account) for row in rows]
     made = Judgement(deals=len(rows), stuck=sum(row.status != "completed" for row in rows))
     if not rows:
         return made

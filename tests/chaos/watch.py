@@ -13,9 +13,7 @@ import psycopg
 _LOOK_SECONDS = 0.1
 _QUERY = "SELECT deal_id::text, version, status FROM deals"
 UNDER_WAY = frozenset({"approved", "executing", "closing", "holding"})
-_OVER = frozenset(
-    {"completed", "completed_with_claim", "failed", "cancelled", "rejected"},
-)
+OVER = frozenset({"completed", "completed_with_claim", "failed", "cancelled", "rejected"})
 
 
 @dataclass
@@ -42,7 +40,7 @@ class Watch:
 
     @property
     def over(self):
-        return sum(status in _OVER for _, status in self.deals.values())
+        return sum(status in OVER for _, status in self.deals.values())
 
     @property
     def unrecovered(self):

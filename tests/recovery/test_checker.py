@@ -7,20 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from eth_account import Account
 from eth_utils import keccak
 
 from tests.recovery.groups import GROUPS
 from tests.support import checker, witness
 from tests.support.checker import judge
+from tests.support.thief import Thief
 from tests.support.witness import Chain
 
-PHRASE = "test test test test test test test test test test test junk"
-GWEI, ETHER = 10**9, 10**18
+ETHER = 10**18
 LEGS = range(GROUPS[-1].after)
 STRANGER = "0x" + "5a" * 20
-
-Account.enable_unaudited_hdwallet_features()
 
 
 def imports_of(path):
@@ -126,35 +123,6 @@ def test_legs_in_another_order_are_a_problem(undisturbed_deal):
     assert any("was due" in problem for problem in verdict.problems)
 
 
-class Thief:
-    """Holds a key of the devnet and sends transactions with it, past the product."""
-
-    def __init__(self, deal, number):
-        self._devnet = deal.scene.devnet
-        path = f"m/44'/60'/{number}'/0/0"
-        self._key = Account.from_mnemonic(PHRASE, account_path=path)
-        self.address = self._key.address
-
-    def give_itself(self, wei):
-        self._devnet.control.set_balance(self.address, wei)
-
-    def send(self, target, *words, value=0):
-        rpc = self._devnet.control.rpc
-        signed = self._key.sign_transaction(
-            {
-                "chainId": 138,
-                "nonce": int(rpc.call("eth_getTransactionCount", self.address, "latest"), 16),
-                "to": bytes.fromhex(target[2:]),
-                "data": "0x" + "".join(words),
-                "value": value,
-                "gas": 200_000,
-                "maxFeePerGas": 50 * GWEI,
-                "maxPriorityFeePerGas": GWEI,
-            }
-        )
-        rpc.call("eth_sendRawTransactionSync", f"0x{signed.raw_transaction.hex()}")
-
-
 @pytest.fixture
 def planted(undisturbed_deal):
     """The finished deal, on a chain that is put back as it was after the test."""
@@ -170,7 +138,7 @@ def planted(undisturbed_deal):
 def thief(planted):
     """The deal's own key, with ether for gas."""
     deal, _ = planted
-    made = Thief(deal, deal.deal_number)
+    made = Thief(deal.scene.devnet, deal.deal_number)
     assert made.address.lower() == deal.places.deal
     made.give_itself(2_000 * ETHER)
     return made
@@ -215,7 +183,7 @@ def test_ether_sent_elsewhere_is_no_leg_of_the_deal(planted, thief):
 
 def test_the_deal_funded_twice_is_duplicated(planted):
     deal, outcome = planted
-    Thief(deal, 0).send(deal.places.deal, value=2_500 * ETHER)
+    Thief(deal.scene.devnet, 0).send(deal.places.deal, value=2_500 * ETHER)
     verdict = deal.judged_by(outcome.effects)
     assert verdict.duplicated == Counter({("fund", "ETH", "", 2_500 * ETHER): 1})
     assert any("left at" in problem for problem in verdict.problems)
