@@ -50,7 +50,7 @@ class Bench:
         seconds, cpu, planning = 0.0, Counter(), 0.0
         for _ in range(rounds):
             spent = time.process_time()
-            made = [await self._create() for _ in range(at_once)]
+            made = [await self.create() for _ in range(at_once)]
             planning += time.process_time() - spent
             deal_ids += made
             took, used = await self._round(made)
@@ -75,10 +75,11 @@ class Bench:
 
     async def warm_up(self, deals):
         """Fill the caches that a process fills once: compiled statements, plans, connections."""
-        made = [await self._create() for _ in range(deals)]
+        made = [await self.create() for _ in range(deals)]
         await self._round(made)
 
-    async def _create(self):
+    async def create(self):
+        """A planned deal that waits for its approval."""
         request = DealRequest(
             total_eth_value=Usd8(DOLLARS * USD8),
             bank=BankId("BANK001"),
@@ -90,10 +91,14 @@ class Bench:
         assert len(made.plan.terms.tranches) == TRANCHES, made.plan.terms
         return made.deal_id
 
+    async def approve(self, deal_id):
+        """Let the deal start."""
+        await self.system.desk.approve(deal_id, _APPROVER)
+
     async def _round(self, deal_ids):
         meter, spent = Meter(self.roots), time.process_time()
         start = time.perf_counter()
-        await asyncio.gather(*(self.system.desk.approve(one, _APPROVER) for one in deal_ids))
+        await asyncio.gather(*map(self.approve, deal_ids))
         await self._completed(deal_ids)
         seconds = time.perf_counter() - start
         return seconds, {"desk": time.process_time() - spent, **meter.seconds()}
