@@ -143,15 +143,20 @@ async def running(devnet, server, processes):
     url = await server.fresh(f"bench_{devnet.options.block_time_seconds or 0}")
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": server.folder}
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
-    with workers(devnet.folder, processes, settings) as pids:
-        roots = {"worker": pids, "node": [devnet.node.pid], "database": [server.pid]}
+    with workers(devnet.folder, processes, settings) as started:
+        roots = {
+            "worker": [one.pid for one in started],
+            "node": [devnet.node.pid],
+            "database": [server.pid],
+        }
         async with opened(ours) as system:
-            bench = Bench(devnet, _with_rungs(system), url, roots)
+            bench = Bench(devnet, with_rungs(system), url, roots)
             await bench.warm_up(2 * processes)
             yield bench
 
 
-def _with_rungs(system):
+def with_rungs(system):
+    """The system, planning deals of four tranches."""
     parts = protocols(system.profile)
     policy = PlanPolicy(limits=limits_of(system.settings), rungs=RUNGS)
     planner = Planner(ChainMarket(system.node, parts), parts, policy)
