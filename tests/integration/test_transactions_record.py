@@ -13,6 +13,7 @@ from holdfast.common.ids import new_deal_id, new_intent_id
 from holdfast.transactions.model import IntentStatus
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store import TRIGGERS, reading, recording
+from tests.support.alarm import KeptAlarm
 from tests.support.transactions import (
     ADDRESSES,
     CEILING,
@@ -109,7 +110,9 @@ async def test_recording_a_leg_twice_is_refused_and_takes_no_nonce(database):
     assert next_nonce == 1
 
 
-@pytest.mark.parametrize("status", [IntentStatus.REVERTED, IntentStatus.CANCELLED])
+@pytest.mark.parametrize(
+    "status", [IntentStatus.REVERTED, IntentStatus.CANCELLED, IntentStatus.DISPLACED]
+)
 async def test_a_leg_gets_a_new_intent_once_the_old_one_is_final_without_effect(database, status):
     one = wish()
     await record(database, [one])
@@ -198,6 +201,59 @@ async def test_a_key_used_elsewhere_is_noticed_before_anything_is_signed(databas
     foreign = {ADDRESSES[1]: 2}  # we have signed one, the chain has two
     assert await code_of(record(database, [wish()], on_chain=foreign)) == "tx.foreign_nonce"
     assert len(await rows(database, "SELECT 1 FROM intents")) == 1
+
+
+async def catch_up(database, on_chain, alarm):
+    async with database.begin() as session:
+        noting = Transactions(keys, alarm=alarm)
+        return await noting.catch_up(session, CHAIN, ADDRESSES[1], on_chain)
+
+
+async def end(database, status):
+    return await rows(database, "UPDATE intents SET status = :to RETURNING 1", to=str(status))
+
+
+async def test_after_a_foreign_use_is_noted_the_next_nonce_is_the_chains_and_it_is_told_once(
+    database,
+):
+    await record(database, [wish()])
+    await end(database, IntentStatus.LANDED)
+    alarm = KeptAlarm()
+    assert await catch_up(database, 4, alarm) == 3  # ours was 0; others used 1, 2 and 3
+    assert await catch_up(database, 4, alarm) == 0
+    (alert,) = alarm.alerts
+    assert (alert.code, alert.subject) == ("tx.foreign_nonce", ADDRESSES[1])
+    assert (alert.fields["signed"], alert.fields["on_chain"]) == (1, 4)
+    (done,) = await record(database, [wish()], on_chain={ADDRESSES[1]: 4})
+    assert done.nonce == 4
+
+
+async def test_a_foreign_use_is_not_noted_before_ours_at_used_nonces_are_settled(database):
+    await record(database, group(2))
+    alarm = KeptAlarm()
+    assert await code_of(catch_up(database, 5, alarm)) == "tx.nonces_unsettled"
+    await end(database, IntentStatus.DISPLACED)
+    assert await catch_up(database, 5, alarm) == 3
+
+
+async def test_a_lagging_count_never_takes_nonces_back(database):
+    await record(database, group(3))
+    await end(database, IntentStatus.LANDED)
+    assert await catch_up(database, 1, KeptAlarm()) == 0
+    (done,) = await record(database, [wish()], on_chain={ADDRESSES[1]: 1})
+    assert done.nonce == 3
+
+
+async def test_while_nonces_are_given_away_a_catch_up_waits_and_sees_them(database):
+    alarm = KeptAlarm()
+    await record(database, [wish()])
+    async with database.begin() as session:
+        await service.record(session, [wish()], FEES, ON_CHAIN)
+        other = asyncio.create_task(catch_up(database, 5, alarm))
+        await asyncio.sleep(0.2)
+        assert not other.done()
+    with pytest.raises(Transient):
+        await other
 
 
 async def test_a_first_use_without_the_chains_count_is_refused(database):

@@ -158,7 +158,7 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     match state.hold_reason:
         case HoldReason.AMBIGUITY:
             return Change(DealEvent.RESUME)  # nobody decides before the chain's signals agree
-        case HoldReason.OPERATOR:
+        case HoldReason.OPERATOR | HoldReason.FOREIGN_USE:
             return _standing_still(position, venues)
         case _:
             return _unwinding(state, position, venues)
@@ -178,7 +178,13 @@ def _unwinding(state: DealState, position: Position, venues: Venues) -> Decision
 
 
 def _standing_still(position: Position, venues: Venues) -> Decision:
-    """An operator's hold lasts until told otherwise, or until principal would be at risk."""
+    """An operator's hold lasts until told otherwise, or until principal would be at risk.
+
+    So does the hold after a foreign use of a key. The foreign transaction may have done the very
+    effect of the leg it displaced; the legs that build a position are counted by what landed of
+    ours, so going on by itself could build it twice. The way home goes by what is observed, and
+    cannot: only that one is open where an invariant breaks.
+    """
     if venues.breaches and (position.debt or position.collateral):
         return Change(DealEvent.RESUME)  # and from there at once to a hold that unwinds
     return Wait(WaitFor.OPERATOR)

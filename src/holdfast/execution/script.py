@@ -39,13 +39,17 @@ class Script:
     outcome: Send | Wait
 
 
-def play(deal: DealRecord, position: Position, venues: Venues) -> Script:
-    """Decide until a decision sends something or waits.
+def play(
+    deal: DealRecord, position: Position, venues: Venues, *, stop: HoldReason | None = None
+) -> Script:
+    """Decide until a decision sends something or waits; with `stop`, hold for it first.
 
     Raises:
         RuntimeError: when the saga changes status for ever, which its property test excludes.
     """
     changes: list[Changed] = []
+    if stop is not None:
+        deal, changes = held(deal, stop, position)
     for _ in range(MAX_CHANGES):
         match decide(deal.state(), position, venues):
             case Change(event, reason):
@@ -67,6 +71,21 @@ def change(
     kept = reason if after is DealStatus.HOLDING else None
     changed = Changed(event, deal.status, after, kept)
     return replace(deal, status=after, hold_reason=kept, trouble=None), changed
+
+
+def held(
+    deal: DealRecord, reason: HoldReason, position: Position | None
+) -> tuple[DealRecord, list[Changed]]:
+    """The deal standing still for `reason`, whatever it was holding for before."""
+    changes: list[Changed] = []
+    why = () if deal.trouble_text is None else (deal.trouble_text,)
+    events = [DealEvent.HOLD]
+    if deal.status is DealStatus.HOLDING:
+        events.insert(0, DealEvent.RESUME)
+    for event in events:
+        deal, changed = change(deal, event, reason, position)
+        changes.append(replace(changed, why=why))
+    return deal, changes
 
 
 def _why(

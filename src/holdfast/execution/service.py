@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.audit.model import Act
+from holdfast.common.alerts import Alarm, Alert, LoggedAlarm, Severity
 from holdfast.common.boundary import Boundary, unobserved
-from holdfast.common.errors import Transient
+from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
 from holdfast.execution.errors import CoreShort, MoveRefused
 from holdfast.execution.model import Send, Wait, WaitFor
-from holdfast.execution.script import Changed, Script, change, play
+from holdfast.execution.script import Script, play
 from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
+from holdfast.execution.standstill import StandStill, act_of
 from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegStatus
+from holdfast.transactions.errors import ForeignNonce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.leg import Leg
+    from holdfast.transactions.model import IntentOutcome
     from holdfast.transactions.service import Transactions
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -83,6 +86,7 @@ class Advance:
     clock: Clock
     patience: Patience = Patience()
     at: Boundary = unobserved
+    alarm: Alarm = field(default_factory=LoggedAlarm)
 
     async def __call__(self, deal_id: DealId) -> None:
         """Take the deal one step further, if there is one to take.
@@ -96,21 +100,27 @@ class Advance:
             sent = [leg.leg_id for leg in deal.legs if leg.status is LegStatus.SENT]
             outcomes = await self.transactions.outcomes(session, deal_id, sent) if sent else []
         with structlog.contextvars.bound_contextvars(bank=deal.bank, deal=str(deal_id)):
-            if deal.status in _IDLE:
-                await self._end_cancelled(deal)
-                return
-            if is_ambiguous(outcomes):
-                await self._hold_ambiguous(deal)
-            elif all(outcome.is_final for outcome in outcomes):
-                prepared = await self._prepare(settle(deal, outcomes))
-                await self._write_or_void(prepared)
+            try:
+                await self._go_on(deal, outcomes)
+            except (Rejected, Broken) as error:  # it would go wrong again and again, in silence
+                await self._stand_still.tell(deal, error)
+                raise
+
+    async def _go_on(self, deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> None:
+        if deal.status in _IDLE:
+            await self._end_cancelled(deal)
+        elif is_ambiguous(outcomes):
+            await self._stand_still.hold_ambiguous(deal)
+        elif all(outcome.is_final for outcome in outcomes):
+            await self._write_or_stop(await self._prepare(settle(deal, outcomes)))
 
     async def _prepare(self, settlement: Settlement) -> Prepared:
         """Look at the chain and decide; nothing is written and no row is locked."""
         seen = await self.observer.observe(settlement.deal)
         if seen.position.at.number < settlement.deal.last_block:
             raise Transient("chain.behind", "the node has not seen the deal's own blocks yet")
-        script = play(settlement.deal, seen.position, seen.venues)
+        stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None
+        script = play(settlement.deal, seen.position, seen.venues, stop=stop)
         if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
             script = replace(script, outcome=Wait(WaitFor.GAS))
         deal = script.deal
@@ -123,12 +133,29 @@ class Advance:
                 deal = refused(deal, error.kind, error.message)
         return Prepared(settlement, script, deal, legs, seen)
 
-    async def _write_or_void(self, prepared: Prepared) -> None:
+    @property
+    def _stand_still(self) -> StandStill:
+        patience = self.patience
+        return StandStill(
+            self.db,
+            self.deals,
+            self.transactions,
+            self.audit,
+            self.clock,
+            self.alarm,
+            look_seconds=patience.under_way,
+            retry_seconds=patience.most,
+        )
+
+    async def _write_or_stop(self, prepared: Prepared) -> None:
+        deal = prepared.settlement.deal
         try:
             await self._write(prepared)
         except CoreShort as error:
-            await self._change(prepared.settlement.deal, DealEvent.DRIFT, None, why=error.message)
-            _log.warning("deal.voided", reason=error.message)
+            await self._stand_still.void(deal, error.message)
+        except ForeignNonce as error:
+            if not await self._stand_still.take_note(deal, error):
+                await self._write(prepared)
 
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal
@@ -150,6 +177,7 @@ class Advance:
                 seen=prepared.seen,
             )
             await self._record_changes(session, prepared)
+            await self._follow_foreign(session, prepared)
             if group_id is not None:
                 await self.account.send(session, deal, group_id, prepared.legs, seen=prepared.seen)
             await self.books.save(
@@ -160,15 +188,23 @@ class Advance:
                 balances=balances,
                 touched=touched,
             )
+            if prepared.script.outcome == Wait(WaitFor.GAS):
+                await self.alarm.raised(session, _gas_too_dear(deal))
             self.at("advance.before_commit")
         self.at("advance.after_commit")
         self._tell(prepared)
 
     async def _record_changes(self, session: Session, prepared: Prepared) -> None:
         block = prepared.seen.head.ref.number
-        acts = [_act(prepared.deal, one, block=block) for one in prepared.script.changes]
+        acts = [act_of(prepared.deal, one, block=block) for one in prepared.script.changes]
         if acts:
             await self.audit.record(session, *acts)
+
+    async def _follow_foreign(self, session: Session, prepared: Prepared) -> None:
+        """While a foreign use of its key is looked into, what more is sent with it is expected."""
+        deal, count = prepared.deal, prepared.seen.deal_nonce
+        if deal.hold_reason is HoldReason.FOREIGN_USE:
+            await self.transactions.catch_up(session, deal.chain_id, deal.plan.accounts.deal, count)
 
     async def _end_cancelled(self, deal: DealRecord) -> None:
         """A deal may be cancelled after it started, when nothing was sent: core is free again."""
@@ -179,36 +215,6 @@ class Advance:
             await self.deals.lock(session, deal)
             await self.books.release(session, deal, seen)
             await self.deals.change(session, deal, {"wake_at": None})
-
-    async def _hold_ambiguous(self, deal: DealRecord) -> None:
-        """Signals disagree about a leg: stand still until they do not."""
-        if deal.status is not DealStatus.HOLDING:
-            why = "the chain's signals about a leg disagree"
-            await self._change(deal, DealEvent.HOLD, HoldReason.AMBIGUITY, why=why)
-            _log.error("deal.ambiguous", group=str(deal.group_id))
-
-    async def _change(
-        self, deal: DealRecord, event: DealEvent, reason: HoldReason | None, *, why: str
-    ) -> None:
-        """One change of status that nothing else goes with."""
-        changed_deal, changed = change(deal, event, reason, None)
-        changed = replace(changed, why=(why,))
-        async with self.db.begin() as session:
-            await self.deals.lock(session, deal)
-            await self.audit.record(session, _act(deal, changed, block=None))
-            hold = changed_deal.hold_reason
-            row = {
-                "status": str(changed_deal.status),
-                "hold_reason": str(hold) if hold else None,
-                "wake_at": self._after_alone(changed_deal),
-            }
-            await self.deals.change(session, deal, row)
-
-    def _after_alone(self, deal: DealRecord) -> datetime | None:
-        """When to look again after a change that came alone; the group may still be under way."""
-        if deal.status is not DealStatus.HOLDING:
-            return None
-        return self.clock.now() + timedelta(seconds=self.patience.under_way)
 
     def _wake_at(self, prepared: Prepared, deal: DealRecord) -> datetime | None:
         seconds = self._pause(prepared, deal)
@@ -247,20 +253,13 @@ class Advance:
             )
 
 
-def _act(deal: DealRecord, changed: Changed, *, block: int | None) -> Act:
-    detail = {
-        "before": str(changed.before),
-        "after": str(changed.after),
-        "reason": str(changed.reason) if changed.reason else None,
-        "why": list(changed.why),
-        "block": block,
-    }
-    return Act(
-        deal_id=deal.deal_id,
-        bank=deal.bank,
+def _gas_too_dear(deal: DealRecord) -> Alert:
+    return Alert(
+        code="deal.gas_too_dear",
+        severity=Severity.WARNING,
+        subject=str(deal.deal_id),
+        text="a block costs more than the plan allows: the deal waits until gas is cheaper",
         chain_id=deal.chain_id,
-        actor="worker",
-        action=f"deal.{changed.event}",
-        subject="deal",
-        detail=detail,
+        deal_id=deal.deal_id,
+        fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
     )

@@ -33,6 +33,11 @@ class Settlement:
     legs: tuple[LegRecord, ...]
 
     @property
+    def is_displaced(self) -> bool:
+        """Whether somebody else used the nonce of a leg."""
+        return any(status is LegStatus.DISPLACED for status, _ in self.settled.values())
+
+    @property
     def receipts(self) -> list[tuple[LegRecord, Receipt]]:
         """Each ended leg that was mined, in the order sent."""
         pairs = [(leg, self.settled[leg.leg_id][1]) for leg in self.legs]
@@ -80,7 +85,8 @@ def _judged(deal: DealRecord, group: Sequence[LegRecord]) -> DealRecord:
     failed = next((leg for leg in group if leg.status is not LegStatus.LANDED), None)
     if failed is None:
         return replace(deal, trouble=None, trouble_text=None)
-    text = f"{failed.label}: {failed.status} in block {failed.block_number}"
+    where = "" if failed.block_number is None else f" in block {failed.block_number}"
+    text = f"{failed.label}: {failed.status}{where}"
     return replace(deal, trouble=_more(deal.trouble, failed.kind), trouble_text=text)
 
 

@@ -71,6 +71,7 @@ class HoldReason(StrEnum):
     INVARIANT = "invariant"
     AMBIGUITY = "ambiguity"
     OPERATOR = "operator"
+    FOREIGN_USE = "foreign_use"
 
 
 TERMINAL = frozenset(

@@ -10,6 +10,8 @@ from holdfast.transactions.model import IntentStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from holdfast.common.evm import Address
+    from holdfast.common.ids import ChainId
     from holdfast.transactions.model import Intent, StatusChange
 
 _STUCK: Final = {
@@ -34,6 +36,21 @@ def alerts_of(changes: Iterable[StatusChange]) -> tuple[Alert, ...]:
     """One alert for each intent that becomes stuck, ambiguous or displaced."""
     alerts = (_alert(change) for change in changes)
     return tuple(alert for alert in alerts if alert is not None)
+
+
+def foreign_use(chain_id: ChainId, sender: Address, signed: int, on_chain: int) -> Alert:
+    """The alert for transactions of an account at nonces that we never gave away."""
+    return Alert(
+        code="tx.foreign_nonce",
+        severity=Severity.CRITICAL,
+        subject=sender,
+        text=(
+            f"the key of {sender} is used elsewhere: the chain has {on_chain} of its transactions, "
+            f"we signed {signed}"
+        ),
+        chain_id=chain_id,
+        fields={"sender": sender, "signed": signed, "on_chain": on_chain},
+    )
 
 
 def _alert(change: StatusChange) -> Alert | None:

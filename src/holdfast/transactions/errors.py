@@ -19,15 +19,32 @@ def leg_has_intent() -> Rejected:
     )
 
 
-def foreign_nonce(sender: Address, next_nonce: int, on_chain: int) -> Broken:
-    """Nothing was recorded: the chain has more transactions of the sender than we ever signed."""
-    return Broken(
-        "tx.foreign_nonce",
-        f"{sender} has sent {on_chain} transactions, we have signed {next_nonce}: "
-        "its key is used elsewhere",
-        sender=sender,
-        limit=next_nonce,
-        value=on_chain,
+class ForeignNonce(Broken):
+    """Nothing was recorded: the chain has more transactions of the sender than we ever signed.
+
+    Its key is used elsewhere. `Transactions.catch_up` takes note of it; until then nothing more
+    of the sender is signed.
+    """
+
+    def __init__(self, sender: Address, next_nonce: int, on_chain: int) -> None:
+        super().__init__(
+            "tx.foreign_nonce",
+            f"{sender} has sent {on_chain} transactions, we have signed {next_nonce}: "
+            "its key is used elsewhere",
+            sender=sender,
+            limit=next_nonce,
+            value=on_chain,
+        )
+        self.sender = sender
+        self.on_chain = on_chain
+
+
+def nonces_unsettled(sender: Address, live: int) -> Transient:
+    """Nothing was changed: intents of the sender at used nonces are not settled yet."""
+    return Transient(
+        "tx.nonces_unsettled",
+        f"{live} transactions of {sender} at nonces that are used are still being settled",
+        value=live,
     )
 
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.signing.model import TxFields
 from holdfast.signing.transaction import sign_transaction
+from holdfast.transactions.alerts import foreign_use
 from holdfast.transactions.errors import (
+    ForeignNonce,
     fee_above_ceiling,
-    foreign_nonce,
     mixed_group,
+    nonces_unsettled,
     unknown_chain_nonce,
     wrong_sender,
 )
@@ -23,6 +26,7 @@ from holdfast.transactions.store import reading, recording, updating
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from holdfast.common.alerts import Alarm
     from holdfast.common.db import Session
     from holdfast.common.evm import Address
     from holdfast.common.ids import ChainId, DealId, GroupId, LegId
@@ -36,9 +40,12 @@ log = structlog.get_logger()
 class Transactions:
     """Records intents in the caller's transaction; the chain loop does the rest."""
 
-    def __init__(self, keys: KeyProvider, boundary: Boundary = unobserved) -> None:
+    def __init__(
+        self, keys: KeyProvider, boundary: Boundary = unobserved, *, alarm: Alarm | None = None
+    ) -> None:
         self._keys = keys
         self._boundary = boundary
+        self._alarm = alarm or LoggedAlarm()
 
     async def record(
         self,
@@ -58,7 +65,8 @@ class Transactions:
         Raises:
             Rejected: `tx.leg_has_intent`, `tx.mixed_group` or `tx.chain_nonce`; roll back.
             Transient: `tx.fee_ceiling` when the fees exceed an intent's ceiling.
-            Broken: `tx.foreign_nonce`, `tx.wrong_sender` or `signing.wrong_key`.
+            ForeignNonce: the sender's key is used elsewhere; roll back and see `catch_up`.
+            Broken: `tx.wrong_sender` or `signing.wrong_key`.
         """
         _require_one_group(intents)
         _require_affordable(intents, fees)
@@ -70,6 +78,37 @@ class Transactions:
             Recorded(new.intent_id, new.leg_id, nonce, attempt.tx_hash)
             for new, nonce, attempt in signed
         ]
+
+    async def catch_up(
+        self, session: Session, chain_id: ChainId, sender: Address, on_chain: int
+    ) -> int:
+        """Number the account's next transactions after those that others sent with its key.
+
+        Returns:
+            How many nonces were used elsewhere since the last one of ours; 0 and nothing done when
+            there are none.
+
+        Args:
+            session: the caller's transaction.
+            chain_id: the account's chain.
+            sender: the account.
+            on_chain: its count at the decision's block. Should a reorg take the foreign
+                transactions back, the chain loop fills the gap with no-ops.
+
+        Raises:
+            Transient: `tx.nonces_unsettled` while an intent of ours at a used nonce is live: the
+                chain loop has to prove first who used it.
+        """
+        next_nonce = await recording.lock_signer(session, chain_id, sender)
+        if next_nonce is None or next_nonce >= on_chain:
+            return 0
+        live = await reading.count_live_below(session, chain_id, sender, on_chain)
+        if live:
+            raise nonces_unsettled(sender, live)
+        await recording.skip_to(session, chain_id, sender, on_chain)
+        await self._alarm.raised(session, foreign_use(chain_id, sender, next_nonce, on_chain))
+        log.error("tx.foreign_use", sender=sender, signed=next_nonce, on_chain=on_chain)
+        return on_chain - next_nonce
 
     async def outcomes(
         self, session: Session, deal_id: DealId, legs: Collection[LegId] | None = None
@@ -132,7 +171,7 @@ async def _first_nonce(
         session, first.chain_id, first.sender, first.key, on_chain=on_chain, count=len(intents)
     )
     if nonce < on_chain:
-        raise foreign_nonce(first.sender, nonce, on_chain)
+        raise ForeignNonce(first.sender, nonce, on_chain)
     return nonce
 
 

@@ -150,6 +150,10 @@ class Outcomes:
     def __init__(self, *outcomes):
         self.outcomes_ = outcomes
         self.asked = []
+        self.caught_up = []
+
+    async def catch_up(self, session, chain_id, sender, on_chain):
+        self.caught_up.append((sender, on_chain))
 
     async def outcomes(self, session, deal_id, legs=None):
         self.asked.append(list(legs))
@@ -157,10 +161,15 @@ class Outcomes:
 
 
 class Account:
-    def __init__(self, journal):
+    """Sends, after it has raised what it is told to, once each."""
+
+    def __init__(self, journal, *raises):
         self.journal = journal
+        self.raises = list(raises)
 
     async def send(self, session, deal, group_id, legs, *, seen):
+        if self.raises:
+            raise self.raises.pop()
         self.journal.note("send", group_id, [leg.kind for leg in legs])
 
 

@@ -66,7 +66,7 @@ def venues(**changes):
     return Venues(**{**usual, **changes})
 
 
-def seen(at=AT, *, venue_changes=None, core=10**24, gas_is_too_dear=False, **held):
+def seen(at=AT, *, venue_changes=None, core=10**24, gas_is_too_dear=False, deal_nonce=0, **held):
     """What is seen of a deal; keywords are balances of its position."""
     where = position(**{"at": at, **held})
     return Seen(
@@ -90,7 +90,7 @@ def seen(at=AT, *, venue_changes=None, core=10**24, gas_is_too_dear=False, **hel
         ltv_bps=0,
         borrow_rate=4 * RAY // 100,
         fees=FEES,
-        deal_nonce=0,
+        deal_nonce=deal_nonce,
         float_nonce=0,
         core=CoreSeen(core, allowances=0, debt=Usd8(0), collateral=Usd8(0)),
         float_wei=10**24,

@@ -226,11 +226,25 @@ def test_a_resolved_ambiguity_goes_on_by_itself():
     assert deal.state.status is DealStatus.COMPLETED
 
 
-def test_an_operators_hold_ends_when_principal_is_at_risk():
+STILL = pytest.mark.parametrize("reason", [HoldReason.OPERATOR, HoldReason.FOREIGN_USE])
+
+
+@STILL
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_a_hold_that_a_person_has_to_end_sends_nothing_at_any_point_of_the_deal(reason, steps):
+    deal = world()
+    for _ in range(steps):
+        deal.step()
+    deal.change(DealEvent.HOLD, reason)
+    assert decide(deal.state, deal.position(), deal.venues()) == m.Wait(m.WaitFor.OPERATOR)
+
+
+@STILL
+def test_such_a_hold_ends_when_principal_is_at_risk(reason):
     deal = world()
     for _ in range(4):
         deal.step()
-    deal.change(DealEvent.HOLD, HoldReason.OPERATOR)
+    deal.change(DealEvent.HOLD, reason)
     venues = m.Venues(False, 10**9, 0, True, 0, breaches=("I3.debt_cover",))
     assert decide(deal.state, deal.position(), venues) == m.Change(DealEvent.RESUME)
     deal.change(DealEvent.RESUME)

@@ -5,14 +5,18 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.common.errors import Rejected, Transient
+from holdfast.common.alerts import Severity
+from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
 from holdfast.execution.errors import CoreShort, MoveRefused
 from holdfast.execution.model import Trouble
 from holdfast.execution.service import Advance, Patience
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
 from holdfast.model.leg import LegKind, LegStatus
+from holdfast.transactions.errors import ForeignNonce, wrong_sender
 from holdfast.transactions.model import IntentStatus
+from tests.support.alarm import KeptAlarm
+from tests.support.transactions import SOMEBODY
 from tests.unit.execution import fakes
 from tests.unit.execution.scene import AT, CALLS, NOW, deal, leg, outcome, receipt
 
@@ -23,7 +27,16 @@ FUND = CALLS.fund(5)
 class Stage:
     """One deal with everything around it."""
 
-    def __init__(self, record, *outcomes, builder=None, refuses=None, is_approved=True, **observed):
+    def __init__(
+        self,
+        record,
+        *outcomes,
+        builder=None,
+        refuses=None,
+        is_approved=True,
+        raises=(),
+        **observed,
+    ):
         self.journal = fakes.Journal()
         self.deals = fakes.Deals(self.journal, record)
         self.db = fakes.Db(self.journal)
@@ -31,12 +44,13 @@ class Stage:
         self.observer = fakes.Observer(**observed)
         self.builder = builder or fakes.Builder([FUND])
         self.boundaries = []
+        self.alarm = KeptAlarm()
         self.record = record
         self.advance = Advance(
             db=self.db,
             deals=self.deals,
             transactions=self.transactions,
-            account=fakes.Account(self.journal),
+            account=fakes.Account(self.journal, *raises),
             observer=self.observer,
             builder=self.builder,
             books=fakes.Books(self.journal, refuses),
@@ -45,6 +59,7 @@ class Stage:
             clock=fakes.Clock(),
             patience=PATIENCE,
             at=self.boundaries.append,
+            alarm=self.alarm,
         )
 
     async def run(self):
@@ -240,7 +255,9 @@ async def test_a_plan_that_nobody_approved_does_not_start():
     with pytest.raises(Rejected) as caught:
         await stage.run()
     assert caught.value.code == "authorization.missing"
-    assert stage.journal.names() == []
+    assert stage.journal.names() == ["lock", "change"]
+    assert stage.journal.last("change")[1] == {"wake_at": NOW + timedelta(seconds=60)}
+    assert stage.alarm.codes == ["authorization.missing"]
 
 
 async def test_gas_above_the_ceiling_is_waited_out_and_counts_as_no_trouble():
@@ -248,3 +265,84 @@ async def test_gas_above_the_ceiling_is_waited_out_and_counts_as_no_trouble():
     assert stage.builder.moves == []
     assert stage.saved.trouble is None
     assert stage.pause == PATIENCE.block
+    assert stage.alarm.codes == ["deal.gas_too_dear"]
+
+
+def status_of(stage):
+    row = stage.deals.rows[stage.record.deal_id]
+    return row.status, row.hold_reason
+
+
+def audited(stage):
+    acts = [what[1] for what in stage.journal.done if what[0] == "audit"]
+    return [(act.action, act.detail["reason"]) for act in acts]
+
+
+FOREIGN_HOLD = (DealStatus.HOLDING, HoldReason.FOREIGN_USE)
+
+
+async def test_a_displaced_leg_makes_the_deal_stand_still_although_it_could_go_on():
+    record = under_way(LegKind.WRAP, LegKind.SUPPLY)
+    wrap, supply = record.legs
+    ends = outcome(wrap, mined=receipt()), outcome(supply, IntentStatus.DISPLACED)
+    stage = await Stage(record, *ends, at=replace(AT, number=95)).run()
+    assert stage.builder.moves == []
+    assert (stage.saved.status, stage.saved.hold_reason) == FOREIGN_HOLD
+    assert [leg.status for leg in stage.saved.legs] == [LegStatus.LANDED, LegStatus.DISPLACED]
+    assert audited(stage) == [("deal.hold", "foreign_use")]
+    assert stage.journal.last("audit")[1].detail["why"] == ["supply something: displaced"]
+    assert stage.pause == 15.0
+
+
+async def test_a_deal_that_already_holds_holds_for_the_foreign_use_from_then_on():
+    group = new_group_id()
+    repay = leg(LegKind.REPAY, status=LegStatus.SENT, group_id=group)
+    record = deal(
+        status=DealStatus.HOLDING,
+        hold_reason=HoldReason.REDEMPTION_FROZEN,
+        legs=(leg(LegKind.FUND), repay),
+        group_id=group,
+    )
+    stage = await Stage(record, outcome(repay, IntentStatus.DISPLACED)).run()
+    assert (stage.saved.status, stage.saved.hold_reason) == FOREIGN_HOLD
+    assert audited(stage) == [("deal.resume", None), ("deal.hold", "foreign_use")]
+
+
+def foreign(record, *, own):
+    accounts = record.plan.accounts
+    return ForeignNonce(accounts.deal if own else accounts.float, 3, 5)
+
+
+async def test_a_foreign_use_of_the_deals_key_between_two_groups_signs_nothing_and_holds():
+    record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
+    stage = await Stage(record, raises=[foreign(record, own=True)]).run()
+    assert status_of(stage) == FOREIGN_HOLD
+    assert stage.transactions.caught_up == [(record.plan.accounts.deal, 5)]
+    assert stage.journal.names() == ["lock", "audit", "change"]
+    assert "its key is used elsewhere" in stage.journal.last("audit")[1].detail["why"][0]
+
+
+async def test_a_foreign_use_of_the_float_is_noted_and_the_deal_goes_on():
+    record = deal()
+    stage = await Stage(record, raises=[foreign(record, own=False)]).run()
+    assert stage.transactions.caught_up == [(record.plan.accounts.float, 5)]
+    assert stage.saved.status is DealStatus.EXECUTING
+    assert stage.journal.names()[-2:] == ["send", "save"]
+
+
+async def test_what_an_operator_sends_while_a_foreign_use_is_looked_into_is_followed():
+    held = deal(**HELD, hold_reason=HoldReason.FOREIGN_USE)
+    stage = await Stage(held, deal_nonce=9).run()
+    assert stage.transactions.caught_up == [(held.plan.accounts.deal, 9)]
+    assert (stage.saved.status, stage.saved.hold_reason) == FOREIGN_HOLD
+
+
+async def test_a_guarantee_that_does_not_hold_is_told_and_not_tried_again_at_once():
+    record = deal()
+    stage = Stage(record, raises=[wrong_sender(record.plan.accounts.float, SOMEBODY)])
+    with pytest.raises(Broken):
+        await stage.run()
+    (alert,) = stage.alarm.alerts
+    assert (alert.code, alert.severity) == ("tx.wrong_sender", Severity.CRITICAL)
+    assert alert.subject == str(record.deal_id)
+    assert stage.journal.done[-1] == ("change", {"wake_at": NOW + timedelta(seconds=60)})

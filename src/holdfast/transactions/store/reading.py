@@ -151,6 +151,17 @@ async def count_live(session: Session, deal_id: DealId) -> int:
     return (await session.execute(query)).scalar_one()
 
 
+async def count_live_below(session: Session, chain_id: ChainId, sender: Address, nonce: int) -> int:
+    """How many of the sender's intents below `nonce` are not final."""
+    query = select(func.count()).where(
+        intents.c.chain_id == chain_id,
+        intents.c.sender == sender,
+        intents.c.nonce < nonce,
+        _IS_LIVE,
+    )
+    return (await session.execute(query)).scalar_one()
+
+
 async def live_value_of(session: Session, chain_id: ChainId, sender: Address) -> int:
     """The native token, in wei, that the sender's intents that are not final send along."""
     total = func.coalesce(func.sum(intents.c.value_wei), 0)

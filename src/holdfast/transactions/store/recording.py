@@ -59,6 +59,32 @@ async def allocate(
     return int(row.first_nonce)
 
 
+_LOCK_SIGNER = text("""
+    SELECT next_nonce FROM signers WHERE chain_id = :chain_id AND address = :address FOR UPDATE
+""")
+
+
+async def lock_signer(session: Session, chain_id: ChainId, sender: Address) -> int | None:
+    """The nonce that the signer's next intent gets, which stays until the transaction ends.
+
+    None for an account that has not signed anything yet.
+    """
+    found = await session.execute(_LOCK_SIGNER, {"chain_id": chain_id, "address": sender})
+    row = found.one_or_none()
+    return None if row is None else int(row.next_nonce)
+
+
+_SKIP_TO = text("""
+    UPDATE signers SET next_nonce = :nonce, version = version + 1, updated_at = now()
+    WHERE chain_id = :chain_id AND address = :address AND next_nonce < :nonce
+""")
+
+
+async def skip_to(session: Session, chain_id: ChainId, sender: Address, nonce: int) -> None:
+    """Give the nonces below `nonce` to nobody."""
+    await session.execute(_SKIP_TO, {"chain_id": chain_id, "address": sender, "nonce": nonce})
+
+
 # One JSON value for all rows costs the client a third of what a parameter for each field does.
 _INSERT = text(f"""
     WITH new AS (
