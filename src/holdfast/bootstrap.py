@@ -287,14 +287,16 @@ class _Builder:
 
     def _chain_loop(self, node: Node, signal: Signal, boundary: Boundary) -> ChainLoop:
         chain_id = self._profile.chain_id
+        lead = LeaderLock(self._url, f"chain:{chain_id}")
         parts = Parts(
             chain_id=chain_id,
             fee_model=self._profile.fee_model,
             network=node,
-            journal=PostgresJournal(self._db, chain_id, self._queue, boundary),
+            journal=PostgresJournal(self._db, chain_id, self._queue, boundary, lease=lead.lease),
             keys=self._keys,
             clock=self._clock,
             boundary=boundary,
+            lease=lead.lease,
             pace=Pace.of_chain(self._profile.block_time_seconds),
         )
-        return ChainLoop(parts, LeaderLock(self._url, f"chain:{chain_id}"), signal)
+        return ChainLoop(parts, lead, signal)

@@ -6,12 +6,14 @@ import os
 import sys
 import time
 
-from tests.bench import loops, report, transfers
+from tests.bench import growth, loops, report, takeover, transfers
 from tests.bench.stage import server
 
 CASES = {
     "transactions": transfers.measure,
     "loops": loops.measure,
+    "takeover": takeover.measure,
+    "growth": growth.measure,
 }
 
 

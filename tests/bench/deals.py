@@ -50,7 +50,7 @@ class Bench:
         seconds, cpu, planning = 0.0, Counter(), 0.0
         for _ in range(rounds):
             spent = time.process_time()
-            made = [await self._create() for _ in range(at_once)]
+            made = [await self.create() for _ in range(at_once)]
             planning += time.process_time() - spent
             deal_ids += made
             took, used = await self._round(made)
@@ -75,10 +75,11 @@ class Bench:
 
     async def warm_up(self, deals):
         """Fill the caches that a process fills once: compiled statements, plans, connections."""
-        made = [await self._create() for _ in range(deals)]
+        made = [await self.create() for _ in range(deals)]
         await self._round(made)
 
-    async def _create(self):
+    async def create(self):
+        """A planned deal that waits for its approval."""
         request = DealRequest(
             total_eth_value=Usd8(DOLLARS * USD8),
             bank=BankId("BANK001"),
@@ -90,10 +91,14 @@ class Bench:
         assert len(made.plan.terms.tranches) == TRANCHES, made.plan.terms
         return made.deal_id
 
+    async def approve(self, deal_id):
+        """Let the deal start."""
+        await self.system.desk.approve(deal_id, _APPROVER)
+
     async def _round(self, deal_ids):
         meter, spent = Meter(self.roots), time.process_time()
         start = time.perf_counter()
-        await asyncio.gather(*(self.system.desk.approve(one, _APPROVER) for one in deal_ids))
+        await asyncio.gather(*map(self.approve, deal_ids))
         await self._completed(deal_ids)
         seconds = time.perf_counter() - start
         return seconds, {"desk": time.process_time() - spent, **meter.seconds()}
@@ -138,15 +143,20 @@ async def running(devnet, server, processes):
     url = await server.fresh(f"bench_{devnet.options.block_time_seconds or 0}")
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": server.folder}
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
-    with workers(devnet.folder, processes, settings) as pids:
-        roots = {"worker": pids, "node": [devnet.node.pid], "database": [server.pid]}
+    with workers(devnet.folder, processes, settings) as started:
+        roots = {
+            "worker": [one.pid for one in started],
+            "node": [devnet.node.pid],
+            "database": [server.pid],
+        }
         async with opened(ours) as system:
-            bench = Bench(devnet, _with_rungs(system), url, roots)
+            bench = Bench(devnet, with_rungs(system), url, roots)
             await bench.warm_up(2 * processes)
             yield bench
 
 
-def _with_rungs(system):
+def with_rungs(system):
+    """The system, planning deals of four tranches."""
     parts = protocols(system.profile)
     policy = PlanPolicy(limits=limits_of(system.settings), rungs=RUNGS)
     planner = Planner(ChainMarket(system.node, parts), parts, policy)

@@ -20,7 +20,7 @@ class Effects:
     """Counts the events of a whole deal from the next block on."""
 
     def __init__(self, devnet):
-        self._rpc = devnet.control.rpc
+        self._devnet = devnet
         self._first = devnet.control.block_number() + 1
 
     def require(self, deals):
@@ -30,6 +30,11 @@ class Effects:
             assert found == each * deals, f"{found} x {signature}, not {each * deals}"
 
     def _count(self, signature):
-        topic = "0x" + keccak256(signature.encode()).hex()
-        where = {"fromBlock": hex(self._first), "toBlock": "latest", "topics": [topic]}
-        return len(self._rpc.call("eth_getLogs", where))
+        return count_events(self._devnet, signature, self._first)
+
+
+def count_events(devnet, signature, first):
+    """How often the chain shows this event from block `first` on, whoever emitted it."""
+    topic = "0x" + keccak256(signature.encode()).hex()
+    where = {"fromBlock": hex(first), "toBlock": "latest", "topics": [topic]}
+    return len(devnet.control.rpc.call("eth_getLogs", where))

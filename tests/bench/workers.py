@@ -11,17 +11,18 @@ _STOP_SECONDS = 15
 
 
 @contextlib.contextmanager
-def workers(folder, count, settings):
-    """`count` processes of `holdfast worker`, ready for work; yields their ids."""
+def workers(folder, count, settings, *, may_end=False):
+    """`count` processes of `holdfast worker`, ready for work; yields them."""
+    folder.mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
         started = [
             stack.enter_context(_worker(folder, number, settings)) for number in range(count)
         ]
         for process, log in started:
             _await_ready(process, log)
-        yield [process.pid for process, _ in started]
+        yield [process for process, _ in started]
         ended = [log for process, log in started if process.poll() is not None]
-        assert not ended, f"a worker ended by itself: {ended}"
+        assert may_end or not ended, f"a worker ended by itself: {ended}"
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from holdfast.common.leader import LeaderLock
 
 
 def lock(url, name="chain:138"):
-    return LeaderLock(url, name, retry_seconds=0.05, check_seconds=0.1)
+    return LeaderLock(url, name, retry_seconds=0.05, renew_seconds=0.1, lease_seconds=0.5)
 
 
 async def kill_leader(url, name="chain:138"):

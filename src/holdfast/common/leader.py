@@ -1,11 +1,16 @@
-"""One leader among many processes, by a lock that dies with its connection."""
+"""One leader among many processes: a lock that dies with its connection, and a lease beside it.
+
+The lock alone would leave a frozen leader in the lead for ever: its kernel goes on answering for
+it. The lease tells: who does not renew it is cut off from its lock, and the next one leads.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import os
+import socket
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, LiteralString
 
 import structlog
 from psycopg import AsyncConnection, OperationalError
@@ -13,18 +18,19 @@ from psycopg.conninfo import make_conninfo
 
 from holdfast.common.db import libpq_url, unavailable
 from holdfast.common.errors import Transient
+from holdfast.common.lease import LEASE_SECONDS, Lease, lease_seconds_now, lock_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from psycopg.rows import TupleRow
 
-_RETRY_SECONDS = 0.5
-_CHECK_SECONDS = 1.0
-_CHECK_TIMEOUT_SECONDS = 3.0
+_RETRY_SECONDS: Final = 0.5
+_RENEW_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 3.0  # for a renewal or a farewell; a server slower than this is gone
+_STALE_WRITERS_SECONDS: Final = 0.02  # between two looks whether a cut-off transaction has ended
 
-# Both ends notice within about six seconds when the network between them dies: until the server
-# does, nobody else can lead, and until the client does, it wrongly believes that it leads.
+# Both ends notice within about six seconds when the network between them dies.
 _CLIENT_KEEPALIVE = {
     "keepalives_idle": 3,
     "keepalives_interval": 1,
@@ -35,6 +41,39 @@ _SERVER_KEEPALIVE = (
     "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
 )
 
+# Lock and epoch in one statement: nobody sees a leader that holds the one without the other.
+_TAKE: Final[LiteralString] = """
+    WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock(%(key)s) AS is_ours)
+    INSERT INTO leases (name, holder) SELECT %(name)s, %(holder)s FROM lock WHERE is_ours
+    ON CONFLICT (name) DO UPDATE SET epoch = leases.epoch + 1, holder = excluded.holder,
+        acquired_at = clock_timestamp(), renewed_at = clock_timestamp()
+    RETURNING epoch
+"""
+_RENEW: Final[LiteralString] = """
+    UPDATE leases SET renewed_at = clock_timestamp()
+    WHERE name = %(name)s AND epoch = %(epoch)s RETURNING epoch
+"""
+_HAND_OVER: Final[LiteralString] = """
+    UPDATE leases SET holder = NULL WHERE name = %(name)s AND epoch = %(epoch)s
+"""
+_HOLDS: Final[LiteralString] = """
+    l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s
+"""
+# Silent itself too, not only unrenewed: one that took the lock a moment ago, or that runs a
+# version without leases, is alive.
+_END_FROZEN: Final[LiteralString] = f"""
+    SELECT l.pid, pg_terminate_backend(l.pid)
+    FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid, leases
+    WHERE {_HOLDS} AND leases.name = %(name)s
+        AND leases.renewed_at < clock_timestamp() - make_interval(secs => %(seconds)s)
+        AND a.state_change < clock_timestamp() - make_interval(secs => %(seconds)s)
+"""  # noqa: S608 - constants only
+_END_WRITERS: Final[LiteralString] = f"""
+    SELECT l.pid, pg_terminate_backend(l.pid) FROM pg_locks AS l WHERE {_HOLDS}
+"""  # noqa: S608 - constants only
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -43,6 +82,9 @@ class LeaderLock:
 
     The lock belongs to a connection that is opened for it and in no pool: one that went back to a
     pool would keep the lock while nobody leads.
+
+    Attributes:
+        lease: what work under this lead asks before it does something.
     """
 
     def __init__(
@@ -51,27 +93,38 @@ class LeaderLock:
         name: str,
         *,
         retry_seconds: float = _RETRY_SECONDS,
-        check_seconds: float = _CHECK_SECONDS,
+        renew_seconds: float = _RENEW_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
+        self.lease = Lease(name)
         self._url = libpq_url(url)
         self._name = name
-        self._key = _lock_key(name)
         self._retry_seconds = retry_seconds
-        self._check_seconds = check_seconds
+        self._renew_seconds = renew_seconds
+        self._values = {
+            "name": name,
+            "key": lock_key(name),
+            "seconds": lease_seconds,
+            "holder": f"{socket.gethostname()}/{os.getpid()}",
+        }
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[asyncio.Event]:
         """Wait until we lead; the event is set when the lead is lost, and leaving gives it up."""
         async with await self._connect() as connection:
-            await self._acquire(connection)
-            _log.info("leader.acquired", name=self._name)
+            epoch = await self._acquire(connection)
+            _log.info("leader.acquired", name=self._name, epoch=epoch)
             lost = asyncio.Event()
-            watch = asyncio.create_task(self._watch(connection, lost), name=f"leader.{self._name}")
+            watch = asyncio.create_task(
+                self._watch(connection, epoch, lost), name=f"leader.{self._name}"
+            )
             try:
                 yield lost
             finally:
                 watch.cancel()
                 await asyncio.wait([watch])
+                self.lease.end()
+                await self._hand_over(connection, epoch)
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` while we lead.
@@ -104,33 +157,60 @@ class LeaderLock:
         except OperationalError as error:
             raise unavailable(error) from error
 
-    async def _acquire(self, connection: AsyncConnection) -> None:
+    async def _acquire(self, connection: AsyncConnection) -> int:
         # Asked again and again: a statement that waits for the lock would hold a snapshot all the
         # time and keep PostgreSQL from cleaning up.
         while True:
-            row = await self._try(connection)
-            if row is not None and row[0]:
-                return
+            asked = lease_seconds_now()
+            taken = await self._ask(connection, _TAKE, self._values)
+            if taken is not None:
+                await self._end_stale_writers(connection)
+                self.lease.begin(taken[0], asked)
+                return int(taken[0])
+            frozen = await self._ask(connection, _END_FROZEN, self._values)
+            if frozen is not None:
+                _log.warning("leader.frozen_cut_off", name=self._name, backend=frozen[0])
             await asyncio.sleep(self._retry_seconds)
 
-    async def _try(self, connection: AsyncConnection) -> TupleRow | None:
+    async def _end_stale_writers(self, connection: AsyncConnection) -> None:
+        """End what earlier leaders began to write; whatever they begin from now on is refused."""
+        of_writers = {**self._values, "key": self.lease.write_key}
+        while True:
+            writer = await self._ask(connection, _END_WRITERS, of_writers)
+            if writer is None:
+                return
+            _log.warning("leader.writer_cut_off", name=self._name, backend=writer[0])
+            await asyncio.sleep(_STALE_WRITERS_SECONDS)
+
+    async def _ask(
+        self, connection: AsyncConnection, query: LiteralString, values: Mapping[str, object]
+    ) -> TupleRow | None:
         try:
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (self._key,))
+            cursor = await connection.execute(query, values)
             return await cursor.fetchone()
         except OperationalError as error:
             raise unavailable(error) from error
 
-    async def _watch(self, connection: AsyncConnection, lost: asyncio.Event) -> None:
+    async def _watch(self, connection: AsyncConnection, epoch: int, lost: asyncio.Event) -> None:
         try:
             while True:
-                await asyncio.sleep(self._check_seconds)
-                async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
-                    await connection.execute("SELECT 1")
-        except (OperationalError, TimeoutError) as error:
+                await self._renew(connection, epoch)
+                await asyncio.sleep(self._renew_seconds)
+        except (Transient, TimeoutError) as error:
             _log.error("leader.lost", name=self._name, reason=str(error))
-            lost.set()
+        self.lease.end()
+        lost.set()
 
+    async def _renew(self, connection: AsyncConnection, epoch: int) -> None:
+        asked = lease_seconds_now()
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            answer = await self._ask(connection, _RENEW, {**self._values, "epoch": epoch})
+        if answer is None:
+            raise Transient("leader.lost", "a newer leader has begun")
+        self.lease.renew(asked)
 
-def _lock_key(name: str) -> int:
-    """The signed 64-bit number that PostgreSQL knows the lock by."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    async def _hand_over(self, connection: AsyncConnection, epoch: int) -> None:
+        """Say that nobody leads; the lock itself is free when the connection closes."""
+        with suppress(OperationalError, TimeoutError):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await connection.execute(_HAND_OVER, {**self._values, "epoch": epoch})

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
+from holdfast.common.lease import Unrivalled
 from holdfast.transactions.alerts import alerts_of
 from holdfast.transactions.model import FINAL, IntentStatus
 from holdfast.transactions.store import reading, updating
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from holdfast.common.alerts import Alarm
     from holdfast.common.boundary import Boundary
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import ChainId, DealId, IntentId
     from holdfast.transactions.model import Attempt, Intent, Place, Progress, Send, StatusChange
-    from holdfast.transactions.ports import Waker
+    from holdfast.transactions.ports import Lease, Waker
 
 
 class PostgresJournal:
@@ -32,12 +34,14 @@ class PostgresJournal:
         boundary: Boundary,
         *,
         alarm: Alarm | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self._database = database
         self._chain_id = chain_id
         self._waker = waker
         self._boundary = boundary
         self._alarm = alarm or LoggedAlarm()
+        self._lease = lease or Unrivalled()
 
     async def place(self) -> Place | None:
         """The last block whose receipts are all written; None before the first."""
@@ -56,7 +60,7 @@ class PostgresJournal:
 
     async def sent(self, sends: Sequence[Send]) -> None:
         """Note what was broadcast."""
-        async with self._database.begin() as session:
+        async with self._writing() as session:
             await updating.mark_sent(session, sends)
 
     async def advance(self, progress: Progress) -> None:
@@ -67,7 +71,7 @@ class PostgresJournal:
         # A mere place is no boundary: losing it costs reading a few blocks again.
         passed = self._boundary if progress.receipts or progress.changes else unobserved
         passed("tx.before_receipts")
-        async with self._database.begin() as session:
+        async with self._writing() as session:
             if progress.receipts:
                 await updating.save_receipts(session, progress.receipts)
             if progress.changes:
@@ -79,18 +83,25 @@ class PostgresJournal:
 
     async def add_attempt(self, intent: Intent, attempt: Attempt) -> bool:
         """Write a further attempt of a live intent; False when another loop was faster."""
-        async with self._database.begin() as session:
+        async with self._writing() as session:
             return await updating.add_attempt(session, intent, attempt)
 
     async def unmine(self, fork: int) -> list[IntentId]:
         """Drop the receipts of live intents above block `fork`; returns final ones it touches."""
-        async with self._database.begin() as session:
+        async with self._writing() as session:
             return await updating.drop_receipts(session, self._chain_id, fork)
 
     async def _raise(self, session: Session, changes: Sequence[StatusChange]) -> None:
         alerts = alerts_of(changes)
         if alerts:
             await self._alarm.raised(session, *alerts)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[Session]:
+        """A transaction that a leader who was replaced cannot write in."""
+        async with self._database.begin() as session:
+            await self._lease.fence(session)
+            yield session
 
     async def _change(self, session: Session, changes: Sequence[StatusChange]) -> None:
         changed = await updating.set_statuses(session, changes)

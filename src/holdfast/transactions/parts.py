@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.boundary import Boundary, unobserved
+from holdfast.common.lease import Unrivalled
 from holdfast.transactions.live import LiveSet
 from holdfast.transactions.send_state import Patience
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.ids import ChainId
     from holdfast.signing.ports import KeyProvider
-    from holdfast.transactions.ports import Journal, Network
+    from holdfast.transactions.ports import Journal, Lease, Network
 
 _LEAST_PAUSE: Final = 0.02  # a look costs about a millisecond here and another at the node
 _CERTAIN: Final = 0.9  # the share of the block time in which no next block is expected
@@ -66,6 +67,7 @@ class Parts:
     keys: KeyProvider
     clock: Clock
     boundary: Boundary = unobserved
+    lease: Lease = field(default_factory=Unrivalled)
     patience: Patience = field(default_factory=Patience)
     pace: Pace = field(default_factory=Pace)
 

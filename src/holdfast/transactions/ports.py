@@ -102,6 +102,21 @@ class Announcements(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """The proof that we lead, asked for before each broadcast and inside each write."""
+
+    def require(self) -> object:
+        """Return while we certainly lead; raises `Transient` otherwise, and nothing was done."""
+        ...
+
+    async def fence(self, session: Session) -> None:
+        """Return when `session` may write, and no newer leader begins before it ends.
+
+        Raises `Transient` otherwise.
+        """
+        ...
+
+
 class Leadership(Protocol):
     """One leader per chain."""
 

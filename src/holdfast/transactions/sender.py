@@ -34,7 +34,8 @@ class Sender:
         """Send everything that waits to be sent, as one batch; returns how many went out.
 
         Raises:
-            Transient: the journal did not answer. Bytes that went out unnoted go out again.
+            Transient: the lead is in doubt, or the journal did not answer. Bytes that went out
+                unnoted go out again.
         """
         shared = self._shared
         async with shared.gate:
@@ -52,6 +53,7 @@ class Sender:
         parts, shared = self._parts, self._shared
         block = shared.head.ref.number
         parts.boundary("tx.before_broadcast")
+        parts.lease.require()
         answers = await parts.network.send_raw([attempt.raw for _, attempt in batch])
         parts.boundary("tx.after_broadcast")
         if parts.pace.block == 0:

@@ -1,0 +1,51 @@
+"""Leases as Postgres keeps them, and the word of the database on who may still write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import BigInteger, Column, DateTime, Table, Text, func, text
+
+from holdfast.common.db import metadata
+
+if TYPE_CHECKING:
+    from holdfast.common.db import Session
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Grows with each new leader and never falls: what an older one writes is refused.
+    Column("epoch", BigInteger, nullable=False, server_default=text("1")),
+    Column("holder", Text),  # none after the lead was handed over
+    Column("acquired_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("renewed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+TRIGGERS: Final[tuple[str, ...]] = (
+    # Two statements on purpose: the second must see what was committed before the lock was ours,
+    # and in a volatile function it does.
+    """
+CREATE OR REPLACE FUNCTION may_write(lease text, held_epoch bigint, write_key bigint)
+RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(write_key);
+  RETURN EXISTS (SELECT FROM leases WHERE name = lease AND epoch = held_epoch);
+END $$
+""".strip(),
+)
+"""Statements for the migration, safe to run again."""
+
+_MAY_WRITE = text(
+    "SELECT may_write(CAST(:name AS text), CAST(:epoch AS bigint), CAST(:key AS bigint))"
+)
+
+
+async def may_write(session: Session, name: str, epoch: int, key: int) -> bool:
+    """Whether `epoch` is the newest of the lease.
+
+    If so it stays true until `session` ends: it holds `key` shared, and the next leader ends every
+    transaction that does before it begins.
+    """
+    found = await session.execute(_MAY_WRITE, {"name": name, "epoch": epoch, "key": key})
+    return bool(found.scalar_one())
