@@ -21,7 +21,7 @@ from holdfast.common.errors import Rejected
 from holdfast.common.leader import LeaderLock
 from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
-from holdfast.common.queue import Queue
+from holdfast.common.queue import ChoreQueue, Queue
 from holdfast.common.secret import Secret
 from holdfast.common.system_clock import SystemClock
 from holdfast.devnet.accounts import devnet_seed
@@ -36,6 +36,10 @@ from holdfast.execution.service import Advance, Patience
 from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
 from holdfast.migrations import runner
+from holdfast.monitoring.alerts import Alerts, Delivery
+from holdfast.monitoring.chores import ChoreRunner, Chores
+from holdfast.monitoring.store.alerts import DELIVERY
+from holdfast.monitoring.targets import targets
 from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
@@ -63,6 +67,17 @@ _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Notices:
+    """Alerts and chores: all that works without a node."""
+
+    db: Database
+    alerts: Alerts
+    chores: Chores
+    chore_queue: ChoreQueue
+    chore_runner: ChoreRunner
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """Everything that an entry point may use, built for one chain and one database."""
 
@@ -78,6 +93,7 @@ class System:
     queue: Queue
     sweep: Sweep
     chain_loop: ChainLoop
+    notices: Notices
     metrics: CollectorRegistry
 
 
@@ -100,6 +116,32 @@ async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> Asyn
         await node.connect()
         signal = await stack.enter_async_context(Signal(url, CHANNEL))
         yield _Builder(settings, profile, url, db).system(node, signal, boundary)
+
+
+@asynccontextmanager
+async def opened_notices(settings: Settings) -> AsyncGenerator[Notices]:
+    """Alerts and chores of the settings' database, which must be migrated.
+
+    Raises:
+        Rejected: `database.schema`; `config.alert_urls`.
+        Transient: when the database does not answer.
+    """
+    url = await database_url(settings)
+    db = Database.connect(url, pool_size=1)
+    try:
+        await runner.require_newest(db)
+        yield notices_of(settings, url, db)
+    finally:
+        await db.close()
+
+
+def notices_of(settings: Settings, url: str, db: Database) -> Notices:
+    """Alerts and chores in the database `db` at `url`."""
+    queue = ChoreQueue(url)
+    chores = Chores(queue)
+    delivery = Delivery(db, targets(settings.alert_urls, settings.alert_severity))
+    chore_runner = ChoreRunner(db, queue, {DELIVERY: delivery})
+    return Notices(db, Alerts(chores), chores, queue, chore_runner)
 
 
 async def database_url(settings: Settings) -> str:
@@ -200,6 +242,7 @@ class _Builder:
         self._protocols = protocols(profile)
         self._deals = DealStore()
         self._queue = Queue(url)
+        self._notices = notices_of(settings, url, db)
         self._audit = AuditTrail(self._clock)
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
@@ -238,6 +281,7 @@ class _Builder:
                 seconds=settings.sweep_seconds,
             ),
             chain_loop=self._chain_loop(node, signal, boundary),
+            notices=self._notices,
             metrics=self._metrics,
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.common.alerts import Severity
 from holdfast.common.errors import Rejected
 from holdfast.common.log import LogFormat, LogLevel
 from holdfast.common.money import Usd8, parse_decimal, to_units
@@ -48,9 +50,14 @@ def _as_secret(value: object) -> object:
     return Secret(value) if isinstance(value, str) else value
 
 
+def _as_secrets(value: object) -> object:
+    return tuple(map(Secret, value.split())) if isinstance(value, str) else value
+
+
 _Dollars = Annotated[Usd8, BeforeValidator(_as_usd8)]
 _DatabaseUrl = Annotated[str, BeforeValidator(_with_driver)]
 _Hidden = Annotated[Secret[str], BeforeValidator(_as_secret)]
+_HiddenList = Annotated[tuple[Secret[str], ...], BeforeValidator(_as_secrets)]
 
 
 class Settings(BaseModel):
@@ -69,6 +76,8 @@ class Settings(BaseModel):
         sweep_seconds: how often overdue deals are looked for.
         holding_check_seconds: how often a deal in HOLDING looks whether it may go on.
         metrics_port: where a worker serves its figures to this machine; not at all without it.
+        alert_urls: where alerts go besides the log, as apprise URLs with blanks between them.
+        alert_severity: the least severity that goes there.
         crash_at: a boundary at which to die, for recovery tests on a devnet alone.
     """
 
@@ -91,6 +100,8 @@ class Settings(BaseModel):
     sweep_seconds: float = Field(default=5.0, gt=0, le=3600)
     holding_check_seconds: float = Field(default=15.0, gt=0, le=3600)
     metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    alert_urls: _HiddenList = ()
+    alert_severity: Severity = Severity.WARNING
     crash_at: str | None = Field(default=None, pattern=r"^[a-z0-9_.]+(:[1-9][0-9]*)?$")
 
     @model_validator(mode="after")
@@ -123,10 +134,20 @@ class Settings(BaseModel):
         """Have every secret that these settings hold masked from now on."""
         if (passphrase := self.passphrase()) is not None:
             redactor.register(passphrase)
+        for url in self.alert_urls:
+            for part in url_secrets(url):
+                redactor.register(part)
         password = urlsplit(self.database_url or "").password
         if password is not None:
             redactor.register(Secret(password))
             redactor.register(Secret(unquote(password)))
+
+
+def url_secrets(url: Secret[str]) -> list[Secret[str]]:
+    """A URL and every part of it that may be a token: services put them anywhere."""
+    text = url.use()
+    parts = re.split(r"[/?&=@:#]+", text)
+    return [url, *(Secret(each) for part in parts for each in {part, unquote(part)} if each)]
 
 
 def from_environment() -> Settings:

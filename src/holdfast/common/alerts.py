@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.common.db import Session
-    from holdfast.common.ids import ChainId, DealId
+    from holdfast.common.ids import BankId, ChainId, DealId
 
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -43,6 +43,7 @@ class Alert:
     text: str
     chain_id: ChainId | None = None
     deal_id: DealId | None = None
+    bank_id: BankId | None = None
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 

@@ -1,4 +1,4 @@
-"""Wakes deals: the one port over the job engine, which is a signal and never the truth.
+"""Wakes deals and calls for chores: the one port over the job engine, which only ever signals.
 
 A lost wake-up delays a deal until the next sweep; a doubled one does nothing. What a deal has
 done stands in its own rows, written in the transaction that asks for the next wake-up.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,7 @@ from holdfast.common.ids import DealId
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from procrastinate.tasks import Task
     from procrastinate.types import JSONDict
     from psycopg import AsyncConnection
 
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
 Wake: TypeAlias = Callable[[DealId], Awaitable[None]]
 """What is done for a deal that was woken."""
+_Task: TypeAlias = "Task[..., Awaitable[None], ...]"
 
 QUEUE = "deals"
 TASK = "advance"
+CHORE_QUEUE = "chores"
+CHORE_TASK = "chore"
 
 _POLL_SECONDS = 0.2  # NOTIFY can be lost while a fetch runs, and timed jobs send none when due
 _HEARTBEAT_SECONDS = 1.0
@@ -45,6 +49,7 @@ _RETRY = RetryStrategy(
 )
 _RETENTION_HOURS = 7 * 24  # of jobs that failed, kept as evidence; the others go when they end
 _RETENTION_CRON = "17 * * * *"
+_CHORE_SWEEP_CRON = "* * * * * */30"  # the sixth field is the seconds
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -58,22 +63,10 @@ class Queue:
     """Wake-ups of deals, in the database at `url`."""
 
     def __init__(self, url: str) -> None:
-        connector = PsycopgConnector(
-            conninfo=libpq_url(url),
-            min_size=2,
-            max_size=6,
-            kwargs={"application_name": "holdfast-queue"},
-            # Each call of the engine is one statement: a transaction around it would only cost
-            # two more exchanges with the server.
-            configure=_autocommit,
-        )
-        self._app = App(connector=connector)
-        task = self._app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_RETRY)
-        self._advance = task(self._woken)
-        # Without any periodic task the engine stops watching its own listener and heartbeat as
-        # soon as it has started (procrastinate issue 1597): this one must stay.
-        retention = self._app.task(name="delete_old_jobs", queue=QUEUE)(self._delete_old_jobs)
-        self._app.periodic(cron=_RETENTION_CRON)(retention)
+        self._engine = _Engine(url, QUEUE, connections=6)
+        self._advance = self._engine.task(TASK, self._woken, retry=_RETRY)
+        retention = self._engine.task("delete_old_jobs", self._delete_old_jobs)
+        self._engine.every(_RETENTION_CRON, retention)
         self._wake: Wake | None = None
 
     async def wake(self, session: Session, *deals: DealId, at: datetime | None = None) -> None:
@@ -82,15 +75,9 @@ class Queue:
         Raises:
             Transient: `queue.unavailable`; the transaction is lost and nothing was written.
         """
-        if not deals:
-            return
-        connection = await raw_connection(session)
-        wakes = self._advance.configure(connection=connection, schedule_at=at)
-        asked: list[JSONDict] = [{"deal_id": str(deal)} for deal in deals]
-        try:
-            await wakes.batch_defer_async(*asked)
-        except ConnectorException as error:
-            raise Transient("queue.unavailable", "the wake-up could not be written") from error
+        if deals:
+            asked: list[JSONDict] = [{"deal_id": str(deal)} for deal in deals]
+            await _defer(session, self._advance, asked, at)
 
     async def run(self, wake: Wake, *, concurrency: int = 8) -> None:
         """Call `wake` for every deal that is woken, until cancelled; then finish what runs.
@@ -99,21 +86,7 @@ class Queue:
             Broken: `queue.stopped`; the engine lost its listener or heartbeat, end the process.
         """
         self._wake = Coalesced(wake)
-        async with self._app.open_async(), asyncio.TaskGroup() as group:
-            group.create_task(self._reap(), name="queue.reaper")
-            group.create_task(self._work(concurrency), name="queue.worker")
-
-    async def _work(self, concurrency: int) -> None:
-        await self._app.run_worker_async(
-            queues=[QUEUE],
-            concurrency=concurrency,
-            fetch_job_polling_interval=_POLL_SECONDS,
-            update_heartbeat_interval=_HEARTBEAT_SECONDS,
-            shutdown_graceful_timeout=_DRAIN_SECONDS,
-            install_signal_handlers=False,
-            delete_jobs="successful",
-        )
-        raise Broken("queue.stopped", "the job worker stopped by itself: its log says why")
+        await self._engine.run(concurrency)
 
     async def _woken(self, context: JobContext, deal_id: str) -> None:
         if self._wake is None:
@@ -127,27 +100,131 @@ class Queue:
                 if context.job.attempts < _RETRIES:
                     raise
 
+    async def _delete_old_jobs(self, _context: JobContext, timestamp: int) -> None:  # noqa: ARG002 - the engine's call
+        await self._engine.app.job_manager.delete_old_jobs(
+            _RETENTION_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+
+
+class ChoreRunner(Protocol):
+    """Whoever does chores; what fails there stays there."""
+
+    async def do(self, kind: str, subject: str) -> None:
+        """Make one attempt at a chore, if it is due."""
+        ...
+
+    async def sweep(self) -> None:
+        """Ring for chores that are overdue."""
+        ...
+
+
+class ChoreQueue:
+    """Calls for work that no deal waits for, on connections and workers of its own.
+
+    What a chore is and how often it was tried stands in the rows of whoever does it: a job
+    carries its kind and subject and nothing else, and is never retried by the engine.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _Engine(url, CHORE_QUEUE, connections=3)
+        self._chore = self._engine.task(CHORE_TASK, self._called)
+        self._engine.every(_CHORE_SWEEP_CRON, self._engine.task("sweep_chores", self._swept))
+        self._runner: ChoreRunner | None = None
+
+    async def ring(
+        self, session: Session, kind: str, subject: str, *, at: datetime | None = None
+    ) -> None:
+        """Call for a chore, now or at `at`, if and only if `session` commits; as `Queue.wake`."""
+        await _defer(session, self._chore, [{"kind": kind, "subject": subject}], at)
+
+    async def run(self, runner: ChoreRunner, *, concurrency: int = 2) -> None:
+        """Have chores done until cancelled; then finish what runs. Raises as `Queue.run`."""
+        self._runner = runner
+        await self._engine.run(concurrency)
+
+    async def _called(self, _context: JobContext, kind: str, subject: str) -> None:
+        await self._ready().do(kind, subject)
+
+    async def _swept(self, _context: JobContext, timestamp: int) -> None:  # noqa: ARG002 - the engine's call
+        await self._ready().sweep()
+
+    def _ready(self) -> ChoreRunner:
+        if self._runner is None:
+            raise Broken("queue.no_handler", "a job came before the queue was run")
+        return self._runner
+
+
+class _Engine:
+    """One queue of the job engine: its connections, its worker, and the reaper of dead workers."""
+
+    def __init__(self, url: str, queue: str, *, connections: int) -> None:
+        connector = PsycopgConnector(
+            conninfo=libpq_url(url),
+            min_size=2,
+            max_size=connections,
+            kwargs={"application_name": f"holdfast-queue-{queue}"},
+            # Each call of the engine is one statement: a transaction around it would only cost
+            # two more exchanges with the server.
+            configure=_autocommit,
+        )
+        self.app = App(connector=connector)
+        self._queue = queue
+
+    def task(
+        self, name: str, work: Callable[..., Awaitable[None]], *, retry: RetryStrategy | None = None
+    ) -> _Task:
+        """The task `name`, which does `work`; it is given the job's context first."""
+        made = self.app.task(name=name, queue=self._queue, pass_context=True, retry=retry or False)
+        return made(work)
+
+    def every(self, cron: str, task: _Task) -> None:
+        """Have `task` done at the times of `cron`, once however many workers there are."""
+        # Without any periodic task the engine stops watching its own listener and heartbeat as
+        # soon as it has started (procrastinate issue 1597): each queue must have one.
+        self.app.periodic(cron=cron)(task)
+
+    async def run(self, concurrency: int) -> None:
+        """Work until cancelled; `queue.stopped` when the engine ends by itself."""
+        async with self.app.open_async(), asyncio.TaskGroup() as group:
+            group.create_task(self._reap(), name=f"queue.{self._queue}.reaper")
+            group.create_task(self._work(concurrency), name=f"queue.{self._queue}.worker")
+
+    async def _work(self, concurrency: int) -> None:
+        await self.app.run_worker_async(
+            queues=[self._queue],
+            concurrency=concurrency,
+            fetch_job_polling_interval=_POLL_SECONDS,
+            update_heartbeat_interval=_HEARTBEAT_SECONDS,
+            shutdown_graceful_timeout=_DRAIN_SECONDS,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+        )
+        raise Broken("queue.stopped", "the job worker stopped by itself: its log says why")
+
     async def _reap(self) -> None:
         """Give the jobs of dead workers to living ones."""
         while True:
             await self._retry_stalled()
             await asyncio.sleep(_REAP_SECONDS)
 
-    async def _delete_old_jobs(self, timestamp: int) -> None:  # noqa: ARG002 - the engine's call
-        await self._app.job_manager.delete_old_jobs(
-            _RETENTION_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
-        )
-
     async def _retry_stalled(self) -> None:
-        jobs = self._app.job_manager
+        jobs = self.app.job_manager
         for job in await jobs.get_stalled_jobs(
-            queue=QUEUE, seconds_since_heartbeat=_STALLED_SECONDS
+            queue=self._queue, seconds_since_heartbeat=_STALLED_SECONDS
         ):
             try:
                 await jobs.retry_job(job)
             except ConnectorException:
                 continue  # another reaper was faster, or the worker ended the job after all
             _log.warning("queue.job_taken_over", job=job.id, worker=job.worker_id)
+
+
+async def _defer(session: Session, task: _Task, asked: list[JSONDict], at: datetime | None) -> None:
+    connection = await raw_connection(session)
+    try:
+        await task.configure(connection=connection, schedule_at=at).batch_defer_async(*asked)
+    except ConnectorException as error:
+        raise Transient("queue.unavailable", "the wake-up could not be written") from error
 
 
 async def _autocommit(connection: AsyncConnection[Any]) -> None:

@@ -34,11 +34,13 @@ async def work(settings: Settings) -> None:
 
 def worker_parts(system: System) -> list[Part]:
     """What one worker runs."""
+    notices = system.notices
     concurrency, metrics_port = system.settings.worker_concurrency, system.settings.metrics_port
     parts = [
         Part("queue", functools.partial(system.queue.run, system.advance, concurrency=concurrency)),
         Part("chain", system.chain_loop.run),
         Part("sweep", system.sweep.run),
+        Part("chores", functools.partial(notices.chore_queue.run, notices.chore_runner)),
     ]
     if metrics_port is not None:
         parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))

@@ -1,0 +1,138 @@
+"""`holdfast alerts`: what somebody must look at; works without a node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from holdfast.bootstrap import opened_notices
+from holdfast.common.ids import principal_id
+from holdfast.entry.cli.invocation import invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.bootstrap import Notices
+    from holdfast.common.db import Session
+    from holdfast.monitoring.records import KeptAlert
+
+T = TypeVar("T")
+
+app = typer.Typer(name="alerts", help=__doc__, no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AlertArgument = Annotated[int, typer.Argument(metavar="ALERT", help="The number `list` shows.")]
+
+
+@app.command("list")
+def list_alerts(
+    context: typer.Context,
+    *,
+    with_acknowledged: Annotated[
+        bool, typer.Option("--all", help="Also what was acknowledged.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the alerts that nobody acknowledged, newest first."""
+
+    async def work(session: Session, notices: Notices) -> list[KeptAlert]:
+        return await notices.alerts.listed(
+            session, with_acknowledged=with_acknowledged, limit=limit
+        )
+
+    found = [alert_view(each) for each in with_notices(context, work)]
+    if as_json:
+        typer.echo(json.dumps({"alerts": found}))
+    else:
+        Console().print(_table(found))
+
+
+@app.command()
+def show(context: typer.Context, alert: AlertArgument, *, as_json: AsJson = False) -> None:
+    """Show one alert with its facts and how far its delivery is."""
+
+    async def work(session: Session, notices: Notices) -> KeptAlert:
+        return await notices.alerts.shown(session, alert)
+
+    _show(alert_view(with_notices(context, work)), as_json=as_json)
+
+
+@app.command()
+def ack(
+    context: typer.Context,
+    alert: AlertArgument,
+    *,
+    by: Annotated[str, typer.Option("--as", help="Who has seen it; recorded.")],
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledge an alert: the next of its kind is a new one, and is delivered."""
+    principal = principal_id(by)
+
+    async def work(session: Session, notices: Notices) -> KeptAlert:
+        return await notices.alerts.acknowledge(session, alert, principal)
+
+    _show(alert_view(with_notices(context, work)), as_json=as_json)
+
+
+def with_notices(context: typer.Context, work: Callable[[Session, Notices], Awaitable[T]]) -> T:
+    """What `work` returns, done in one transaction on the settings' database."""
+
+    async def run() -> T:
+        settings = invocation(context).settings
+        async with opened_notices(settings) as notices, notices.db.begin() as session:
+            return await work(session, notices)
+
+    return asyncio.run(run())
+
+
+def alert_view(alert: KeptAlert) -> dict[str, Any]:
+    """An alert as JSON values."""
+    acknowledged = alert.acknowledged_at
+    return {
+        "alert_id": alert.alert_id,
+        "severity": str(alert.severity),
+        "code": alert.code,
+        "subject": alert.subject,
+        "text": alert.text,
+        "fields": dict(alert.fields),
+        "chain_id": alert.chain_id,
+        "deal_id": None if alert.deal_id is None else str(alert.deal_id),
+        "participant_bank_id": alert.bank_id,
+        "count": alert.count,
+        "opened_at": alert.opened_at.isoformat(),
+        "last_seen_at": alert.last_seen_at.isoformat(),
+        "acknowledged_by": alert.acknowledged_by,
+        "acknowledged_at": None if acknowledged is None else acknowledged.isoformat(),
+        "delivery": str(alert.delivery),
+        "delivered_to": sorted(alert.reached),
+        "delivery_error": alert.error,
+    }
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    columns = ("No", "Severity", "Code", "Subject", "What", "Times", "Last", "Delivery")
+    table = Table(*columns, title="Alerts", title_justify="left")
+    for each in found:
+        told = each["acknowledged_by"] and f"seen by {each['acknowledged_by']}"
+        table.add_row(
+            *(str(each[name]) for name in ("alert_id", "severity", "code", "subject", "text")),
+            str(each["count"]),
+            each["last_seen_at"][:19],
+            told or each["delivery"],
+        )
+    return table
+
+
+def _show(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document))
+        return
+    for name, value in document.items():
+        if value not in (None, {}, []):
+            typer.echo(f"{name.replace('_', ' '):<20} {value}")

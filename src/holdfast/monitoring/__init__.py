@@ -1,0 +1,1 @@
+"""Watches what happens around deals: alerts and their delivery, and the events of our accounts."""

@@ -1,0 +1,105 @@
+"""Alerts that outlive the process: recorded with what calls for them, delivered by a chore."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.common.errors import Transient
+from holdfast.monitoring.errors import AlertNotFound
+from holdfast.monitoring.records import RANKS
+from holdfast.monitoring.store import alerts as store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.common.alerts import Alert
+    from holdfast.common.db import Database, Session
+    from holdfast.common.ids import PrincipalId
+    from holdfast.monitoring.chores import Chores
+    from holdfast.monitoring.ports import Target
+    from holdfast.monitoring.records import KeptAlert
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """The `Alarm` of the product, and what an operator does with alerts."""
+
+    chores: Chores
+
+    async def raised(self, session: Session, *alerts: Alert) -> None:
+        """Record the alerts; they are delivered if and only if `session` commits.
+
+        One that is open already is counted up; it is delivered again only when it became graver.
+        """
+        # Always in the same order, so that two transactions with the same alerts cannot deadlock.
+        for alert in sorted(alerts, key=lambda one: (one.code, one.subject)):
+            alert_id = await store.put(session, alert)
+            if alert_id is not None:
+                await self.chores.later(session, store.DELIVERY, str(alert_id))
+
+    async def listed(
+        self, session: Session, *, with_acknowledged: bool = False, limit: int = 100
+    ) -> list[KeptAlert]:
+        """The alerts that came last."""
+        return await store.recent(session, with_acknowledged=with_acknowledged, limit=limit)
+
+    async def shown(self, session: Session, alert_id: int) -> KeptAlert:
+        """One alert; `alert.not_found` when there is none."""
+        found = await store.load(session, alert_id)
+        if found is None:
+            raise AlertNotFound(alert_id)
+        return found
+
+    async def acknowledge(self, session: Session, alert_id: int, by: PrincipalId) -> KeptAlert:
+        """Close an alert, so that the next of its kind is a new one; closed twice changes nothing.
+
+        Raises:
+            Rejected: `alert.not_found`.
+        """
+        await store.acknowledge(session, alert_id, by)
+        return await self.shown(session, alert_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Brings an alert to every target that wants it; a target that has it is left alone.
+
+    At least once: a target that took an alert just before this process died gets it again.
+    """
+
+    db: Database
+    targets: Sequence[Target]
+
+    async def __call__(self, subject: str) -> None:
+        """Deliver the alert whose id is `subject`.
+
+        Raises:
+            Transient: `alert.undelivered` with the targets that do not have it yet.
+        """
+        async with self.db.begin() as session:
+            alert = await store.load(session, int(subject))
+        if alert is None:
+            raise AlertNotFound(int(subject))
+        wanted = [one for one in self.targets if _wants(one, alert)]
+        missing = [one for one in wanted if one.name not in alert.reached]
+        refusals = await asyncio.gather(*(_refusal(one, alert) for one in missing))
+        errors = [error for error in refusals if error is not None]
+        had = {one.name for one, error in zip(missing, refusals, strict=True) if error is None}
+        async with self.db.begin() as session:
+            await store.note_reached(session, alert, alert.reached | had, is_all=not errors)
+        if errors:
+            raise Transient("alert.undelivered", "; ".join(error.message for error in errors))
+
+
+def _wants(target: Target, alert: KeptAlert) -> bool:
+    return RANKS[alert.severity] >= RANKS[target.least]
+
+
+async def _refusal(target: Target, alert: KeptAlert) -> Transient | None:
+    try:
+        await target.send(alert)
+    except Transient as error:
+        return error
+    return None
