@@ -39,6 +39,12 @@ _VALUES = {
     "wake_at": "now() + interval '1 day'",
 }
 
+_ADD_UP = """
+    UPDATE ledger_core AS kept SET units = (
+        SELECT sum(units) FROM ledger_postings AS p
+        WHERE p.account = 'asset/core' AND p.chain_id = kept.chain_id AND p.holder = kept.holder)
+"""
+
 
 def measure(postgres, options):
     """The same deals at each number of others."""
@@ -130,6 +136,7 @@ def _copy(url, deal_id, first, last):
             statement = _copy_statement(table)
             if statement is not None:
                 connection.execute(statement, numbers)
+        connection.execute(_ADD_UP)
         connection.execute("ANALYZE")
         found = connection.execute("SELECT md5(%(deal)s::text || %(last)s)::uuid", numbers)
         return found.fetchone()[0]

@@ -256,6 +256,19 @@ async def test_core_is_booked_by_several_deals_up_to_what_the_address_holds(data
         assert await service.core_booked(session, BOOK) == 40
 
 
+async def test_the_sum_booked_on_a_core_address_is_that_of_its_postings(database):
+    await book_core(database, BOOK, 60, held=100)
+    await book_core(database, OTHER, 40, held=100)
+    with pytest.raises(Rejected):  # rolled back with all it had booked
+        await book_core(database, replace(BOOK, deal_id=DealId(UUID(int=79))), 1, held=100)
+    async with database.begin() as session:
+        await service.release_core(session, BOOK, block(2))
+    async with database.begin() as session:
+        postings = "SELECT sum(units) FROM ledger_postings WHERE account = 'asset/core'"
+        added_up = (await session.execute(text(postings))).scalar_one()
+        assert await service.core_booked(session, BOOK) == added_up == 40
+
+
 async def test_deals_that_book_the_core_at_once_cannot_both_have_it(database):
     outcomes = await asyncio.gather(
         book_core(database, BOOK, 60, held=100),
@@ -281,7 +294,7 @@ async def test_balances_are_read_through_the_deals_index(database):
         plan = await session.execute(text(f"EXPLAIN {store.STANDING_SQL}"), asked)
         lines = "\n".join(row[0] for row in plan)
     assert "ix_ledger_postings_deal_id" in lines
-    assert "ix_ledger_postings_core" in lines
+    assert "pk_ledger_core" in lines
     assert "Seq Scan" not in lines
 
 

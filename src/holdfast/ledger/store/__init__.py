@@ -6,7 +6,6 @@ from holdfast.ledger.store.journal import (
     core_booked,
     digests,
     insert_entries,
-    lock_core,
     standing,
 )
 from holdfast.ledger.store.reconciliations import insert_reconciliation, insert_settlement
@@ -22,7 +21,6 @@ __all__ = [
     "insert_entries",
     "insert_reconciliation",
     "insert_settlement",
-    "lock_core",
     "standing",
     "untrue_entries",
 ]

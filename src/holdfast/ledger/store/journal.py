@@ -1,7 +1,8 @@
 """Entries written in one statement per batch, and balances read in one.
 
 Balances are one GROUP BY over a deal's hundred-odd postings, read through one index. A table of
-running balances would save a fraction of a millisecond and be a second copy of the truth.
+running balances would save a fraction of a millisecond and be a second copy of the truth. Only what
+all deals book on a core address is kept as a sum: adding it up anew grew with every deal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, select, text
 
 from holdfast.common.db import Session
 from holdfast.common.evm import Address
 from holdfast.common.ids import ChainId, DealId
 from holdfast.common.money import Token
 from holdfast.ledger.model import Account, Balances, Book, Held, JournalEntry, Posting
-from holdfast.ledger.store.tables import ledger_entries, ledger_postings
+from holdfast.ledger.store.tables import ledger_core, ledger_entries
 
 # Rows travel as one JSON value: one parameter and one plan whatever the number of rows. Amounts in
 # it are text, as they may pass 64 bits.
@@ -44,6 +45,13 @@ BOOK_ENTRIES = """
         entry_id uuid, position smallint, account text, symbol text, decimals smallint,
         token_address text, holder text, units numeric(78, 0), scaled numeric(78, 0))
       JOIN booked USING (entry_id)
+      RETURNING account, chain_id, holder, units
+    ), added_up AS (
+      INSERT INTO ledger_core AS kept (chain_id, holder, units)
+      SELECT chain_id, holder, sum(units) FROM posted WHERE account = 'asset/core'
+      GROUP BY chain_id, holder
+      ON CONFLICT (chain_id, holder)
+      DO UPDATE SET units = kept.units + EXCLUDED.units, updated_at = now()
     )
 """
 """The part of a statement that writes what `entry_values` gives; `booked` is what was new."""
@@ -65,8 +73,7 @@ STANDING_SQL = """
       (SELECT coalesce(max(block_number), 0) FROM entries
         WHERE taken_back IS NULL AND kind <> 'reversal') AS last,
       (SELECT coalesce(max(taken_back), 0) + 1 FROM entries) AS revision,
-      (SELECT coalesce(sum(p.units), 0) FROM ledger_postings AS p JOIN core USING (chain_id, holder)
-        WHERE p.account = 'asset/core') AS core,
+      (SELECT units FROM ledger_core JOIN core USING (chain_id, holder)) AS core,
       (SELECT json_object_agg(reference, encode(digest, 'hex')) FROM entries
         WHERE taken_back IS NULL AND reference = ANY(CAST(:references AS text[]))) AS booked
     FROM held
@@ -136,21 +143,14 @@ async def standing(session: Session, deal: DealId, references: Sequence[str] = (
     digests: dict[str, str] = first.booked or {}
     booked = {name: bytes.fromhex(digest) for name, digest in digests.items()}
     balances = Balances(MappingProxyType(held), first.last)
-    return Standing(balances, int(first.core), booked, first.revision)
-
-
-async def lock_core(session: Session, core: Address) -> None:
-    """Make whoever else books on this core address wait until this transaction ends."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(core, 0))))
+    return Standing(balances, int(first.core or 0), booked, first.revision)
 
 
 async def core_booked(session: Session, chain: ChainId, core: Address) -> int:
     """Wei booked on the core address over all open deals."""
-    table = ledger_postings.c
-    query = select(func.coalesce(func.sum(table.units), 0)).where(
-        table.account == Account.CORE, table.chain_id == chain, table.holder == core
-    )
-    return int((await session.execute(query)).scalar_one())
+    table = ledger_core.c
+    query = select(table.units).where(table.chain_id == chain, table.holder == core)
+    return (await session.execute(query)).scalar() or 0
 
 
 def _entry_row(name: str, entry: JournalEntry) -> dict[str, object]:

@@ -69,14 +69,19 @@ ledger_postings = Table(
     Column("units", Units, nullable=False),
     Column("scaled", Units, nullable=False),
     _created(),
-    Index(
-        "ix_ledger_postings_core",
-        "chain_id",
-        "holder",
-        postgresql_include=["units"],
-        postgresql_where=text("account = 'asset/core'"),
-    ),
 )
+
+ledger_core = Table(
+    "ledger_core",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("units", Units, nullable=False),
+    _created(),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+"""What open deals book on each core address: the sum of its postings, kept by the statement that
+writes them. Its row is also the lock under which deals book on the same address in turns."""
 
 ledger_reconciliations = Table(
     "ledger_reconciliations",

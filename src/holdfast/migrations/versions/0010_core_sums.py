@@ -1,0 +1,45 @@
+"""What open deals book on each core address, kept as a sum instead of added up each time."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Keep the sums, starting with what is booked."""
+    op.create_table(
+        "ledger_core",
+        sa.Column("chain_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("holder", sa.Text(), primary_key=True),
+        sa.Column("units", sa.Numeric(78, 0), nullable=False),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()
+        ),
+        sa.Column(
+            "updated_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()
+        ),
+    )
+    op.execute("""
+        INSERT INTO ledger_core (chain_id, holder, units)
+        SELECT chain_id, holder, sum(units) FROM ledger_postings WHERE account = 'asset/core'
+        GROUP BY chain_id, holder
+    """)
+    op.drop_index("ix_ledger_postings_core", "ledger_postings")
+
+
+def downgrade() -> None:
+    """Add them up each time again."""
+    op.create_index(
+        "ix_ledger_postings_core",
+        "ledger_postings",
+        ["chain_id", "holder"],
+        postgresql_include=["units"],
+        postgresql_where=sa.text("account = 'asset/core'"),
+    )
+    op.drop_table("ledger_core")
