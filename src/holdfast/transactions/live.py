@@ -140,13 +140,13 @@ class LiveSet:
             self._update(intent.intent_id, receipt=None, status=IntentStatus.SENT)
         return lost
 
-    def senders(self) -> list[Address]:
-        """The accounts with live intents."""
-        return sorted({intent.new.sender for intent in self._intents.values()})
-
-    def first_nonce(self, sender: Address) -> int:
-        """The lowest nonce of the sender's live intents; there must be one."""
-        return min(one.nonce for one in self._intents.values() if one.new.sender == sender)
+    def first_nonces(self) -> dict[Address, int]:
+        """The accounts with live intents, each with the lowest nonce of them."""
+        first: dict[Address, int] = {}
+        for intent in self._intents.values():
+            sender = intent.new.sender
+            first[sender] = min(intent.nonce, first.get(sender, intent.nonce))
+        return first
 
     def get(self, intent_id: IntentId) -> Intent | None:
         """The live intent with this id; None once it is final."""

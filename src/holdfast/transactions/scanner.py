@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.transactions.foreign import Prover
@@ -24,13 +25,24 @@ from holdfast.transactions.send_state import (
 from holdfast.transactions.verdicts import changes_of, log_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.chain.receipts import Head
-    from holdfast.common.evm import Receipt
+    from holdfast.common.evm import Address, Receipt
     from holdfast.common.ids import IntentId
     from holdfast.transactions.model import Intent
     from holdfast.transactions.parts import Parts, Shared
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one scan sees of all accounts; `nonces` are the chain's, by account."""
+
+    head: Head
+    tip_wei: int
+    nonces: Mapping[Address, int]
+    first_live_nonces: Mapping[Address, int]
+    now_seconds: float
 
 
 class Scanner:
@@ -76,15 +88,16 @@ class Scanner:
 
     async def _scan(self, head: Head) -> None:
         network, live = self._parts.network, self._shared.live
-        nonces = await network.nonces(live.senders(), head.ref)
+        nonces = await network.nonces(sorted(live.first_nonces()), head.ref)
         tip = await network.suggest_tip_wei()
-        decided: list[tuple[Intent, Action]] = []
-        for intent in live.all():
-            nonce = nonces.get(intent.new.sender)
-            if nonce is None or intent.receipt is not None:
-                continue  # recorded since the nonces were read, or settled block by block
-            seen = self._seen(intent, head, nonce, tip)
-            decided.append((intent, self._decided(intent, seen)))
+        now = self._parts.clock.now().timestamp()
+        look = _Look(head, tip, nonces, live.first_nonces(), now)
+        decided = [
+            (intent, self._decided(intent, self._seen(intent, look)))
+            for intent in live.all()
+            # Others were recorded since the nonces were read, or are settled block by block.
+            if intent.new.sender in nonces and intent.receipt is None
+        ]
         disputed = [one for one, action in decided if isinstance(action, Unclear)]
         found = await self._search(disputed)
         resolved: dict[IntentId, tuple[Intent, Action]] = {
@@ -129,15 +142,16 @@ class Scanner:
                 case _:
                     pass
 
-    def _seen(self, intent: Intent, head: Head, account_nonce: int, tip: int) -> Seen:
-        live = self._shared.live
+    def _seen(self, intent: Intent, look: _Look) -> Seen:
+        live, sender = self._shared.live, intent.new.sender
+        nonce = look.nonces[sender]
         return Seen(
-            block=head.ref,
-            base_fee_wei=head.base_fee_wei,
-            tip_wei=tip,
-            account_nonce=account_nonce,
-            first_live_nonce=live.first_nonce(intent.new.sender),
-            passed_since=live.passed_since(intent, account_nonce, head.ref.number),
-            now_seconds=self._parts.clock.now().timestamp(),
+            block=look.head.ref,
+            base_fee_wei=look.head.base_fee_wei,
+            tip_wei=look.tip_wei,
+            account_nonce=nonce,
+            first_live_nonce=look.first_live_nonces[sender],
+            passed_since=live.passed_since(intent, nonce, look.head.ref.number),
+            now_seconds=look.now_seconds,
             pushed_seconds=live.pushed_seconds(intent),
         )

@@ -5,7 +5,7 @@ Nothing here decides whether a transaction happened: an answer, or none, is only
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
+_BATCH: Final = 250
+"""Sent, then noted: a flood neither stays unnoted for long nor keeps the process from all else."""
+
 _TAKEN = {Delivery.ACCEPTED, Delivery.ALREADY_KNOWN}
 
 
@@ -31,7 +34,7 @@ class Sender:
         self._shared = shared
 
     async def step(self) -> int:
-        """Send everything that waits to be sent, as one batch; returns how many went out.
+        """Send everything that waits to be sent, in batches; returns how many went out.
 
         Raises:
             Transient: the lead is in doubt, or the journal did not answer. Bytes that went out
@@ -45,8 +48,8 @@ class Sender:
             shared.scan_wanted = True
             shared.to_look.set()
         batch = shared.live.unsent(shared.head.ref.timestamp)
-        if batch:
-            await self._broadcast(batch)
+        for start in range(0, len(batch), _BATCH):
+            await self._broadcast(batch[start : start + _BATCH])
         return len(batch)
 
     async def _broadcast(self, batch: Sequence[tuple[Intent, Attempt]]) -> None:
