@@ -1,7 +1,8 @@
 """Creates deals all along the storm, so that there is always one for it to hit."""
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from holdfast.common.errors import HoldfastError
@@ -24,21 +25,25 @@ class Feeder:
     stage: object
     system: object
     created: int = 0
-    refused: int = 0
+    refused: Counter = field(default_factory=Counter)
 
     async def create(self):
         """One deal, approved; tried again as a person would, when the desk could not take it."""
-        if self.created % _REFILL == 0:
-            await asyncio.to_thread(self.stage.devnet.control.set_token_price, _PRICE)
         while True:
             try:
+                if self.created % _REFILL == 0:
+                    await self._refill()
                 await self.system.desk.create(self._request(), author=_AUTHOR, approve_as=_APPROVER)
-            except HoldfastError:
-                self.refused += 1
+            except HoldfastError as error:
+                self.refused[error.code] += 1
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 self.created += 1
                 return
+
+    async def _refill(self):
+        async with self.stage.node_lock:
+            await asyncio.to_thread(self.stage.devnet.control.set_token_price, _PRICE)
 
     def _request(self):
         return DealRequest(

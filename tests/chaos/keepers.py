@@ -14,7 +14,7 @@ _BREATH_SECONDS = 0.2  # before a worker that ended by itself is started again
 class Keepers:
     """One worker for each slot, started again whenever it ends.
 
-    `armed` holds the boundary at which a slot's next worker dies; `ended` counts workers by how
+    `armed` holds the boundary at which a slot's next workers die, until one has; `ended` counts workers by how
     they ended: `worker` by our signal, `boundary` by their own at one, `by_itself` otherwise.
     """
 
@@ -50,29 +50,32 @@ class Keepers:
 
     async def _keep(self, slot):
         while True:
-            point = self.armed.pop(slot, None)
-            worker = self.workers[slot] = self._started(point)
+            point = self.armed.get(slot)
+            more = {"crash_at": point} if point else {}
+            worker = self.workers[slot] = self.started(**more)
             code = await worker.ended(_FOREVER_SECONDS)
-            self._count(worker, code)
+            self._count(slot, worker, code)
             if code != KILLED:
                 await asyncio.sleep(_BREATH_SECONDS)
 
-    def _started(self, point):
+    def started(self, *, sabotage=None, **settings):
+        """A new worker, with a log of its own."""
         self._number += 1
         log = self.stage.folder / "logs" / f"worker-{self._number:05}.log"
-        environment = self.stage.environment(**({"crash_at": point} if point else {}))
-        return self.stage.nursery.fork(environment, log)
+        return self.stage.nursery.fork(self.stage.environment(**settings), log, sabotage)
 
-    def _count(self, worker, code):
+    def _count(self, slot, worker, code):
         if code != KILLED:
             self.ended["by_itself"] += 1
             self.codes[code] += 1
             return
         kind = "worker" if worker.pid in self._struck else "boundary"
         self._struck.discard(worker.pid)
+        if kind == "boundary":
+            self.armed.pop(slot, None)
         self.ended[kind] += 1
         if self.on_death is not None:
-            self.on_death(kind)
+            self.on_death()
 
     @property
     def kills(self):

@@ -35,7 +35,8 @@ def figures(aftermath, judgement):
         "problems": len(judgement.problems),
         "reverted": judgement.reverted,
         "no_ops": judgement.no_ops,
-        "ended": dict(sorted(aftermath.ended.items())),
+        "blows": dict(sorted(aftermath.done.items())),
+        "workers_ended": dict(sorted(aftermath.ended.items())),
         "seed": aftermath.order.seed,
         "duration_seconds": round(aftermath.seconds, 1),
     }

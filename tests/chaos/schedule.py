@@ -19,44 +19,66 @@ BOUNDARIES = (
 )
 _LATEST_PASS = 2
 _PAUSE_SECONDS = (0.2, 1.2)
+_LAST_SECONDS = (0.5, 4.0)
 
 
 class Kind(StrEnum):
     """What can be done to the desk.
 
-    `worker`: SIGKILL at whatever it is doing. `boundary`: the same, and the worker that follows
-    kills itself at a named boundary.
+    Kills: `worker`, SIGKILL at whatever it is doing; `boundary`, the same, and the worker that
+    follows kills itself at a named boundary; `database`, stopped at once and started a while later;
+    `node`, the same, with the chain that it had.
+
+    Other harm, for a while: `freeze`, a worker stands still and comes back; `usurper`, one more
+    worker that believes it leads whatever the lock says; `faults`, a node that misbehaves.
     """
 
     WORKER = "worker"
     BOUNDARY = "boundary"
+    DATABASE = "database"
+    NODE = "node"
+    FREEZE = "freeze"
+    USURPER = "usurper"
+    FAULTS = "faults"
 
 
-_WEIGHTS = {Kind.WORKER: 60, Kind.BOUNDARY: 40}
+_WEIGHTS = {
+    Kind.WORKER: 52,
+    Kind.BOUNDARY: 28,
+    Kind.DATABASE: 4,
+    Kind.NODE: 2,
+    Kind.FREEZE: 6,
+    Kind.USURPER: 3,
+    Kind.FAULTS: 5,
+}
 
 
 @dataclass(frozen=True)
 class Blow:
     """One thing that is done, `pause` seconds after the one before.
 
-    `slot` says to which worker, `point` at which boundary its follower dies (`name:pass`).
+    `slot` says to which worker, `point` at which boundary its follower dies (`name:pass`),
+    `seconds` how long what is not a kill lasts, or what was stopped stays away.
     """
 
     kind: Kind
     pause: float
     slot: int
     point: str
+    seconds: float
 
 
 def schedule(seed: int) -> Iterator[Blow]:
-    """The blows that `seed` stands for, without end."""
+    """The blows that `seed` stands for, without end; each kind comes among the first."""
     dice = random.Random(seed)  # noqa: S311 - dice
-    kinds, weights = list(_WEIGHTS), list(_WEIGHTS.values())
+    first = list(Kind)
+    dice.shuffle(first)
     while True:
-        # Every number is drawn for every kind, so that a new kind does not move the others.
+        kind = first.pop() if first else dice.choices(list(_WEIGHTS), [*_WEIGHTS.values()])[0]
         yield Blow(
-            kind=dice.choices(kinds, weights)[0],
+            kind=kind,
             pause=dice.uniform(*_PAUSE_SECONDS),
             slot=dice.randrange(WORKERS),
             point=f"{dice.choice(BOUNDARIES)}:{dice.randint(1, _LATEST_PASS)}",
+            seconds=dice.uniform(*_LAST_SECONDS),
         )

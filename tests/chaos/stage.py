@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import fcntl
+import gzip
 import json
+import os
 import shutil
+import signal
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -16,7 +20,7 @@ from holdfast.common.db import Database, libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.postgres_files import make_folders
 from holdfast.config import from_environment
-from holdfast.devnet.node import NodeOptions
+from holdfast.devnet.node import NodeOptions, start_node
 from holdfast.devnet.paths import DEFAULT_CACHE
 from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
@@ -28,6 +32,7 @@ DATABASE = "chaos"
 _ETHER = 10**18
 _FLOAT_ETHER = 50_000_000
 _CORE_ETHER = 50_000_000
+_LAST_REQUESTS_SECONDS = 0.3  # for those that the node had received when it was cut off
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Stage:
     devnet: Devnet
     nursery: Nursery
     url: str
+    rpc_url: str = ""
+    node_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def chain(self):
@@ -59,8 +66,33 @@ class Stage:
             "HOLDFAST_STATE_DIR": str(self.folder),
             "HOLDFAST_DATABASE_URL": self.url,
             "HOLDFAST_PROFILE": str(self.devnet.profile_path),
+            **({"HOLDFAST_RPC_URL": self.rpc_url} if self.rpc_url else {}),
             **{f"HOLDFAST_{name.upper()}": value for name, value in more.items()},
         }
+
+    def kill_node(self):
+        """SIGKILL, once the chain is written down; nobody may reach the node by now.
+
+        anvil writes nothing by itself: without this its blocks would die with it, as those of a
+        real node, which writes each block before it shows it, do not.
+        """
+        time.sleep(_LAST_REQUESTS_SECONDS)
+        dump = self.devnet.control.rpc.call("anvil_dumpState")
+        self._dump.write_bytes(gzip.decompress(bytes.fromhex(dump[2:])))
+        os.kill(self.devnet.node.pid, signal.SIGKILL)
+        self.devnet.node.stop()
+
+    def revive_node(self):
+        """Start the node again, at its old address and with its old chain."""
+        options = replace(self.devnet.options, port=self.devnet.port)
+        log = self.folder / "logs" / "anvil-again.log"
+        program = ready_state(DEFAULT_CACHE).anvil
+        node = start_node(program, log, options, state=self._dump)
+        self.devnet = replace(self.devnet, node=node)
+
+    @property
+    def _dump(self):
+        return self.folder / "devnet" / "chain.json"
 
 
 def storm_folder():
@@ -94,7 +126,11 @@ def stage(folder, postgres):
     try:
         with _node(folder / "devnet") as devnet, contextlib.closing(Nursery()) as nursery:
             url = asyncio.run(_fresh_database(postgres))
-            yield Stage(folder, postgres, devnet, nursery, url)
+            made = Stage(folder, postgres, devnet, nursery, url)
+            try:
+                yield made
+            finally:
+                made.devnet.stop()
     finally:
         postgres.stop(immediate=True)
 

@@ -1,6 +1,7 @@
 """Runs many deals while workers are killed, and hands over what the judges need."""
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections import Counter
@@ -8,13 +9,16 @@ from dataclasses import dataclass, field
 
 from holdfast.bootstrap import opened
 from holdfast.config import load
+from tests.chaos.blows import Blows
 from tests.chaos.feeder import Feeder
 from tests.chaos.keepers import Keepers
-from tests.chaos.schedule import WORKERS, Kind, schedule
+from tests.chaos.schedule import WORKERS, schedule
 from tests.chaos.verdict import LEGS, judged
 from tests.chaos.watch import OVER, Watch
 from tests.support.auditor import deal_rows
 from tests.support.checker import Start
+from tests.support.fault_proxy import fault_proxy
+from tests.support.faults import Faults
 from tests.support.witness import Places, observe
 
 _WINDOW = 24
@@ -44,6 +48,7 @@ class Aftermath:
     stage: object
     order: Order
     kills: int
+    done: Counter
     ended: Counter
     recoveries: list[float]
     unrecovered: int
@@ -64,13 +69,13 @@ class Storm:
     stage: object
     order: Order
     feeder: Feeder
-    keepers: Keepers
+    blows: Blows
     watch: Watch
     before: set[str] = field(default_factory=set)
 
     @property
     def kills(self):
-        return self.keepers.kills
+        return self.blows.kills
 
     async def run(self):
         """Until all deals are over, or nothing moves any more."""
@@ -80,6 +85,7 @@ class Storm:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._feed())
                 group.create_task(self._strike())
+            await self.blows.end()
             await self._settled()
         finally:
             for task in (watching, telling):
@@ -109,21 +115,13 @@ class Storm:
             await asyncio.sleep(blow.pause)
             while self._is_ahead() or not self.watch.under_way:  # noqa: ASYNC110 - other processes
                 await asyncio.sleep(_LOOK_SECONDS)
-            await self._deal(blow)
+            await self.blows.deal(blow)
 
     def _is_ahead(self):
         """Whether the kills have run away from the deals."""
         order = self.order
         over = self.watch.over - len(self.before)
         return self.kills * order.deals > (over + order.window) * order.kills
-
-    async def _deal(self, blow):
-        match blow.kind:
-            case Kind.WORKER:
-                await self.keepers.kill(blow.slot)
-            case Kind.BOUNDARY:
-                self.keepers.armed[blow.slot] = blow.point
-                await self.keepers.kill(blow.slot)
 
     async def _settled(self):
         while self.watch.under_way:
@@ -139,27 +137,28 @@ class Storm:
             say(
                 f"{time.monotonic() - began:6.0f} s  kills {self.kills:5}  "
                 f"deals {self.feeder.created:5}, over {watch.over - len(self.before):5}, "
-                f"under way {watch.under_way:3}  {dict(self.keepers.ended)}"
+                f"under way {watch.under_way:3}  {dict(self.blows.keepers.ended)}"
             )
 
 
 async def storm(stage, order):
     """What is left of `order` on `stage`."""
     began = time.monotonic()
-    async with opened(load(stage.environment())) as system:
+    async with opened(load(stage.environment())) as system, _proxied(stage, order.seed) as proxy:
         feeder = Feeder(stage, system)
         expected, model = await _model_deal(stage, feeder)
         start = Start.read(stage.chain, model)
         before = {row.deal_id for row in deal_rows(stage.libpq_url)}
         feeder.created = 0
         watch = Watch(stage.libpq_url)
-        async with Keepers(stage, WORKERS, on_death=lambda _: watch.killed()) as keepers:
-            made = Storm(stage, order, feeder, keepers, watch, before)
-            await made.run()
+        async with Keepers(stage, WORKERS, on_death=watch.killed) as keepers:
+            blows = Blows(stage, proxy, keepers, watch)
+            await Storm(stage, order, feeder, blows, watch, before).run()
     return Aftermath(
         stage=stage,
         order=order,
-        kills=made.kills,
+        kills=blows.kills,
+        done=blows.done,
         ended=keepers.ended,
         recoveries=watch.recoveries,
         unrecovered=watch.unrecovered,
@@ -168,6 +167,14 @@ async def storm(stage, order):
         expected=expected,
         before=before,
     )
+
+
+@contextlib.asynccontextmanager
+async def _proxied(stage, seed):
+    """The node that the workers know: it may misbehave, and dies without their addresses going."""
+    async with fault_proxy(stage.devnet.url, Faults(seed)) as proxy:
+        stage.rpc_url = proxy.url
+        yield proxy
 
 
 async def _model_deal(stage, feeder):

@@ -1,5 +1,7 @@
 """What is done to a forked worker before it starts: a planted bug, or another way to fail."""
 
+import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -8,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.common import crash
+from holdfast.common.leader import LeaderLock
 from holdfast.transactions.store import recording
 
 PAUSED = "paused at its boundary"
@@ -21,6 +24,16 @@ def pause_instead_of_dying():
         os.kill(os.getpid(), signal.SIGSTOP)
 
     crash._kill_own_process = pause
+
+
+def lead_without_the_lock():
+    """A second leader: it believes that it leads, whatever the lock says, and never stops."""
+
+    @contextlib.asynccontextmanager
+    async def held(_):
+        yield asyncio.Event()
+
+    LeaderLock.held = held
 
 
 def broadcast_before_commit():
