@@ -14,8 +14,9 @@ _BREATH_SECONDS = 0.2  # before a worker that ended by itself is started again
 class Keepers:
     """One worker for each slot, started again whenever it ends.
 
-    `armed` holds the boundary at which a slot's next workers die, until one has; `ended` counts workers by how
-    they ended: `worker` by our signal, `boundary` by their own at one, `by_itself` otherwise.
+    `armed` holds the boundary at which a slot's next workers die, until one has. `ended` counts
+    workers by how they ended: `worker` by our signal, `boundary` by their own at one, `by_itself`
+    otherwise.
     """
 
     stage: object

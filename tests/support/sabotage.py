@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from holdfast.common import crash
 from holdfast.common.leader import LeaderLock
+from holdfast.common.lease import Lease
 from holdfast.transactions.store import recording
 
 PAUSED = "paused at its boundary"
@@ -27,13 +28,18 @@ def pause_instead_of_dying():
 
 
 def lead_without_the_lock():
-    """A second leader: it believes that it leads, whatever the lock says, and never stops."""
+    """A second leader: it believes that it leads, whatever lock and lease say, and never stops."""
 
     @contextlib.asynccontextmanager
     async def held(_):
         yield asyncio.Event()
 
+    async def fence(_, __):
+        return
+
     LeaderLock.held = held
+    Lease.require = lambda _: 0
+    Lease.fence = fence
 
 
 def broadcast_before_commit():
