@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from holdfast.common.leader import LeaderLock
 from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
 from holdfast.common.queue import ChoreQueue, Queue
+from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.common.secret import Secret
 from holdfast.common.system_clock import SystemClock
 from holdfast.devnet.accounts import devnet_seed
@@ -98,8 +100,18 @@ class System:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> AsyncGenerator[System]:
+async def opened(
+    settings: Settings,
+    *,
+    boundary: Boundary = unobserved,
+    patience_seconds: float = A_MOMENT_SECONDS,
+) -> AsyncGenerator[System]:
     """The system for `settings`: database reachable and migrated, node checked.
+
+    Args:
+        settings: what the operator decided.
+        boundary: what work passes on its way.
+        patience_seconds: how long a database or a node that is away is waited for, each.
 
     Raises:
         Rejected: what is wrong with the settings, the profile, the keystore or the node.
@@ -110,11 +122,13 @@ async def opened(settings: Settings, *, boundary: Boundary = unobserved) -> Asyn
         url = await database_url(settings)
         db = Database.connect(url, pool_size=settings.database_pool)
         stack.push_async_callback(db.close)
-        await runner.require_newest(db)
+        require_newest = functools.partial(runner.require_newest, db)
+        await patiently(require_newest, seconds=patience_seconds)
         node = Node(Rpc.over_http(profile.rpc_urls[0]), profile)
         stack.push_async_callback(node.close)
-        await node.connect()
-        signal = await stack.enter_async_context(Signal(url, CHANNEL))
+        await patiently(node.connect, seconds=patience_seconds)
+        listen = functools.partial(stack.enter_async_context, Signal(url, CHANNEL))
+        signal = await patiently(listen, seconds=patience_seconds)
         yield _Builder(settings, profile, url, db).system(node, signal, boundary)
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
-from holdfast.common.errors import Transient
+from holdfast.common.retry import patiently
 
 if TYPE_CHECKING:
     from holdfast.common.clock import Clock, Sleeper
@@ -21,8 +19,6 @@ BATCH: Final = 500
 
 AGAIN_SECONDS: Final = 10.0
 """When a deal that was woken is due again if nothing comes of it."""
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +35,7 @@ class Sweep:
     async def run(self) -> None:
         """Sweep until cancelled; a database that is away is asked again."""
         while True:
-            try:
-                woken = await self.once()
-            except Transient as error:
-                _log.warning("sweep.postponed", reason=error.message)
-                woken = 0
-            if woken < BATCH:
+            if await patiently(self.once) < BATCH:
                 await self.sleeper.sleep(self.seconds)
 
     async def once(self) -> int:

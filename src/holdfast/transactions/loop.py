@@ -7,19 +7,18 @@ blocks are read, and bytes that are not mined go out again.
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.common.errors import Transient
+from holdfast.common.retry import patiently
 from holdfast.transactions.model import Place, Progress
-from holdfast.transactions.parts import RETRY_SECONDS, Shared
+from holdfast.transactions.parts import Shared
 from holdfast.transactions.sender import Sender
 from holdfast.transactions.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from holdfast.transactions.parts import Parts
     from holdfast.transactions.ports import Announcements, Leadership
 
@@ -52,11 +51,7 @@ class ChainLoop:
             group.create_task(self._watch(watcher, shared), name="tx.watch")
 
     async def _started(self) -> tuple[Sender, Watcher, Shared]:
-        while True:
-            try:
-                return await start(self._parts)
-            except Transient as error:
-                await _pause(error)
+        return await patiently(functools.partial(start, self._parts))
 
     async def _listen(self, shared: Shared) -> None:
         while True:
@@ -66,13 +61,13 @@ class ChainLoop:
     async def _send(self, sender: Sender, shared: Shared) -> None:
         while True:
             shared.to_send.clear()
-            if await _tried(sender.step) is not None:
-                await shared.to_send.wait()
+            await patiently(sender.step)
+            await shared.to_send.wait()
 
     async def _watch(self, watcher: Watcher, shared: Shared) -> None:
         while True:
             shared.to_look.clear()
-            if await _tried(watcher.step) is False:
+            if not await patiently(watcher.step):
                 now = self._parts.clock.monotonic_seconds()
                 pause = self._parts.pace.until_next_look(now - shared.noticed_seconds)
                 await _wait(shared.to_look, pause)
@@ -99,20 +94,6 @@ async def start(parts: Parts) -> tuple[Sender, Watcher, Shared]:
         live=len(shared.live),
     )
     return Sender(parts, shared), Watcher(parts, shared, place), shared
-
-
-async def _tried(step: Callable[[], Awaitable[int]]) -> int | None:
-    """What `step` returns; None after a failure in which nothing was lost, and a pause."""
-    try:
-        return await step()
-    except Transient as error:
-        await _pause(error)
-        return None
-
-
-async def _pause(error: Transient) -> None:
-    log.warning("tx.retry", **error.as_dict())
-    await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

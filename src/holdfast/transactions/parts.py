@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _LEAST_PAUSE: Final = 0.02  # a look costs about a millisecond here and another at the node
 _CERTAIN: Final = 0.9  # the share of the block time in which no next block is expected
-RETRY_SECONDS: Final = 0.5
-"""Pause after the node or the database did not answer."""
 
 
 @dataclass(frozen=True, slots=True)

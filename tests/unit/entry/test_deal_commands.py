@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import stamina
 
 from holdfast.common.errors import Ambiguous, Broken, Rejected, Transient
 from holdfast.common.money import USD8
@@ -226,6 +227,30 @@ FAMILIES = [
 ]
 
 
+@pytest.fixture
+def impatient():
+    """One try and no more."""
+    stamina.set_testing(True, attempts=1)
+    yield
+    stamina.set_testing(False)
+
+
+def test_a_plan_is_asked_for_again_when_the_node_misses_a_beat(desk, capsys):
+    desk.refuses = Transient("rpc.unreachable", "the node is away")
+    honest = desk._note
+
+    def once(*what):
+        try:
+            honest(*what)
+        finally:
+            desk.refuses = None
+
+    desk._note = once
+    assert document(capsys, "plan", *ASKED)[0] == 0
+    assert [what for what, *_ in desk.asked] == ["preview", "preview"]
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("error", "code"), FAMILIES, ids=lambda one: getattr(one, "code", one))
 def test_the_exit_code_tells_what_happened(desk, capsys, error, code):
     desk.refuses = error

@@ -66,4 +66,4 @@ async def test_a_database_that_is_away_is_asked_again():
     made.deals.take_due = take_due
     with pytest.raises(Enough):
         await made.run()
-    assert journal.names() == ["take_due", "wake"]
+    assert journal.names() == ["take_due", "wake", "take_due"]

@@ -490,8 +490,7 @@ async def until(is_so):
     raise AssertionError("waited five seconds")
 
 
-async def test_the_whole_loop_runs_and_survives_a_node_that_goes_away(rig, monkeypatch):
-    monkeypatch.setattr("holdfast.transactions.loop.RETRY_SECONDS", 0.01)
+async def test_the_whole_loop_runs_and_survives_a_node_that_goes_away(rig):
     rig.chain.is_silent = True
     parts = replace(rig.parts, pace=Pace(head=0.01, scan=0.01))
     running = asyncio.create_task(ChainLoop(parts, Always(), Always()).run())

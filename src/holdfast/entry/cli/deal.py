@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from holdfast.bootstrap import limits_of, opened
 from holdfast.common.ids import bank_id, deal_id, principal_id
+from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.entry.cli.deal_view import show_changed, show_deal, show_deals
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.plan_view import plan_view
@@ -68,7 +70,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     text = _text(context)
 
     async def work(system: System) -> dict[str, Any]:
-        made = await system.desk.preview(_request(system, text))
+        made = await _soon(functools.partial(system.desk.preview, _request(system, text)))
         return {**made.report, "plan_hash": made.plan_hash}
 
     report = _with_system(context, work)
@@ -104,9 +106,10 @@ def run(  # noqa: PLR0913 - one parameter per option
     async def work(system: System) -> dict[str, Any]:
         request = _request(system, text)
         if not execute:
-            made = await system.desk.preview(request)
+            made = await _soon(functools.partial(system.desk.preview, request))
             return {**made.report, "plan_hash": made.plan_hash, "dry_run": True}
-        deal = await system.desk.create(request, author=author, approve_as=approver)
+        create = functools.partial(system.desk.create, author=author, approve_as=approver)
+        deal = await _soon(functools.partial(create, request))
         return {**deal_view(deal), "plan": dict(deal.plan.report), "dry_run": False}
 
     report = _with_system(context, work)
@@ -253,6 +256,11 @@ def _text(context: typer.Context) -> RequestText:
 def _request(system: System, text: RequestText) -> DealRequest:
     chain = system.profile.chain_id
     return parse_request(replace(text, chain=str(chain)), limits_of(system.settings), [chain])
+
+
+async def _soon(call: Callable[[], Awaitable[T]]) -> T:
+    """What planning returns: it reads much before it writes, and a node may miss a beat."""
+    return await patiently(call, seconds=A_MOMENT_SECONDS)
 
 
 def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:

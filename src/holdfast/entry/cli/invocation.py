@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast import config
 from holdfast.common.errors import Broken
 from holdfast.common.log import configure_logging, install_hooks
+from holdfast.common.retry import log_retries
 
 if TYPE_CHECKING:
     import typer
@@ -29,6 +30,7 @@ def begin(redactor: Redactor) -> Invocation:
     settings.register_secrets(redactor)
     configure_logging(redactor, level=settings.log_level, style=settings.log_format)
     install_hooks()
+    log_retries()
     return Invocation(settings, redactor)
 
 
