@@ -16,7 +16,7 @@ SETUP := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 export UV_CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check unit crash-test bench fix lock clean
+.PHONY: help setup setup-demo demo test check unit crash-test simulate bench fix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ unit: setup ## Run the unit tests alone
 
 crash-test: setup ## Kill workers KILLS=1000 times over DEALS=500 deals, count every leg on chain (SEED=1)
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --deals $(DEALS) --seed $(SEED) $(ARGS)
+
+simulate: setup ## Run the transaction layer in SEEDS=10000 seeded worlds of faults, in virtual time
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --from $(or $(FROM),0) $(ARGS)
 
 bench: setup ## Measure deals per second against a plain client and the presigned limit
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -1,0 +1,74 @@
+"""`make simulate [SEEDS=10000 FROM=0]`: many seeds on every core, one JSON line at the end.
+
+A seed that fails is printed as `SEED=n` with what broke; `--seed n` runs that one again and prints
+everything that happened in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from os import cpu_count
+
+from tests.simulation.quiet import silence
+from tests.simulation.run import run_seed
+
+_CHUNK = 50  # seeds handed to a process at once
+
+
+def main():
+    options = _options()
+    if options.seed is not None:
+        return _tell(options.seed)
+    began = time.perf_counter()
+    counts, failed = Counter(), []
+    seeds = range(options.start, options.start + options.seeds)
+    with ProcessPoolExecutor(options.processes, initializer=silence) as pool:
+        for result in pool.map(_one, seeds, chunksize=_CHUNK):
+            counts.update(result.counts)
+            if result.violation:
+                failed.append(result.seed)
+                print(f"SEED={result.seed} {result.violation}", file=sys.stderr)
+    print(json.dumps(_summary(counts, failed, options, time.perf_counter() - began)))
+    return 1 if failed else 0
+
+
+def _one(seed):
+    return run_seed(seed)
+
+
+def _tell(seed):
+    silence()
+    result = run_seed(seed, traced=True)
+    print("\n".join(result.trace))
+    print(f"SEED={seed} {result.violation or 'holds'} digest={result.digest}")
+    return 1 if result.violation else 0
+
+
+def _summary(counts, failed, options, seconds):
+    names = ("intents", "settled", "blocks", "crashes", "freezes", "reorgs", "faults")
+    return {
+        "seeds": options.seeds,
+        "from": options.start,
+        **{name: counts[name] for name in names},
+        "violations": len(failed),
+        "failed_seeds": failed[:20],
+        "seconds": round(seconds, 1),
+    }
+
+
+def _options():
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10_000, help="how many")
+    parser.add_argument("--from", type=int, default=0, dest="start", help="the first one")
+    parser.add_argument("--seed", type=int, help="run this one alone and print its trace")
+    parser.add_argument("--processes", type=int, default=cpu_count(), help="one a core")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

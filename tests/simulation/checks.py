@@ -1,0 +1,126 @@
+"""What must hold at every step and at the end, told from the chain and the committed rows alone."""
+
+from __future__ import annotations
+
+from holdfast.transactions.model import FINAL, IntentStatus, Purpose
+from tests.simulation.calls import leg_in
+
+_CALL_STATUS = {True: IntentStatus.LANDED, False: IntentStatus.REVERTED}
+
+
+class Checks:
+    """Fails the world's run at the first thing that must never be."""
+
+    def __init__(self, world):
+        self._world = world
+        self._owner = {}
+        self._raws = set()
+        self._last_nonce = {}
+
+    def recorded(self, made):
+        """A new group: its nonces follow on the sender's last, and nobody has them yet."""
+        for one in made:
+            last = self._last_nonce.get(one.new.sender)
+            if last is not None and one.nonce != last + 1:
+                self._fail(f"{one.intent_id} got nonce {one.nonce} after {last}")
+            self._last_nonce[one.new.sender] = one.nonce
+            self._own(one, one.last)
+
+    def added(self, intent, attempt):
+        """A further attempt: the same nonce, dearer by an eighth, and never above the ceiling."""
+        row, tx = self._world.rows.intents[intent.intent_id], self._own(intent, attempt)
+        if tx.slot != (row.new.sender, row.nonce):
+            self._fail(f"attempt {attempt.attempt_no} of {intent.intent_id} left its nonce")
+        if tx.cap > row.new.fee_ceiling_wei:
+            self._fail(f"{tx.cap} wei is above the ceiling of {row.new.fee_ceiling_wei}")
+        last = intent.last.fees
+        if intent.last.sent is not None and not _is_replacement(last, tx):
+            self._fail(f"{tx.cap}/{tx.tip} wei does not replace {last}")
+
+    def broadcast(self, process, transactions):
+        """Bytes that go out are in committed rows."""
+        if not self._raws.issuperset(transactions):
+            self._fail(f"{process} broadcasts bytes that are not committed")
+
+    def advanced(self, progress, before):
+        """What became final is so on the canonical chain, deep enough; what was final stays."""
+        rows = self._world.rows.intents
+        for change in progress.changes:
+            row = rows[change.intent.intent_id]
+            old = before[row.intent_id].status
+            if old in FINAL and row.status is not old:
+                self._fail(f"{row.intent_id} was {old} and is {row.status}")
+            if old not in FINAL and row.status in FINAL:
+                self._world.count("settled")
+                self.holds(row)
+
+    def holds(self, row):
+        """The chain shows what the final intent `row` says, at its depth."""
+        chain = self._world.chain
+        for block in reversed(chain.miner.view):
+            for receipt in block.receipts:
+                if self._owner.get(receipt.tx_hash) == row.intent_id:
+                    depth = chain.tip.head.ref.number - block.head.ref.number + 1
+                    self._shown(row, receipt, depth)
+                    return
+        self._fail(f"{row.intent_id} is {row.status}, and no attempt of it is mined")
+
+    def _shown(self, row, receipt, depth):
+        if depth < row.new.depth:
+            self._fail(f"{row.intent_id} is {row.status} at depth {depth} of {row.new.depth}")
+        is_call = row.attempt_with(receipt.tx_hash).purpose is Purpose.CALL
+        status = _CALL_STATUS[receipt.succeeded] if is_call else IntentStatus.CANCELLED
+        if row.status is not status:
+            self._fail(f"{row.intent_id} is {row.status}, the chain shows {status}")
+        expected = row.new.expected
+        if status is IntentStatus.LANDED and not any(map(expected.matches, receipt.logs)):
+            self._fail(f"{row.intent_id} landed without its event")
+
+    def mined(self, txs, receipts, legs):
+        """A new canonical block: every leg has its effect at most once; returns the legs so far."""
+        for tx, receipt in zip(txs, receipts, strict=True):
+            leg = leg_in(tx)
+            if receipt.succeeded and leg:
+                if leg in legs:
+                    self._fail(f"leg {leg.hex()} took effect twice")
+                legs = legs | {leg}
+        return legs
+
+    def end(self):
+        """After a calm time: everything is settled, or is what cannot be settled and is named."""
+        rows = self._world.rows
+        for row in rows.intents.values():
+            if row.status in FINAL:
+                self.holds(row)
+                if row.new.deal_id not in rows.woken:
+                    self._fail(f"nobody was woken for {row.intent_id}")
+            elif not self.may_stay(row):
+                self._fail(f"{row.intent_id} is {row.status} for ever at nonce {row.nonce}")
+
+    def may_stay(self, row):
+        """Whether `row` is an ambiguity that the model made, and is reported as one."""
+        reason = rows_reason(self._world.rows, row)
+        if reason == "foreign_nonce":
+            return (row.new.sender, row.nonce) in self._world.foreign_slots()
+        return reason == "event_missing" and row.intent_id in self._world.mute
+
+    def _own(self, intent, attempt):
+        tx = self._world.signed.by_raw[attempt.raw]
+        self._owner[tx.hash] = intent.intent_id
+        self._raws.add(attempt.raw)
+        return tx
+
+    def _fail(self, text):
+        self._world.fail(text)
+
+
+def rows_reason(rows, row):
+    """Why an intent is ambiguous; empty when it is not."""
+    if row.status is not IntentStatus.AMBIGUOUS:
+        return ""
+    return rows.evidence[row.intent_id].get("reason", "")
+
+
+def _is_replacement(last, tx):
+    is_dearer = tx.cap * 8 >= last.cap_wei * 9
+    return is_dearer and (tx.tip * 8 >= last.tip_wei * 9 or tx.tip == tx.cap)

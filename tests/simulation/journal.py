@@ -1,0 +1,94 @@
+"""The rows that survive every crash, and the journal through which one process reaches them."""
+
+from __future__ import annotations
+
+from holdfast.common.errors import Broken, Rejected
+from holdfast.transactions.model import Attempt, Intent, IntentStatus, Purpose
+from tests.support.fake_chain import MemoryJournal
+
+_FREES_LEG = {IntentStatus.REVERTED, IntentStatus.CANCELLED}
+
+
+class Rows(MemoryJournal):
+    """What is committed: the journal's twin of the unit tests, and what `record` writes."""
+
+    def __init__(self):
+        super().__init__()
+        self.next_nonce = {}
+
+    def insert(self, wishes, fees, chain_nonces, sign):
+        """What `Transactions.record` commits: nonces, intents and their first signed bytes."""
+        taken = {one.new.leg_id for one in self.intents.values() if one.status not in _FREES_LEG}
+        if any(new.leg_id in taken for new in wishes):
+            raise Rejected("tx.leg_has_intent", "a leg has an intent that is live or landed")
+        made, nonces = [], dict(self.next_nonce)
+        for new in wishes:
+            on_chain = chain_nonces[new.sender]
+            nonce = nonces.setdefault(new.sender, on_chain)
+            if nonce < on_chain:
+                raise Broken("tx.foreign_nonce", f"{on_chain} on chain, {nonce} signed")
+            nonces[new.sender] = nonce + 1
+            attempt = Attempt(1, Purpose.CALL, *sign(new, nonce, fees), fees)
+            made.append(Intent(new, nonce, IntentStatus.SIGNED, False, (attempt,)))
+        self.next_nonce = nonces
+        self.record(made)
+        return made
+
+    def request_cancel(self, group_id):
+        """What `Transactions.cancel_group` commits."""
+        for one in list(self.intents.values()):
+            if one.new.group_id == group_id and not one.status.is_final:
+                self._update(one.intent_id, cancel_requested=True)
+
+
+class Journal:
+    """The loop's `Journal` port, for one process: each call is one transaction, or none."""
+
+    def __init__(self, process):
+        self._process = process
+        self._rows = process.world.rows
+        self._checks = process.world.checks
+
+    async def place(self):
+        return await self._run("place", self._rows.place)
+
+    async def live(self):
+        return await self._run("live", self._rows.live)
+
+    async def to_act_on(self):
+        return await self._run("to_act_on", self._rows.to_act_on)
+
+    async def sent(self, sends):
+        await self._run("sent", lambda: self._rows.sent(sends))
+
+    async def advance(self, progress):
+        await self._run("advance", lambda: self._advancing(progress))
+
+    async def add_attempt(self, intent, attempt):
+        return await self._run("add_attempt", lambda: self._adding(intent, attempt))
+
+    async def unmine(self, fork):
+        return await self._run("unmine", lambda: self._rows.unmine(fork))
+
+    async def _advancing(self, progress):
+        before = dict(self._rows.intents)
+        await self._rows.advance(progress)
+        self._checks.advanced(progress, before)
+
+    async def _adding(self, intent, attempt):
+        added = await self._rows.add_attempt(intent, attempt)
+        if added:
+            self._checks.added(intent, attempt)
+        return added
+
+    async def _run(self, name, transaction):
+        return await self._process.call(name, lambda: committed(transaction()), "journal_error")
+
+
+def committed(transaction):
+    """What the rows' coroutine returns; it never waits, so it runs as one instant."""
+    try:
+        transaction.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("the rows waited for something in the middle of a transaction")

@@ -1,0 +1,78 @@
+"""The lead of the chain, which two processes may believe they have, and words that may be lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from holdfast.common.errors import Transient
+
+_ASKS_EVERY = 1.0
+
+
+class Lead:
+    """Who leads. A leader that lost the lead works on until it notices."""
+
+    def __init__(self, world):
+        self._world = world
+        self.holder = None
+
+    def give_away(self, notices_after):
+        """Let another process lead while the holder does not know it yet."""
+        process, self.holder = self.holder, None
+        self._world.note(process.name, "loses the lead, and notices in", round(notices_after, 1))
+        self._world.later(notices_after, self._notice, process)
+
+    def _notice(self, process):
+        if not process.is_dead and process.leading is not None:
+            process.has_lost = True
+            process.leading.cancel()
+
+
+class Leadership:
+    """The loop's `Leadership` port, for one process."""
+
+    def __init__(self, process):
+        self._process = process
+        self._lead = process.world.lead
+
+    async def lead(self, work):
+        process, lead = self._process, self._lead
+        while lead.holder is not None:  # noqa: ASYNC110 - virtual time: asking again costs nothing
+            await asyncio.sleep(_ASKS_EVERY)
+        lead.holder = process
+        process.world.note(process.name, "leads")
+        process.leading = asyncio.get_running_loop().create_task(work())
+        try:
+            await asyncio.wait([process.leading])
+        finally:
+            process.leading.cancel()
+            self._leave()
+        if process.has_lost:
+            raise Transient("leader.lost", "another process may lead by now")
+        await process.leading
+
+    def _leave(self):
+        process, lead = self._process, self._lead
+        if lead.holder is not process:
+            return
+        if process.is_dead:  # the database notices only after a while that nobody is there
+            process.world.later(process.world.rng.uniform(0.0, 6.0), self._release)
+        else:
+            self._release()
+
+    def _release(self):
+        if self._lead.holder is self._process:
+            self._lead.holder = None
+
+
+class Announcements:
+    """The loop's `Announcements` port, for one process."""
+
+    def __init__(self, process):
+        self._word = asyncio.Event()
+        process.world.listeners[process.name] = self._word
+
+    async def wait(self, timeout_seconds=None):
+        await self._word.wait()
+        self._word.clear()
+        return True
