@@ -43,14 +43,23 @@ class Sender:
         shared = self._shared
         async with shared.gate:
             found = await self._parts.journal.to_act_on()
+            is_news = any(map(self._is_newly_unwanted, found))
             shared.live.put(found)
-        if any(one.cancel_requested and one.last.purpose is Purpose.CALL for one in found):
+        if is_news:
             shared.scan_wanted = True
             shared.to_look.set()
         batch = shared.live.unsent(shared.head.ref.timestamp)
         for start in range(0, len(batch), _BATCH):
             await self._broadcast(batch[start : start + _BATCH])
         return len(batch)
+
+    def _is_newly_unwanted(self, intent: Intent) -> bool:
+        # Once only: one that cannot be cancelled yet would have the scan and the next look here
+        # call each other without a pause.
+        known = self._shared.live.get(intent.intent_id)
+        was_unwanted = known is not None and known.cancel_requested
+        is_call = intent.last.purpose is Purpose.CALL
+        return intent.cancel_requested and is_call and not was_unwanted
 
     async def _broadcast(self, batch: Sequence[tuple[Intent, Attempt]]) -> None:
         parts, shared = self._parts, self._shared

@@ -436,6 +436,21 @@ async def test_a_requested_cancellation_is_acted_on_at_the_next_look(rig):
     assert rig.journal.intents[one.intent_id].last.purpose is Purpose.CANCEL
 
 
+async def test_a_cancellation_that_has_to_wait_is_asked_for_once(rig):
+    # Otherwise the scan wakes the sender and the sender the scan, without a pause.
+    (one,) = await rig.record([wish(fee_ceiling_wei=FEES.cap_wei)])
+    await rig.sender.step()
+    rig.journal._update(one.intent_id, cancel_requested=True)
+    await rig.sender.step()
+    assert rig.shared.scan_wanted
+    await rig.watcher.step()
+    assert rig.journal.status(one.new) is STUCK
+    rig.shared.to_look.clear()
+    await rig.sender.step()
+    assert not rig.shared.scan_wanted
+    assert not rig.shared.to_look.is_set()
+
+
 async def test_another_loop_that_was_faster_is_followed(rig):
     (one,) = wishes = group(1)
     (intent,) = await rig.record(wishes)
