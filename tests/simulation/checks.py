@@ -16,6 +16,7 @@ class Checks:
         self._owner = {}
         self._raws = set()
         self._last_nonce = {}
+        self.given_away = set()
 
     def recorded(self, made):
         """A new group: its nonces follow on the sender's last, and nobody has them yet."""
@@ -25,6 +26,13 @@ class Checks:
                 self._fail(f"{one.intent_id} got nonce {one.nonce} after {last}")
             self._last_nonce[one.new.sender] = one.nonce
             self._own(one, one.last)
+
+    def skipped(self, sender, nonces):
+        """Nonces that others used are given to nobody; the next one of ours follows on them."""
+        if nonces and nonces[0] != self._last_nonce[sender] + 1:
+            self._fail(f"nonces {nonces} of {sender} are skipped after {self._last_nonce[sender]}")
+        self._last_nonce[sender] = max(self._last_nonce[sender], *nonces, -1)
+        self.given_away.update((sender, nonce) for nonce in nonces)
 
     def added(self, intent, attempt):
         """A further attempt: the same nonce, dearer by an eighth, and never above the ceiling."""
@@ -58,16 +66,20 @@ class Checks:
         """The chain shows what the final intent `row` says, at its depth."""
         chain = self._world.chain
         for block in reversed(chain.miner.view):
-            for receipt in block.receipts:
-                if self._owner.get(receipt.tx_hash) == row.intent_id:
+            for tx, receipt in zip(block.txs, block.receipts, strict=True):
+                if tx.slot == (row.new.sender, row.nonce):
                     depth = chain.tip.head.ref.number - block.head.ref.number + 1
                     self._shown(row, receipt, depth)
                     return
-        self._fail(f"{row.intent_id} is {row.status}, and no attempt of it is mined")
+        self._fail(f"{row.intent_id} is {row.status}, and its nonce is not used")
 
     def _shown(self, row, receipt, depth):
         if depth < row.new.depth:
             self._fail(f"{row.intent_id} is {row.status} at depth {depth} of {row.new.depth}")
+        if self._owner.get(receipt.tx_hash) != row.intent_id:
+            if row.status is not IntentStatus.DISPLACED:
+                self._fail(f"{row.intent_id} is {row.status}, somebody else used its nonce")
+            return
         is_call = row.attempt_with(receipt.tx_hash).purpose is Purpose.CALL
         status = _CALL_STATUS[receipt.succeeded] if is_call else IntentStatus.CANCELLED
         if row.status is not status:
@@ -99,10 +111,14 @@ class Checks:
 
     def may_stay(self, row):
         """Whether `row` is an ambiguity that the model made, and is reported as one."""
-        reason = rows_reason(self._world.rows, row)
-        if reason == "foreign_nonce":
-            return (row.new.sender, row.nonce) in self._world.foreign_slots()
-        return reason == "event_missing" and row.intent_id in self._world.mute
+        match row.status, self._world.rows.evidence.get(row.intent_id, {}).get("reason"):
+            case IntentStatus.AMBIGUOUS, "event_missing":
+                return row.intent_id in self._world.mute
+            case IntentStatus.STUCK, "nonce_gap":
+                count = self._world.chain.tip.nonces[row.new.sender]
+                return (row.new.sender, count) in self.given_away
+            case _:
+                return False
 
     def _own(self, intent, attempt):
         tx = self._world.signed.by_raw[attempt.raw]
@@ -112,13 +128,6 @@ class Checks:
 
     def _fail(self, text):
         self._world.fail(text)
-
-
-def rows_reason(rows, row):
-    """Why an intent is ambiguous; empty when it is not."""
-    if row.status is not IntentStatus.AMBIGUOUS:
-        return ""
-    return rows.evidence[row.intent_id].get("reason", "")
 
 
 def _is_replacement(last, tx):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from uuid import UUID
 
 from holdfast.chain.profiles import FeeModel
-from holdfast.common.errors import Broken, Rejected, Transient
+from holdfast.common.errors import Rejected, Transient
 from holdfast.common.ids import BankId, ChainId
 from holdfast.signing.model import KeyRef, TxFields
+from holdfast.transactions.errors import ForeignNonce
 from holdfast.transactions.fees import FeePolicy, quote
-from holdfast.transactions.model import IntentStatus, NewIntent
+from holdfast.transactions.model import NewIntent
 from tests.simulation.calls import PAYS, REVERTS, SAYS_NOTHING, call_of, expected_of
+from tests.simulation.journal import FREES_LEG
 from tests.simulation.network import Network
 from tests.simulation.process import Process
 from tests.simulation.scenario import BLOCK_SECONDS
 
-_REPEATED = {IntentStatus.REVERTED, IntentStatus.CANCELLED}
 _REPEATS = 2
 
 
@@ -70,10 +72,21 @@ class Desk:
                 await asyncio.sleep(self._rng.uniform(2.0, 10.0))
             except Rejected:  # the commit whose answer was lost
                 return True
-            except Broken:
-                return False
+            except ForeignNonce as error:
+                await self._catch_up(process, error)
             else:
                 return True
+
+    async def _catch_up(self, process, error):
+        """Number on after transactions that others sent, once ours at their nonces are settled."""
+
+        def skip():
+            skipped = self._world.rows.catch_up(error.sender, error.on_chain)
+            self._world.checks.skipped(error.sender, skipped)
+
+        with suppress(Transient):
+            await process.call("catch_up", skip, "journal_error")
+        await asyncio.sleep(BLOCK_SECONDS)
 
     async def _record_once(self, process, network, group):
         head = await network.head()
@@ -150,7 +163,7 @@ class Desk:
             await asyncio.sleep(BLOCK_SECONDS)
 
     def _failed(self, row):
-        return row.status in _REPEATED
+        return row.status in FREES_LEG
 
     def _id(self):
         self._ids += 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from holdfast.common.errors import Broken, Rejected
+from holdfast.common.errors import Rejected, Transient
+from holdfast.transactions.errors import ForeignNonce
 from holdfast.transactions.model import Attempt, Intent, IntentStatus, Purpose
 from tests.support.fake_chain import MemoryJournal
 
-_FREES_LEG = {IntentStatus.REVERTED, IntentStatus.CANCELLED}
+FREES_LEG = {IntentStatus.REVERTED, IntentStatus.CANCELLED, IntentStatus.DISPLACED}
 
 
 class Rows(MemoryJournal):
@@ -18,7 +19,7 @@ class Rows(MemoryJournal):
 
     def insert(self, wishes, fees, chain_nonces, sign):
         """What `Transactions.record` commits: nonces, intents and their first signed bytes."""
-        taken = {one.new.leg_id for one in self.intents.values() if one.status not in _FREES_LEG}
+        taken = {one.new.leg_id for one in self.intents.values() if one.status not in FREES_LEG}
         if any(new.leg_id in taken for new in wishes):
             raise Rejected("tx.leg_has_intent", "a leg has an intent that is live or landed")
         made, nonces = [], dict(self.next_nonce)
@@ -26,13 +27,26 @@ class Rows(MemoryJournal):
             on_chain = chain_nonces[new.sender]
             nonce = nonces.setdefault(new.sender, on_chain)
             if nonce < on_chain:
-                raise Broken("tx.foreign_nonce", f"{on_chain} on chain, {nonce} signed")
+                raise ForeignNonce(new.sender, nonce, on_chain)
             nonces[new.sender] = nonce + 1
             attempt = Attempt(1, Purpose.CALL, *sign(new, nonce, fees), fees)
             made.append(Intent(new, nonce, IntentStatus.SIGNED, False, (attempt,)))
         self.next_nonce = nonces
         self.record(made)
         return made
+
+    def catch_up(self, sender, on_chain):
+        """What `Transactions.catch_up` commits; the nonces that it gives to nobody."""
+        next_nonce = self.next_nonce[sender]
+        below = [
+            one
+            for one in self.intents.values()
+            if one.new.sender == sender and one.nonce < on_chain and not one.status.is_final
+        ]
+        if below:
+            raise Transient("tx.nonces_unsettled", f"{len(below)} intents are live")
+        self.next_nonce[sender] = max(next_nonce, on_chain)
+        return range(next_nonce, on_chain)
 
     def request_cancel(self, group_id):
         """What `Transactions.cancel_group` commits."""
@@ -59,16 +73,16 @@ class Journal:
         return await self._run("to_act_on", self._rows.to_act_on)
 
     async def sent(self, sends):
-        await self._run("sent", lambda: self._rows.sent(sends))
+        await self._write("sent", lambda: self._rows.sent(sends))
 
     async def advance(self, progress):
-        await self._run("advance", lambda: self._advancing(progress))
+        await self._write("advance", lambda: self._advancing(progress))
 
     async def add_attempt(self, intent, attempt):
-        return await self._run("add_attempt", lambda: self._adding(intent, attempt))
+        return await self._write("add_attempt", lambda: self._adding(intent, attempt))
 
     async def unmine(self, fork):
-        return await self._run("unmine", lambda: self._rows.unmine(fork))
+        return await self._write("unmine", lambda: self._rows.unmine(fork))
 
     async def _advancing(self, progress):
         before = dict(self._rows.intents)
@@ -80,6 +94,13 @@ class Journal:
         if added:
             self._checks.added(intent, attempt)
         return added
+
+    async def _write(self, name, transaction):
+        def fenced():
+            self._process.world.lead.fence(self._process)
+            return committed(transaction())
+
+        return await self._process.call(name, fenced, "journal_error")
 
     async def _run(self, name, transaction):
         return await self._process.call(name, lambda: committed(transaction()), "journal_error")

@@ -10,11 +10,26 @@ _ASKS_EVERY = 1.0
 
 
 class Lead:
-    """Who leads. A leader that lost the lead works on until it notices."""
+    """Who leads. A leader that lost the lead works on until it notices.
+
+    Where the scenario is fenced, its writes are refused as the lease's epoch does it; without it
+    two leaders write, which has to be safe too.
+    """
 
     def __init__(self, world):
         self._world = world
         self.holder = None
+        self.epoch = 0
+
+    def begin(self, process):
+        self.epoch += 1
+        self.holder, process.epoch = process, self.epoch
+
+    def fence(self, process):
+        """Refuse to write for a leader that was replaced; the desk's processes are none."""
+        is_old = process.epoch is not None and process.epoch != self.epoch
+        if is_old and self._world.scenario.is_fenced:
+            raise Transient("leader.lost", "a newer leader has begun")
 
     def give_away(self, notices_after):
         """Let another process lead while the holder does not know it yet."""
@@ -39,7 +54,7 @@ class Leadership:
         process, lead = self._process, self._lead
         while lead.holder is not None:  # noqa: ASYNC110 - virtual time: asking again costs nothing
             await asyncio.sleep(_ASKS_EVERY)
-        lead.holder = process
+        lead.begin(process)
         process.world.note(process.name, "leads")
         process.leading = asyncio.get_running_loop().create_task(work())
         try:
@@ -63,6 +78,20 @@ class Leadership:
     def _release(self):
         if self._lead.holder is self._process:
             self._lead.holder = None
+
+
+class Lease:
+    """The loop's `Lease` port, for one process; its journal does the fencing."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def require(self):
+        if self._process.has_lost:
+            raise Transient("leader.lost", "no longer the leader")
+
+    async def fence(self, session):
+        raise AssertionError("only the journal on Postgres asks")
 
 
 class Announcements:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.chain.receipts import Block
+from holdfast.chain.receipts import Block, MinedTransaction
 from holdfast.chain.sending import SendAnswer, SendOutcome
 from holdfast.common.errors import Transient
 from tests.simulation.scenario import GWEI
@@ -29,6 +29,9 @@ class Network:
 
     async def nonces(self, accounts, at):
         return await self._ask("nonces", lambda node: _nonces_of(node, accounts, at))
+
+    async def transactions(self, at):
+        return await self._ask("transactions", lambda node: _transactions_of(node, at))
 
     async def find_receipts(self, hashes):
         return await self._ask("find_receipts", lambda node: node.receipts_of(hashes))
@@ -115,8 +118,20 @@ def _blocks_of(node, first, last):
     return [Block(one.head, one.receipts) for one in found]
 
 
-def _nonces_of(node, accounts, at):
+def _pinned(node, at):
     block = _block_of(node, at.number)
     if block.head.ref.hash != at.hash:
         raise Transient("chain.block_gone", f"block {at.number} is another one")
+    return block
+
+
+def _transactions_of(node, at):
+    return [
+        MinedTransaction(tx.hash, tx.sender, tx.nonce, tx.to, tx.value, tx.data[:4], at)
+        for tx in _pinned(node, at).txs
+    ]
+
+
+def _nonces_of(node, accounts, at):
+    block = _pinned(node, at)
     return {one: block.nonces.get(one, 0) for one in accounts}

@@ -25,6 +25,7 @@ class Process:
         self.frozen_until = 0.0
         self.work = self.leading = None
         self.has_lost = False
+        self.epoch = None
         self._loop = asyncio.get_running_loop()
         self._skew = world.rng.uniform(-2.0, 2.0)
 

@@ -54,6 +54,7 @@ class Scenario:
     depth: int
     blocks: int
     broadcasts_to_all: bool
+    is_fenced: bool
     latency_seconds: float
     base_fee: int
     ceiling: int
@@ -75,6 +76,7 @@ class Scenario:
             depth=rng.choice((1, 2, 3, 4)),
             blocks=rng.randint(10, 24),
             broadcasts_to_all=rng.random() < 0.5,
+            is_fenced=rng.random() < 0.5,
             latency_seconds=rng.choice((0.0, 0.02, 0.5)),
             base_fee=rng.choice((1, 5, 40)) * GWEI,
             ceiling=rng.choice((60, 200, 1_000)) * GWEI,

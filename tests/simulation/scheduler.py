@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 
+_MOST_ROUNDS = 2_000  # in one instant; a busy one has some dozens
 
-class Deadlock(RuntimeError):
-    """Nothing is ready and no timer is set: whoever waits would wait for ever."""
+
+class Standstill(RuntimeError):
+    """Time cannot go on: nothing is ready and no timer is set, or something never pauses."""
 
 
 class _Numbered(asyncio.Task):
@@ -31,6 +33,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self):
         super().__init__()
         self._seconds = 0.0
+        self._rounds = 0
         self._selector = self
         self._clock_resolution = 1e-9
         self._numbers = count(1)
@@ -42,9 +45,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def select(self, timeout):
         """What the base class calls to sleep; there is no input to wait for."""
         if timeout is None:
-            raise Deadlock(f"nothing will ever happen after second {self._seconds}")
+            raise Standstill(f"nothing will ever happen after second {self._seconds}")
         if timeout > 0:
-            self._seconds = self._scheduled[0].when()
+            self._seconds, self._rounds = self._scheduled[0].when(), 0
+        self._rounds += 1
+        if self._rounds > _MOST_ROUNDS:
+            self._rounds = 0
+            raise Standstill(f"somebody works without a pause at second {self._seconds}")
         return ()
 
     def _process_events(self, event_list):

@@ -100,8 +100,3 @@ class World:
                 if other is not node and not self.strikes("lost_gossip"):
                     self.later(self.rng.uniform(0.0, 2.0), other.offer, tx)
         return outcome
-
-    def foreign_slots(self):
-        """The (account, nonce) of every transaction on the chain that somebody else signed."""
-        blocks = self.chain.miner.view
-        return {tx.slot for block in blocks for tx in block.txs if tx.hash in self.foreign}
