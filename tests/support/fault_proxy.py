@@ -240,13 +240,13 @@ async def fault_proxy(upstream, faults=None, view=None):
             shutdown_timeout=0.1,
         )
         await proxy._runner.setup()
-        tending = asyncio.create_task(proxy._tend())
         try:
             await proxy._listen(0)
-            yield proxy
+            async with asyncio.TaskGroup() as group:
+                tending = group.create_task(proxy._tend())  # its failure ends the block
+                yield proxy
+                tending.cancel()
         finally:
-            tending.cancel()
-            await asyncio.gather(tending, return_exceptions=True)
             await proxy._runner.cleanup()
 
 

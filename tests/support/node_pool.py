@@ -82,13 +82,15 @@ class NodePool:
 
     async def tend(self):
         """Forget what was mined; hand over what the node lost or could not mine before."""
-        if not self._pending:
+        held = list(self._pending.values())  # more may come while the node is asked
+        if not held:
             return
-        base_fee, nonces = await self._view({one.sender for one in self._pending.values()})
-        for key, one in list(self._pending.items()):
+        base_fee, nonces = await self._view({one.sender for one in held})
+        for one in held:
             if one.nonce < nonces[one.sender]:
-                self._pending.pop(key, None)
-        waiting = sorted(self._pending.values(), key=lambda one: (one.sender, one.nonce))
+                self._pending.pop((one.sender, one.nonce), None)
+        waiting = [one for one in held if self._pending.get((one.sender, one.nonce)) is one]
+        waiting.sort(key=lambda one: (one.sender, one.nonce))
         known = await self._ask(*(("eth_getTransactionByHash", [one.tx_hash]) for one in waiting))
         lost = [
             one
