@@ -53,6 +53,7 @@ from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_see
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.parts import Pace, Parts
+from holdfast.transactions.send_state import Patience as SendPatience
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 
@@ -355,6 +356,7 @@ class _Builder:
             clock=self._clock,
             boundary=boundary,
             lease=lead.lease,
+            patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
             pace=Pace.of_chain(self._profile.block_time_seconds),
         )
         return ChainLoop(parts, lead, signal)

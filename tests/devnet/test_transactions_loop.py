@@ -379,6 +379,69 @@ async def test_a_nonce_used_elsewhere_displaces_one_intent_with_proof_and_no_oth
     assert alert.subject == str(wishes[place].intent_id)
 
 
+async def test_a_gap_is_filled_with_no_ops_that_are_recorded_before_they_are_sent(desk):
+    wishes = group(2)
+    fees = await desk.fees()
+    async with desk.database.begin() as session:
+        # numbered after two transactions that a reorg took back: the chain has none
+        await desk.service.record(session, wishes, fees, {ADDRESSES[1]: 2})
+    async with desk.running(seconds=0.3, push_seconds=0.2):
+        await desk.reach(wishes, LANDED, LANDED, seconds=15)
+    assert await desk.nonce(1) == 4
+    assert desk.devnet.control.balance(SOMEBODY) == 2
+    async with desk.database.begin() as session:
+        rows = await session.exec_driver_sql(
+            "SELECT nonce, status FROM intents WHERE nonce < 2 ORDER BY nonce"
+        )
+        assert rows.all() == [(0, CANCELLED), (1, CANCELLED)]
+    assert desk.alarm.codes == ["tx.gap_filled"] * 2
+
+
+async def test_a_call_that_is_not_mined_in_time_frees_its_nonce(desk):
+    hold_blocks(desk, GWEI)
+    one, after = group(2)
+    async with desk.running(timeout_seconds=1.0, seconds=3600, blocks=1000):
+        await desk.record([one], Fees(cap_wei=2 * GWEI, tip_wei=GWEI))
+        await sent(desk, [one])
+        await asyncio.sleep(2)
+        await desk.record([after])
+        done, followed = await mined(desk, [one, after], GWEI)
+    assert (done.status, followed.status) == (CANCELLED, LANDED)
+    assert [row.purpose for row in await attempts(desk, one)] == ["call", "cancel"]
+    assert desk.devnet.control.balance(SOMEBODY) == 1
+
+
+async def test_what_is_mined_while_its_cancellation_is_asked_for_stays_mined(desk):
+    hold_blocks(desk, GWEI)
+    (one,) = group(1)
+    async with desk.running(seconds=3600, blocks=1000):
+        await desk.record([one], Fees(cap_wei=2 * GWEI, tip_wei=GWEI))
+        await sent(desk, [one])
+        mine_at(desk, GWEI)
+        async with desk.database.begin() as session:
+            await desk.service.cancel_group(session, one.group_id)
+        (done,) = await desk.reach([one], LANDED)
+    assert done.receipt.succeeded
+    assert await desk.nonce(1) == 1
+
+
+async def test_above_the_ceiling_it_waits_with_an_alert_and_lands_when_gas_is_cheap_again(desk):
+    hold_blocks(desk, GWEI)
+    one = wish(fee_ceiling_wei=4 * GWEI)
+    async with desk.running(blocks=1, seconds=3600, push_seconds=0.2):
+        await desk.record([one], Fees(cap_wei=2 * GWEI, tip_wei=GWEI))
+        await sent(desk, [one])
+        for _ in range(3):
+            mine_at(desk, 9 * GWEI)
+            await asyncio.sleep(0.3)
+        await desk.reach([one], IntentStatus.STUCK)
+        tried = await attempts(desk, one)
+        (done,) = await mined(desk, [one], GWEI)
+    assert all(row.cap_wei <= 4 * GWEI for row in tried)
+    assert done.status is LANDED
+    assert desk.alarm.codes == ["tx.fee_ceiling"]
+
+
 async def test_a_receipt_without_the_legs_event_is_ambiguous(desk):
     expected = ExpectedEvent(desk.devnet.profile.weth.require_address(), (b"\x01" * 32,))
     one = wish(expected=expected)

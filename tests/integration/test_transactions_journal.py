@@ -1,5 +1,6 @@
 """The journal on Postgres, and its twin in memory: the same tests hold for both."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, EventLog, Receipt
 from holdfast.model.leg import ExpectedEvent
 from holdfast.signing.model import Fees
+from holdfast.transactions.attempts import filler
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import (
     AttemptState,
@@ -320,3 +322,26 @@ async def test_a_displaced_intent_is_final_with_its_proof_and_ends_its_group(kep
     status, receipt, evidence = await kept.outcome(first)
     assert (status, receipt, evidence) == (IntentStatus.DISPLACED, None, proof)
     assert (await kept.outcome(second))[0] is LANDED
+
+
+async def test_a_nonce_that_is_nobodys_is_filled_once_by_a_recorded_no_op(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (blocked,) = await kept.journal.live()
+    fillers = [await filler(keys, blocked, 3, FEES) for _ in range(2)]
+    done = await asyncio.gather(*map(kept.journal.fill, fillers))
+    assert sorted(done) == [False, True]
+    kept_one = fillers[done.index(True)]
+    assert [one.nonce for one in await kept.journal.to_act_on()] == [0, 3]
+    assert (await kept.journal.live())[1] == kept_one
+    assert kept_one.last.purpose is Purpose.CANCEL
+
+
+@pytest.mark.parametrize("status", [IntentStatus.SIGNED, LANDED, IntentStatus.DISPLACED])
+async def test_a_nonce_that_an_intent_has_or_had_is_not_filled(kept, status):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    if status is not IntentStatus.SIGNED:
+        await kept.journal.advance(Progress(changes=(StatusChange(one, status),)))
+    assert not await kept.journal.fill(await filler(keys, one, one.nonce, FEES))

@@ -285,6 +285,13 @@ class MemoryJournal:
         self._update(intent.intent_id, status=IntentStatus.SIGNED, attempts=(*older, attempt))
         return True
 
+    async def fill(self, intent):
+        where = (intent.new.sender, intent.nonce)
+        if any((one.new.sender, one.nonce) == where for one in self.intents.values()):
+            return False
+        self.record([intent])
+        return True
+
     async def unmine(self, fork):
         final = []
         for one in list(self.intents.values()):

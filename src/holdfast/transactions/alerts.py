@@ -53,6 +53,22 @@ def foreign_use(chain_id: ChainId, sender: Address, signed: int, on_chain: int) 
     )
 
 
+def gap_filled(intent: Intent) -> Alert:
+    """The alert for a nonce that the chain waited for and that we had given to nobody."""
+    return Alert(
+        code="tx.gap_filled",
+        severity=Severity.WARNING,
+        subject=f"{intent.new.sender}:{intent.nonce}",
+        text=(
+            f"the chain waited for nonce {intent.nonce} of {intent.new.sender}, which nobody held: "
+            "a no-op fills it. Look for a reorg or a foreign use of the key"
+        ),
+        chain_id=intent.new.chain_id,
+        deal_id=intent.new.deal_id,
+        fields={"sender": intent.new.sender, "nonce": intent.nonce, "tx": intent.last.tx_hash},
+    )
+
+
 def _alert(change: StatusChange) -> Alert | None:
     reason = str(change.evidence.get("reason", ""))
     match change.status:

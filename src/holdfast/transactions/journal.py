@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
-from holdfast.transactions.alerts import alerts_of
+from holdfast.transactions.alerts import alerts_of, gap_filled
 from holdfast.transactions.model import FINAL, IntentStatus
-from holdfast.transactions.store import reading, updating
+from holdfast.transactions.store import reading, recording, updating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -85,6 +85,14 @@ class PostgresJournal:
         """Write a further attempt of a live intent; False when another loop was faster."""
         async with self._writing() as session:
             return await updating.add_attempt(session, intent, attempt)
+
+    async def fill(self, intent: Intent) -> bool:
+        """Write a no-op's intent; False when its nonce has an intent, live or final, already."""
+        async with self._writing() as session:
+            is_new = await recording.fill(session, intent)
+            if is_new:
+                await self._alarm.raised(session, gap_filled(intent))
+            return is_new
 
     async def unmine(self, fork: int) -> list[IntentId]:
         """Drop the receipts of live intents above block `fork`; returns final ones it touches."""

@@ -81,6 +81,10 @@ class Journal(Protocol):
         """Write a further attempt of a live intent; False when another loop was faster."""
         ...
 
+    async def fill(self, intent: Intent) -> bool:
+        """Write a no-op's intent; False when its nonce has an intent, live or final, already."""
+        ...
+
     async def unmine(self, fork: int) -> list[IntentId]:
         """Drop the receipts of live intents above block `fork`; returns final ones it touches."""
         ...

@@ -1,27 +1,21 @@
-"""Signs and records what replaces an attempt: the same call dearer, or a no-op."""
+"""Records what replaces an attempt, the same call dearer or a no-op, and no-ops that fill gaps."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.model.leg import Call
-from holdfast.signing.model import TxFields
-from holdfast.signing.transaction import sign_transaction
+from holdfast.transactions.attempts import Signing, filler, signed
 from holdfast.transactions.model import Attempt, AttemptState, IntentStatus, Purpose
-from holdfast.transactions.send_state import Cancel, Replace
+from holdfast.transactions.send_state import Cancel, Fill, Replace
 
 if TYPE_CHECKING:
-    from holdfast.signing.model import Fees
     from holdfast.transactions.model import Intent
     from holdfast.transactions.parts import Parts, Shared
 
 log = structlog.stdlib.get_logger(__name__)
-
-_TRANSFER_GAS: Final = 21_000
-"""What a plain transfer costs. Source: Ethereum Yellow Paper, appendix G, G_transaction."""
 
 
 class Presser:
@@ -36,7 +30,7 @@ class Presser:
 
         Raises:
             Transient: the journal did not answer; nothing was recorded.
-            Broken: `signing.wrong_key`.
+            Broken: `tx.wrong_sender` or `signing.wrong_key`.
         """
         attempt = await self._attempt(intent, action)
         shared = self._shared
@@ -47,15 +41,33 @@ class Presser:
             shared.live.put([_with(shared.live.get(intent.intent_id) or intent, attempt)])
         shared.to_send.set()
 
+    async def fill(self, blocked: Intent, action: Fill) -> bool:
+        """Record a no-op at the nonce that `blocked` waits for; False when it is not free.
+
+        Raises:
+            Transient: the journal did not answer; nothing was recorded.
+            Broken: `tx.wrong_sender` or `signing.wrong_key`.
+        """
+        no_op = await filler(self._parts.keys, blocked, action.nonce, action.fees)
+        self._parts.boundary("tx.after_sign")
+        shared = self._shared
+        async with shared.gate:
+            if not await self._parts.journal.fill(no_op):
+                return False
+            shared.live.put([no_op])
+        log.warning("tx.gap_filled", **no_op.new.log_ids, nonce=no_op.nonce)
+        shared.to_send.set()
+        return True
+
     async def _attempt(self, intent: Intent, action: Replace | Cancel) -> Attempt:
+        is_no_op = isinstance(action, Cancel) or intent.last.purpose is Purpose.CANCEL
+        purpose = Purpose.CANCEL if is_no_op else Purpose.CALL
         number = intent.last.attempt_no + 1
-        if isinstance(action, Cancel) or intent.last.purpose is Purpose.CANCEL:
-            call, gas, purpose = Call(intent.new.sender, b""), _TRANSFER_GAS, Purpose.CANCEL
-        else:
-            call, gas, purpose = intent.new.call, intent.new.gas_limit, Purpose.CALL
-        attempt = await self._signed(intent, call, gas, action.fees)
+        what = Signing(intent.nonce, number, purpose, action.fees)
+        attempt = await signed(self._parts.keys, intent.new, what)
+        self._parts.boundary("tx.after_sign")
         log.warning(
-            "tx.replaced" if purpose is Purpose.CALL else "tx.cancelling",
+            "tx.cancelling" if is_no_op else "tx.replaced",
             **intent.new.log_ids,
             nonce=intent.nonce,
             attempt=number,
@@ -63,16 +75,7 @@ class Presser:
             cap_wei=action.fees.cap_wei,
             reason=action.reason if isinstance(action, Cancel) else "underpriced",
         )
-        return replace(attempt, attempt_no=number, purpose=purpose)
-
-    async def _signed(self, intent: Intent, call: Call, gas: int, fees: Fees) -> Attempt:
-        signer = await self._parts.keys.open(intent.new.key)
-        fields = TxFields(
-            intent.new.chain_id, intent.nonce, call.target, call.data, call.value_wei, gas, fees
-        )
-        tx = await sign_transaction(signer, fields)
-        self._parts.boundary("tx.after_sign")
-        return Attempt(0, Purpose.CALL, tx.tx_hash, tx.raw, fees)
+        return attempt
 
 
 def _with(intent: Intent, attempt: Attempt) -> Intent:

@@ -12,6 +12,7 @@ from holdfast.transactions.send_state import (
     Action,
     Broadcast,
     Cancel,
+    Fill,
     Rebroadcast,
     Replace,
     Seen,
@@ -112,7 +113,7 @@ class Scanner:
     def _decided(self, intent: Intent, seen: Seen) -> Action:
         parts = self._parts
         action = decide(intent, seen, parts.fee_model, parts.patience)
-        is_stuck = isinstance(action, Stuck)
+        is_stuck = isinstance(action, Stuck | Fill)
         if isinstance(action, Rebroadcast) or (
             is_stuck and is_push_due(intent.last, seen, parts.patience)
         ):
@@ -133,14 +134,29 @@ class Scanner:
         if changes or found:
             await self.write(Progress(tuple(found), changes))
             log_changes(changes)
+        await self._press(decided)
+
+    async def _press(self, decided: Sequence[tuple[Intent, Action]]) -> None:
+        filled: set[Address] = set()
         for intent, action in decided:
             match action:
                 case Replace() | Cancel():
                     await self._presser.press(intent, action)
-                case Broadcast() | Rebroadcast() | Stuck():
+                case Fill() if intent.new.sender not in filled:
+                    filled.add(intent.new.sender)
+                    await self._fill(intent, action)
+                case Broadcast() | Rebroadcast() | Stuck() | Fill():
                     self._shared.to_send.set()
                 case _:
                     pass
+
+    async def _fill(self, blocked: Intent, action: Fill) -> None:
+        """Fill a gap that is nobody's; one that was an intent of ours is for a person to see."""
+        if not await self._presser.fill(blocked, action):
+            changes = changes_of([(blocked, action.stuck)])
+            if changes:
+                await self.write(Progress(changes=changes))
+                log_changes(changes)
 
     def _seen(self, intent: Intent, look: _Look) -> Seen:
         live, sender = self._shared.live, intent.new.sender

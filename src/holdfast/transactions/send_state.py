@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from holdfast.transactions.fees import FeePolicy, offer, replacement
+from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, replacement
 from holdfast.transactions.model import Attempt, Delivery, Intent, IntentStatus, Purpose
 
 if TYPE_CHECKING:
@@ -30,12 +30,15 @@ class Patience:
         seconds: for the account's next transaction, before it is replaced whatever the base fee.
         push_seconds: before the same bytes are sent again, in case every pool dropped them.
         retry_seconds: the same where the last answer left open whether a node has them.
+        timeout_seconds: since its first broadcast, before a call that is not mined is given up
+            and its nonce freed. What was decided that long ago is better decided again.
     """
 
     blocks: int = 3
     seconds: float = 60.0
     push_seconds: float = 6.0
     retry_seconds: float = 1.0
+    timeout_seconds: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,15 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """Sign a no-op at `nonce`, which the chain waits for and nobody has; `stuck` if it cannot."""
+
+    nonce: int
+    fees: Fees
+    stuck: Stuck
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing to do yet."""
 
@@ -117,7 +129,9 @@ class Stuck:
     evidence: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-Action: TypeAlias = Broadcast | Rebroadcast | Replace | Cancel | Wait | Settle | Unclear | Stuck
+Action: TypeAlias = (
+    Broadcast | Rebroadcast | Replace | Cancel | Fill | Wait | Settle | Unclear | Stuck
+)
 
 
 def decide(intent: Intent, seen: Seen, model: FeeModel, patience: Patience) -> Action:
@@ -220,7 +234,7 @@ def _used_elsewhere(intent: Intent, seen: Seen) -> Action:
 
 def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) -> Action:
     last = intent.last
-    given_up = _given_up(intent, seen.block.timestamp)
+    given_up = _given_up(intent, seen.block.timestamp) or _timed_out(intent, seen, patience)
     if given_up and last.purpose is Purpose.CALL:
         return _cancel(intent, seen, policy, given_up)
     if last.sent is None:
@@ -229,22 +243,28 @@ def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) ->
         return _refused(intent, seen, policy)
     if _is_starved(intent, seen, patience):
         return _bump(intent, seen, policy)
-    return _missing_before(intent, seen, patience) or _keep_alive(last, seen, patience)
+    return _missing_before(intent, seen, policy, patience) or _keep_alive(last, seen, patience)
 
 
-def _missing_before(intent: Intent, seen: Seen, patience: Patience) -> Stuck | None:
-    """An alert when the chain waits for a nonce that no live intent has: it lost one of ours.
+def _missing_before(
+    intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience
+) -> Fill | Stuck | None:
+    """What to do when the chain waits for a nonce that no live intent has.
 
-    That takes a reorg below what was final, a chain that was reset or a database that was restored.
+    Either a reorg took back what was final, or a foreign transaction after which we numbered on.
     """
     sent = intent.last.sent
     is_old = sent is not None and seen.now_seconds - sent.at_seconds >= patience.seconds
     if not is_old or seen.first_live_nonce <= seen.account_nonce:
         return None
-    return Stuck(
+    stuck = Stuck(
         "nonce_gap",
         {"account_nonce": seen.account_nonce, "first_live_nonce": seen.first_live_nonce},
     )
+    if is_too_dear(policy, seen.base_fee_wei):
+        return stuck
+    fees = offer(policy, seen.base_fee_wei, seen.tip_wei)
+    return Fill(seen.account_nonce, fees, stuck)
 
 
 def _keep_alive(last: Attempt, seen: Seen, patience: Patience) -> Action:
@@ -265,6 +285,14 @@ def _given_up(intent: Intent, timestamp: int) -> str:
         return "requested"
     deadline = intent.new.deadline
     return "deadline" if deadline is not None and timestamp > deadline else ""
+
+
+def _timed_out(intent: Intent, seen: Seen, patience: Patience) -> str:
+    """`timeout` when the call was first sent too long ago; empty while it was not."""
+    first = min((one.sent.at_seconds for one in intent.attempts if one.sent), default=None)
+    if first is None or seen.now_seconds - first < patience.timeout_seconds:
+        return ""
+    return "timeout"
 
 
 def _is_starved(intent: Intent, seen: Seen, patience: Patience) -> bool:

@@ -9,18 +9,16 @@ import structlog
 
 from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
-from holdfast.signing.model import TxFields
-from holdfast.signing.transaction import sign_transaction
 from holdfast.transactions.alerts import foreign_use
+from holdfast.transactions.attempts import Signing, signed
 from holdfast.transactions.errors import (
     ForeignNonce,
     fee_above_ceiling,
     mixed_group,
     nonces_unsettled,
     unknown_chain_nonce,
-    wrong_sender,
 )
-from holdfast.transactions.model import Attempt, Purpose, Recorded
+from holdfast.transactions.model import Purpose, Recorded
 from holdfast.transactions.store import reading, recording, updating
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from holdfast.common.ids import ChainId, DealId, GroupId, LegId
     from holdfast.signing.model import Fees
     from holdfast.signing.ports import KeyProvider
-    from holdfast.transactions.model import IntentOutcome, NewIntent
+    from holdfast.transactions.model import Attempt, IntentOutcome, NewIntent
 
 log = structlog.get_logger()
 
@@ -71,12 +69,12 @@ class Transactions:
         _require_one_group(intents)
         _require_affordable(intents, fees)
         numbered = await self._numbered(session, intents, chain_nonces)
-        signed = [(new, nonce, await self._signed(new, nonce, fees)) for new, nonce in numbered]
+        made = [(new, nonce, await self._signed(new, nonce, fees)) for new, nonce in numbered]
         self._boundary("tx.after_sign")
-        await recording.insert_intents(session, signed)
+        await recording.insert_intents(session, made)
         return [
             Recorded(new.intent_id, new.leg_id, nonce, attempt.tx_hash)
-            for new, nonce, attempt in signed
+            for new, nonce, attempt in made
         ]
 
     async def catch_up(
@@ -148,16 +146,9 @@ class Transactions:
         return numbered
 
     async def _signed(self, new: NewIntent, nonce: int, fees: Fees) -> Attempt:
-        signer = await self._keys.open(new.key)
-        if signer.address != new.sender:
-            raise wrong_sender(new.sender, signer.address)
-        call = new.call
-        fields = TxFields(
-            new.chain_id, nonce, call.target, call.data, call.value_wei, new.gas_limit, fees
-        )
-        tx = await sign_transaction(signer, fields)
-        log.info("tx.signed", **new.log_ids, nonce=nonce, tx=tx.tx_hash)
-        return Attempt(1, Purpose.CALL, tx.tx_hash, tx.raw, fees)
+        attempt = await signed(self._keys, new, Signing(nonce, 1, Purpose.CALL, fees))
+        log.info("tx.signed", **new.log_ids, nonce=nonce, tx=attempt.tx_hash)
+        return attempt
 
 
 async def _first_nonce(

@@ -199,6 +199,35 @@ async def test_a_nonce_used_elsewhere_displaces_the_intent_with_proof_and_the_ne
     assert [tx.nonce for tx in rig.chain.effects()] == [0, 1]
 
 
+async def test_a_gap_that_is_nobodys_is_filled_with_a_no_op_and_what_waits_goes_on(rig):
+    wishes = group(2)
+    await rig.record(wishes, first_nonce=2)  # the account has sent nothing: 0 and 1 are missing
+    await rig.sender.step()
+    for _ in range(4):
+        await rig.settle(61)
+        rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [LANDED, LANDED]
+    mined = rig.chain.effects()
+    assert [(tx.nonce, tx.value) for tx in mined] == [(0, 0), (1, 0), (2, 1), (3, 1)]
+    fillers = [one for one in rig.journal.intents.values() if one.new not in wishes]
+    assert [one.status for one in fillers] == [CANCELLED, CANCELLED]
+    assert {one.new.leg_id for one in fillers}.isdisjoint(one.leg_id for one in wishes)
+
+
+async def test_a_gap_left_by_an_intent_of_ours_that_was_final_is_not_filled_but_told(rig):
+    (first,) = group(1)
+    (gone,) = await intents_of([first])
+    rig.journal.record([replace(gone, status=LANDED)])
+    wishes = group(1)
+    await rig.record(wishes, first_nonce=1)
+    await rig.sender.step()
+    await rig.settle(61)
+    assert rig.statuses(wishes) == [STUCK]
+    assert rig.journal.evidence[wishes[0].intent_id]["reason"] == "nonce_gap"
+    assert len(rig.journal.intents) == 2
+
+
 async def test_a_nonce_used_elsewhere_without_proof_stays_ambiguous_until_there_is_one(rig):
     (one,) = wishes = group(1)
     await used_elsewhere(rig)

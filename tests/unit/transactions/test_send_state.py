@@ -21,6 +21,7 @@ from holdfast.transactions.model import (
 from holdfast.transactions.send_state import (
     Broadcast,
     Cancel,
+    Fill,
     Patience,
     Rebroadcast,
     Replace,
@@ -291,14 +292,46 @@ def test_a_rejected_no_op_alerts():
     assert action.reason == "rejected"
 
 
-def test_a_nonce_that_nobody_holds_alerts_after_a_while():
+def test_a_nonce_that_nobody_holds_is_filled_after_a_while():
     # the account's next nonce is 5, the first live intent has 6: ours at 7 can never be mined
     gap = {"nonce": NONCE - 2, "first_live_nonce": NONCE - 1}
     assert next_of(intent(), seen(**gap)) == Wait()
     action = next_of(intent(), seen(now=1_060.0, pushed_seconds=1_059.0, **gap))
+    evidence = {"account_nonce": NONCE - 2, "first_live_nonce": NONCE - 1}
+    # a fresh offer: 2 * 1 + 1 gwei
+    assert action == Fill(NONCE - 2, Fees(3 * GWEI, GWEI), Stuck("nonce_gap", evidence))
+
+
+def test_a_gap_is_not_filled_while_gas_costs_more_than_may_be_paid():
+    gap = {"nonce": NONCE - 2, "first_live_nonce": NONCE - 1, "base": CEILING + 1}
+    one = intent(attempt(fees=Fees(CEILING, GWEI), was=sent(number=100)))
+    action = next_of(one, seen(now=1_060.0, pushed_seconds=1_059.0, **gap))
     assert isinstance(action, Stuck)
     assert action.reason == "nonce_gap"
-    assert action.evidence == {"account_nonce": NONCE - 2, "first_live_nonce": NONCE - 1}
+
+
+@pytest.mark.parametrize(("now", "gives_up"), [(2_799.9, False), (2_800.0, True)])
+def test_a_call_that_is_not_mined_in_time_is_given_up(now, gives_up):
+    # first sent at 1,000; replaced since at 2,000: 1,800 s count from the first
+    one = intent(
+        attempt(was=sent(at=1_000.0)),
+        attempt(2, was=sent(at=2_790.0), tx_hash=OTHER_HASH),
+    )
+    action = next_of(one, seen(now=now, pushed_seconds=now))
+    wanted = Cancel(Fees(3 * GWEI, 1_125_000_000), "timeout")
+    assert action == (wanted if gives_up else Wait())
+
+
+def test_the_time_limit_is_a_setting_and_a_no_op_has_none():
+    strict = replace(PATIENCE, timeout_seconds=10.0)
+    late = seen(now=1_010.0, pushed_seconds=1_010.0)
+    assert isinstance(next_of(intent(), late, strict), Cancel)
+    no_op = attempt(2, was=sent(), purpose=Purpose.CANCEL, tx_hash=NO_OP_HASH)
+    assert next_of(intent(attempt(was=sent()), no_op), late, strict) == Wait()
+
+
+def test_what_never_went_out_has_not_timed_out():
+    assert next_of(intent(attempt()), seen(now=1e9)) == Broadcast()
 
 
 def test_a_lasting_lack_of_funds_alerts():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.common.ids import ChainId
     from holdfast.model.leg import ExpectedEvent
     from holdfast.signing.model import KeyRef
-    from holdfast.transactions.model import Attempt, NewIntent
+    from holdfast.transactions.model import Attempt, Intent, NewIntent
 
 CHANNEL = "holdfast_intents"
 """The NOTIFY channel on which recorded intents are announced; the payload is the chain id."""
@@ -58,6 +58,8 @@ async def allocate(
     ).one()
     return int(row.first_nonce)
 
+
+_ANNOUNCE = text(f"SELECT pg_notify('{CHANNEL}', CAST(:chain_id AS text))")
 
 _LOCK_SIGNER = text("""
     SELECT next_nonce FROM signers WHERE chain_id = :chain_id AND address = :address FOR UPDATE
@@ -126,6 +128,23 @@ async def insert_intents(
         if "uq_intents_leg_id" in str(error.orig):
             raise leg_has_intent() from error
         raise
+
+
+_HOLDER = text("""
+    SELECT 1 FROM intents WHERE chain_id = :chain_id AND sender = :sender AND nonce = :nonce
+""")
+
+
+async def fill(session: Session, intent: Intent) -> bool:
+    """Write an intent at a nonce that is nobody's; False, and nothing, when it is somebody's."""
+    new = intent.new
+    await lock_signer(session, new.chain_id, new.sender)
+    where = {"chain_id": new.chain_id, "sender": new.sender, "nonce": intent.nonce}
+    if (await session.execute(_HOLDER, where)).one_or_none() is not None:
+        return False
+    await insert_intents(session, [(new, intent.nonce, intent.last)])
+    await session.execute(_ANNOUNCE, {"chain_id": new.chain_id})
+    return True
 
 
 def attempt_row(attempt: Attempt) -> dict[str, Any]:
