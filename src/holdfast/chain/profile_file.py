@@ -88,6 +88,8 @@ class _ProfileFile(_Strict):
     name: str
     kind: ProfileKind
     rpc_urls: tuple[str, ...] = ()
+    private_rpc_urls: tuple[str, ...] = ()
+    ws_urls: tuple[str, ...] = ()
     native: _NativeToken
     confirmations: int = Field(ge=1)
     leg_confirmations: dict[LegKind, Annotated[int, Field(ge=1)]] = {}
@@ -175,6 +177,8 @@ def dump_profile(profile: ChainProfile) -> str:
             "name": profile.name,
             "kind": profile.kind,
             "rpc_urls": profile.rpc_urls,
+            "private_rpc_urls": profile.private_rpc_urls,
+            "ws_urls": profile.ws_urls,
             "native": {"symbol": profile.native.symbol, "decimals": profile.native.decimals},
             "confirmations": profile.confirmations,
             "leg_confirmations": dict(profile.leg_confirmations),
@@ -243,6 +247,8 @@ def _to_profile(file: _ProfileFile) -> ChainProfile:
         name=file.name,
         kind=file.kind,
         rpc_urls=file.rpc_urls,
+        private_rpc_urls=file.private_rpc_urls,
+        ws_urls=file.ws_urls,
         native=Token(chain, file.native.symbol, file.native.decimals),
         confirmations=file.confirmations,
         leg_confirmations=MappingProxyType(file.leg_confirmations),

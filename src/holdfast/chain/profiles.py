@@ -85,6 +85,8 @@ class DealAccounts:
 class ChainProfile:
     """Everything pinned about one chain; what is unknown is None and refused where it is needed.
 
+    The first of `rpc_urls` is preferred; raw transactions go to `private_rpc_urls` alone where
+    there are any; `ws_urls` tell of new blocks.
     `confirmations` is how many blocks, its own included, must hold the receipt of a leg before it
     counts, and `leg_confirmations` the same for the kinds of leg that need more or fewer.
     `finality` is how many must hold it before no reorg is expected to take it back; never fewer
@@ -103,6 +105,8 @@ class ChainProfile:
     gas_price_ceiling_wei: int
     leg_confirmations: Mapping[LegKind, int] = field(default_factory=lambda: MappingProxyType({}))
     finality: int | None = None
+    private_rpc_urls: tuple[str, ...] = ()
+    ws_urls: tuple[str, ...] = ()
     genesis_hash: BlockHash | None = None
     explorer_url: str | None = None
     tokens: Mapping[str, Token] = field(default_factory=lambda: MappingProxyType({}))

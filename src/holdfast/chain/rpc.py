@@ -1,4 +1,4 @@
-"""One JSON-RPC endpoint: batches, and what is known when one fails.
+"""JSON-RPC to one endpoint: batches, and what is known when one fails.
 
 A request that only reads can be repeated, so its failure is `Transient`. One that sends may have
 been carried out although no answer came, so its failure is `Ambiguous` once bytes went out.
@@ -7,8 +7,9 @@ been carried out although no answer came, so its failure is `Ambiguous` once byt
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 import orjson
 
@@ -17,7 +18,7 @@ from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Rejected, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.chain.transport import Transport
 
@@ -27,7 +28,17 @@ METHOD_NOT_FOUND: Final = -32_601
 INVALID_PARAMS: Final = -32_602
 MAX_BATCH: Final = 250  # geth refuses more than 1,000 in one batch, most hosted nodes earlier
 
+_HEAVY: Final = frozenset({"eth_getLogs", "eth_simulateV1", "eth_getBlockReceipts"})
 _MISSING: Final = object()
+
+Meter: TypeAlias = "Callable[[int], AbstractContextManager[object]]"
+"""Measures one exchange of so many requests while its block runs."""
+_UNMETERED: Final = nullcontext()
+
+
+def unmetered(count: int) -> AbstractContextManager[object]:  # noqa: ARG001 - it measures nothing
+    """Measures nothing."""
+    return _UNMETERED
 
 
 class Request(NamedTuple):
@@ -57,10 +68,90 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a whole exchange may take, in seconds."""
+    """How long one exchange may take, in seconds.
 
-    read_seconds: float = 20.0
+    A read is one lookup of state: a node that needs longer is not worth waiting for. A heavy one
+    walks a block or many. A send is given longest: to give up on it makes its outcome unknown.
+    """
+
+    read_seconds: float = 10.0
+    heavy_seconds: float = 20.0
     send_seconds: float = 20.0
+
+    def of(self, requests: Sequence[Request]) -> float:
+        """For an exchange with these reading requests."""
+        is_heavy = any(request.method in _HEAVY for request in requests)
+        return self.heavy_seconds if is_heavy else self.read_seconds
+
+
+class Carrier(Protocol):
+    """Takes requests to the chain: to one endpoint, or to the best of several."""
+
+    async def read(self, requests: Sequence[Request]) -> list[Any]:
+        """The results, a `Fault` where the node gave one; `Transient` without an answer."""
+        ...
+
+    async def submit(self, requests: Sequence[Request]) -> list[Any]:
+        """The results of requests that change something.
+
+        Raises:
+            Transient: nothing was sent.
+            Ambiguous: no answer, any of them may have been carried out.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Endpoint:
+    """One node behind `transport`; what it is asked is counted in `meter`."""
+
+    def __init__(
+        self, transport: Transport, timeouts: Timeouts | None = None, meter: Meter = unmetered
+    ) -> None:
+        self._transport = transport
+        self._meter = meter
+        self.timeouts = timeouts or Timeouts()
+
+    @property
+    def name(self) -> str:
+        """The endpoint for people, without any access token."""
+        return self._transport.name
+
+    async def exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
+        """The answers in the order of `requests`; raises NotSentError or LostError."""
+        body = orjson.dumps(
+            [
+                {"jsonrpc": "2.0", "id": index, "method": request.method, "params": request.params}
+                for index, request in enumerate(requests)
+            ]
+        )
+        with self._meter(len(requests)):
+            return _answers(await self._transport.post(body, seconds), len(requests))
+
+    async def read(self, requests: Sequence[Request]) -> list[Any]:
+        """See `Carrier`; `rpc.unreachable` without an answer."""
+        try:
+            return await self.exchange(requests, self.timeouts.of(requests))
+        except (NotSentError, LostError) as error:
+            raise Transient("rpc.unreachable", f"{self.name} did not answer: {error}") from error
+
+    async def submit(self, requests: Sequence[Request]) -> list[Any]:
+        """See `Carrier`; `rpc.unreachable` when nothing was sent, else `rpc.no_answer`."""
+        try:
+            return await self.exchange(requests, self.timeouts.send_seconds)
+        except NotSentError as error:
+            raise Transient("rpc.unreachable", f"{self.name} was not reached: {error}") from error
+        except LostError as error:
+            raise Ambiguous(
+                "rpc.no_answer", f"{self.name} did not answer what was sent: {error}"
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        await self._transport.close()
 
 
 @dataclass(slots=True)
@@ -72,25 +163,24 @@ class _Group:
 
 
 class Rpc:
-    """The endpoint behind `transport`; answers come in the order of the requests.
+    """The chain behind `carrier`; answers come in the order of the requests.
 
     Reading requests that are made at the same moment, in one turn of the event loop, share one
     exchange: for the many small reads of many deals the exchange costs more than what it carries.
     """
 
-    def __init__(self, transport: Transport, timeouts: Timeouts | None = None) -> None:
-        self._transport = transport
-        self._timeouts = timeouts or Timeouts()
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
         self._open: _Group | None = None
 
     @classmethod
     def over_http(cls, url: str, timeouts: Timeouts | None = None) -> Rpc:
-        """The endpoint at `url`; connects with the first request."""
-        return cls(HttpTransport(url), timeouts)
+        """The one endpoint at `url`; connects with the first request."""
+        return cls(Endpoint(HttpTransport(url), timeouts))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._transport.close()
+        await self._carrier.close()
 
     async def call(self, method: str, *params: str) -> Any:  # noqa: ANN401 - JSON
         """The result of one reading request.
@@ -109,16 +199,11 @@ class Rpc:
         """The results of reading requests, a `Fault` where the node gave one.
 
         Raises:
-            Transient: `rpc.unreachable` when there is no answer to all of them.
+            Transient: `rpc.unreachable` or `chain.read_only`, with no answer to all of them.
         """
         group = self._joined(requests)
         start = len(group.requests) - len(requests)
-        try:
-            answers = await asyncio.shield(group.answers)  # others wait for them too
-        except (NotSentError, LostError) as error:
-            raise Transient(
-                "rpc.unreachable", f"{self._transport.name} did not answer: {error}"
-            ) from error
+        answers = await asyncio.shield(group.answers)  # others wait for them too
         return answers[start : start + len(requests)]
 
     def _joined(self, requests: Sequence[Request]) -> _Group:
@@ -133,37 +218,16 @@ class Rpc:
 
     async def _carry(self, requests: Sequence[Request]) -> list[Any]:
         self._open = None
-        seconds = self._timeouts.read_seconds
-        return [
-            answer for part in _parts(requests) for answer in await self._exchange(part, seconds)
-        ]
+        return [answer for part in _parts(requests) for answer in await self._carrier.read(part)]
 
     async def submit(self, requests: Sequence[Request]) -> list[Any]:
         """The results of requests that change something; at most `MAX_BATCH` of them.
 
         Raises:
-            Transient: `rpc.unreachable`: no connection was made, nothing was sent.
-            Ambiguous: `rpc.no_answer`: the node may have carried out any of them.
+            Transient: `rpc.unreachable`, `chain.read_only`: nothing was sent.
+            Ambiguous: `rpc.no_answer`: a node may have carried out any of them.
         """
-        try:
-            return await self._exchange(requests, self._timeouts.send_seconds)
-        except NotSentError as error:
-            raise Transient(
-                "rpc.unreachable", f"{self._transport.name} was not reached: {error}"
-            ) from error
-        except LostError as error:
-            raise Ambiguous(
-                "rpc.no_answer", f"{self._transport.name} did not answer what was sent: {error}"
-            ) from error
-
-    async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
-        body = orjson.dumps(
-            [
-                {"jsonrpc": "2.0", "id": index, "method": request.method, "params": request.params}
-                for index, request in enumerate(requests)
-            ]
-        )
-        return _answers(await self._transport.post(body, seconds), len(requests))
+        return await self._carrier.submit(requests)
 
 
 def fault_error(method: str, fault: Fault) -> HoldfastError:

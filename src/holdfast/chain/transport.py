@@ -24,6 +24,10 @@ class LostError(Exception):
     """Bytes went out and no usable answer came back."""
 
 
+class TimedOutError(LostError):
+    """Bytes may have gone out and the time for an answer is over."""
+
+
 class Transport(Protocol):
     """One endpoint; `name` is how it may be shown, without any access token."""
 
@@ -70,7 +74,8 @@ class HttpTransport:
 
         Raises:
             NotSentError: no connection was made.
-            LostError: a timeout, a dropped connection, or a status that is not 200.
+            LostError: a timeout (`TimedOutError`), a dropped connection, or a status that is
+                not 200.
         """
         timeout = aiohttp.ClientTimeout(
             total=timeout_seconds, sock_connect=self._options.connect_seconds
@@ -84,7 +89,9 @@ class HttpTransport:
                 return await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSentError(_kind(error)) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise TimedOutError(f"no answer in {timeout_seconds:g} s") from error
+        except aiohttp.ClientError as error:
             raise LostError(_kind(error)) from error
 
     async def close(self) -> None:

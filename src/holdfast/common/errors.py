@@ -44,6 +44,10 @@ class Transient(HoldfastError):
     family = "transient"
 
 
+class Paused(Transient):
+    """Nothing was done or can be, and whoever found the cause told of it: do not log it again."""
+
+
 class Ambiguous(HoldfastError):
     """Maybe done: observe the chain and reconcile, never resend blindly."""
 

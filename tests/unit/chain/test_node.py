@@ -9,7 +9,7 @@ from holdfast.chain import abi
 from holdfast.chain.multicall import Read, Reverted
 from holdfast.chain.node import BlockTag, Node
 from holdfast.chain.profiles import ChainProfile, FeeModel, ProfileKind
-from holdfast.chain.rpc import MAX_BATCH, Rpc
+from holdfast.chain.rpc import MAX_BATCH, Endpoint, Rpc
 from holdfast.chain.sending import SendOutcome
 from holdfast.chain.transport import LostError, NotSentError
 from holdfast.common.errors import Broken, Rejected, Transient
@@ -60,7 +60,7 @@ PROFILE = ChainProfile(
 
 def node_of(profile=PROFILE, **methods):
     transport = FakeTransport(**methods)
-    return Node(Rpc(transport), profile), transport
+    return Node(Rpc(Endpoint(transport)), profile), transport
 
 
 def identity(genesis=GENESIS, version="anvil/v1"):
@@ -343,7 +343,7 @@ async def test_answers_of_one_part_survive_that_the_next_is_lost():
                 raise LostError("dropped")
             return await super().post(body, timeout_seconds)
 
-    node = Node(Rpc(DiesLater(eth_sendRawTransaction=lambda raw: result(TX))), PROFILE)
+    node = Node(Rpc(Endpoint(DiesLater(eth_sendRawTransaction=lambda raw: result(TX)))), PROFILE)
     answers = await node.send_raw([b"\x01"] * (MAX_BATCH + 1))
     outcomes = [answer.outcome for answer in answers]
     assert outcomes == [SendOutcome.ACCEPTED] * MAX_BATCH + [SendOutcome.UNKNOWN]

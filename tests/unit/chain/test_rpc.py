@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc
+from holdfast.chain.rpc import MAX_BATCH, Endpoint, Fault, Request, Rpc
 from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Broken, Rejected, Transient
 from tests.support.fake_node import FakeTransport, error, result
@@ -15,7 +15,7 @@ REASON = "0x08c379a0" + f"{32:064x}" + f"{2:064x}" + "3336" + "00" * 30  # Error
 
 def endpoint(**methods):
     transport = FakeTransport(echo=result, **methods)
-    return Rpc(transport), transport
+    return Rpc(Endpoint(transport)), transport
 
 
 async def test_answers_come_in_the_order_of_the_requests_whatever_the_nodes_order():
@@ -121,7 +121,7 @@ async def test_an_answer_that_is_not_json_is_no_answer():
             return b"<html>"
 
     with pytest.raises(Transient):
-        await Rpc(Garbled()).batch(ECHO)
+        await Rpc(Endpoint(Garbled())).batch(ECHO)
 
 
 @pytest.mark.parametrize(

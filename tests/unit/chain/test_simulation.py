@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.chain.node import Node
-from holdfast.chain.rpc import Rpc
+from holdfast.chain.rpc import Endpoint, Rpc
 from holdfast.chain.simulation import SimCall, SimResult, simulate_params
 from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import checksummed
@@ -36,7 +36,7 @@ def failed(data, message="execution reverted"):
 
 def node_of(**methods):
     transport = FakeTransport(**methods)
-    return Node(Rpc(transport), PROFILE), transport
+    return Node(Rpc(Endpoint(transport)), PROFILE), transport
 
 
 def test_the_calls_are_one_block_at_the_given_time():

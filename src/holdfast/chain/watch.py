@@ -1,0 +1,109 @@
+"""Keeps an eye on a chain's endpoints for as long as a worker lives, and tells what matters."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from holdfast.common.alerts import Alert, Severity
+from holdfast.common.errors import Transient
+
+if TYPE_CHECKING:
+    from holdfast.chain.member import EndpointStatus
+    from holdfast.chain.metrics import ChainMetrics
+    from holdfast.chain.pool import Pool
+    from holdfast.chain.ports import Herald
+    from holdfast.common.clock import Clock, Sleeper
+    from holdfast.common.ids import ChainId
+
+log = structlog.stdlib.get_logger(__name__)
+
+TICK_SECONDS: Final = 0.5
+"""Between two looks at what is due."""
+
+READ_ONLY_AFTER_SECONDS: Final = 2.0
+"""Without an endpoint for so long, the desk says so: shorter gaps end by themselves."""
+
+
+class Watch:
+    """Looks at the endpoints of `pool`; logs and raises each change once."""
+
+    def __init__(
+        self, chain_id: ChainId, pool: Pool, herald: Herald, clock: Clock, *, metrics: ChainMetrics
+    ) -> None:
+        self._chain_id = chain_id
+        self._pool = pool
+        self._herald = herald
+        self._clock = clock
+        self._metrics = metrics
+        self._last_used = clock.monotonic_seconds()
+        self._is_read_only = False
+        self._lies: dict[str, str] = {}
+        self._untold: list[Alert] = []
+
+    async def run(self, sleeper: Sleeper) -> None:
+        """Watch until cancelled."""
+        while True:
+            await self.step()
+            await sleeper.sleep(TICK_SECONDS)
+
+    async def step(self) -> None:
+        """Look where it is due and tell what changed; what could not be told is told later."""
+        await self._pool.check_when_due()
+        self._note_lies()
+        self._note_read_only()
+        if self._untold:
+            with suppress(Transient):  # the database is away, which others tell of
+                await self._herald.tell(*self._untold)
+                self._untold.clear()
+
+    def _note_read_only(self) -> None:
+        now = self._clock.monotonic_seconds()
+        if self._pool.is_used:
+            self._last_used = now
+        is_read_only = now - self._last_used >= READ_ONLY_AFTER_SECONDS
+        if is_read_only is self._is_read_only:
+            return
+        self._is_read_only = is_read_only
+        self._metrics.read_only.set(is_read_only)
+        if not is_read_only:
+            log.info("chain.writable_again", chain_id=self._chain_id)
+            return
+        out = [f"{one.name}: {one.reason}" for one in self._pool.status()]
+        log.error("chain.read_only", chain_id=self._chain_id, endpoints=out)
+        self._untold.append(_read_only(self._chain_id, out))
+
+    def _note_lies(self) -> None:
+        lies = {one.name: one for one in self._pool.status() if one.trouble and one.trouble.is_lie}
+        self._untold += [
+            _lie(self._chain_id, one)
+            for name, one in lies.items()
+            if self._lies.get(name) != one.trouble
+        ]
+        self._lies = {name: str(one.trouble) for name, one in lies.items()}
+
+
+def _read_only(chain_id: ChainId, endpoints: list[str]) -> Alert:
+    return Alert(
+        code="chain.read_only",
+        severity=Severity.CRITICAL,
+        subject=f"chain:{chain_id}",
+        text="No node of this chain can be used. Nothing is planned, approved or sent until one "
+        "returns; open deals stand still. Bring a node back, or set HOLDFAST_RPC_URL to others.",
+        chain_id=chain_id,
+        fields={"endpoints": endpoints},
+    )
+
+
+def _lie(chain_id: ChainId, endpoint: EndpointStatus) -> Alert:
+    return Alert(
+        code=f"chain.endpoint_{endpoint.trouble}",
+        severity=Severity.WARNING,
+        subject=endpoint.name,
+        text=f"{endpoint.name} is not used: {endpoint.reason}. Find out what it serves, and take "
+        "it out of the settings if it does not come right.",
+        chain_id=chain_id,
+        fields={"reason": endpoint.reason},
+    )
