@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
+from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.node import Node
+from holdfast.chain.pool import Pool
 from holdfast.chain.profile_file import load_profile
 from holdfast.chain.rpc import Rpc
+from holdfast.chain.watch import Watch
+from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from holdfast.chain.profiles import ChainProfile
+    from holdfast.common.alerts import Alarm, Alert
     from holdfast.config import Settings
 
 _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
@@ -88,7 +93,9 @@ class System:
     profile: ChainProfile
     database_url: str
     db: Database
+    pool: Pool
     node: Node
+    watch: Watch
     limits: RiskLimits
     desk: DealDesk
     reporter: DealReporter
@@ -107,16 +114,16 @@ async def opened(
     boundary: Boundary = unobserved,
     patience_seconds: float = A_MOMENT_SECONDS,
 ) -> AsyncGenerator[System]:
-    """The system for `settings`: database reachable and migrated, node checked.
+    """The system for `settings`: database reachable and migrated, no node is asked yet.
 
     Args:
         settings: what the operator decided.
         boundary: what work passes on its way.
-        patience_seconds: how long a database or a node that is away is waited for, each.
+        patience_seconds: how long a database that is away is waited for.
 
     Raises:
-        Rejected: what is wrong with the settings, the profile, the keystore or the node.
-        Transient: when node or database do not answer.
+        Rejected: what is wrong with the settings, the profile or the keystore.
+        Transient: when the database does not answer.
     """
     async with AsyncExitStack() as stack:
         profile = profile_of(settings)
@@ -125,12 +132,26 @@ async def opened(
         stack.push_async_callback(db.close)
         require_newest = functools.partial(runner.require_newest, db)
         await patiently(require_newest, seconds=patience_seconds)
-        node = Node(Rpc.over_http(profile.rpc_urls[0]), profile)
-        stack.push_async_callback(node.close)
-        await patiently(node.connect, seconds=patience_seconds)
+        metrics = new_registry()
+        pool = Pool.over_http(profile, SystemClock(), ChainMetrics(metrics))
+        stack.push_async_callback(pool.close)
         listen = functools.partial(stack.enter_async_context, Signal(url, CHANNEL))
         signal = await patiently(listen, seconds=patience_seconds)
-        yield _Builder(settings, profile, url, db).system(node, signal, boundary)
+        yield _Builder(settings, profile, url, db, metrics=metrics).system(pool, signal, boundary)
+
+
+@asynccontextmanager
+async def opened_chain(settings: Settings) -> AsyncGenerator[Pool]:
+    """The endpoints of the chain alone, without a database; none is asked yet.
+
+    Raises:
+        Rejected: what is wrong with the settings or the profile.
+    """
+    pool = Pool.over_http(profile_of(settings), SystemClock(), ChainMetrics(new_registry()))
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 @asynccontextmanager
@@ -188,8 +209,12 @@ def profile_of(settings: Settings) -> ChainProfile:
             "(`holdfast devnet up` prints the file of the devnet)",
         )
     profile = load_profile(int(name) if name.isdecimal() else Path(name))
-    if settings.rpc_url is not None:
-        profile = replace(profile, rpc_urls=(settings.rpc_url,))
+    profile = replace(
+        profile,
+        rpc_urls=settings.rpc_url or profile.rpc_urls,
+        private_rpc_urls=settings.private_rpc_url or profile.private_rpc_urls,
+        ws_urls=settings.ws_url or profile.ws_urls,
+    )
     if not profile.rpc_urls:
         raise Rejected("config.rpc_url", f"{profile.name} has no node: set HOLDFAST_RPC_URL to one")
     return profile
@@ -245,13 +270,33 @@ def _keystore(settings: Settings) -> tuple[Path, Secret[str]]:
     return settings.keystore, passphrase
 
 
+@dataclass(frozen=True, slots=True)
+class _Herald:
+    """Raises alerts in a transaction of their own."""
+
+    db: Database
+    alarm: Alarm
+
+    async def tell(self, *alerts: Alert) -> None:
+        async with self.db.begin() as session:
+            await self.alarm.raised(session, *alerts)
+
+
 class _Builder:
     """Puts the parts of one system together, each made once."""
 
-    def __init__(self, settings: Settings, profile: ChainProfile, url: str, db: Database) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        profile: ChainProfile,
+        url: str,
+        db: Database,
+        *,
+        metrics: CollectorRegistry,
+    ) -> None:
         self._settings, self._profile, self._url, self._db = settings, profile, url, db
         self._clock = SystemClock()
-        self._metrics = new_registry()
+        self._metrics = metrics
         self._limits = limits_of(settings)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
@@ -263,8 +308,9 @@ class _Builder:
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
 
-    def system(self, node: Node, signal: Signal, boundary: Boundary) -> System:
+    def system(self, pool: Pool, signal: Signal, boundary: Boundary) -> System:
         """The finished graph."""
+        node = Node(Rpc(pool), self._profile)
         observer = ChainObserver(node, self._protocols, self._limits)
         settings = self._settings
         return System(
@@ -272,7 +318,9 @@ class _Builder:
             profile=self._profile,
             database_url=self._url,
             db=self._db,
+            pool=pool,
             node=node,
+            watch=self._watch(pool),
             limits=self._limits,
             desk=self._desk(node),
             reporter=DealReporter(
@@ -299,6 +347,10 @@ class _Builder:
             notices=self._notices,
             metrics=self._metrics,
         )
+
+    def _watch(self, pool: Pool) -> Watch:
+        herald = _Herald(self._db, LoggedAlarm())
+        return Watch(self._profile.chain_id, pool, herald, self._clock)
 
     def _desk(self, node: Node) -> DealDesk:
         market = ChainMarket(node, self._protocols)

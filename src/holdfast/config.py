@@ -54,6 +54,20 @@ def _as_secrets(value: object) -> object:
     return tuple(map(Secret, value.split())) if isinstance(value, str) else value
 
 
+def _urls(*schemes: str) -> BeforeValidator:
+    def each(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        urls = tuple(one.strip() for one in value.split(","))
+        if not all(one.startswith(schemes) for one in urls):
+            raise ValueError(f"give addresses that start with {schemes[0]} or {schemes[1]}")
+        return urls
+
+    return BeforeValidator(each)
+
+
+_NodeUrls = Annotated[tuple[str, ...], _urls("https://", "http://")]
+_WebSocketUrls = Annotated[tuple[str, ...], _urls("wss://", "ws://")]
 _Dollars = Annotated[Usd8, BeforeValidator(_as_usd8)]
 _DatabaseUrl = Annotated[str, BeforeValidator(_with_driver)]
 _Hidden = Annotated[Secret[str], BeforeValidator(_as_secret)]
@@ -67,7 +81,9 @@ class Settings(BaseModel):
         database_url: a PostgreSQL to use; without it the embedded one is started.
         state_dir: where the embedded database and other lasting files go.
         profile: a chain profile's file, or the id of a chain that we ship a profile for.
-        rpc_url: a node to use instead of the profile's.
+        rpc_url: nodes to use instead of the profile's, with commas; the first is preferred.
+        private_rpc_url: where alone raw transactions go, instead of the profile's.
+        ws_url: nodes that tell of new blocks, instead of the profile's.
         keystore: the file with the sealed seed of the deal keys.
         keystore_passphrase: what opens it; or its file, whose last line end is dropped.
         max_deal, loss_budget, in_flight: limits of the desk, given in dollars.
@@ -87,7 +103,9 @@ class Settings(BaseModel):
     state_dir: Path
     database_url: _DatabaseUrl | None = Field(default=None, repr=False)
     profile: str | None = None
-    rpc_url: str | None = Field(default=None, repr=False, pattern=r"^(https?|wss?)://")
+    rpc_url: _NodeUrls = Field(default=(), repr=False)
+    private_rpc_url: _NodeUrls = Field(default=(), repr=False)
+    ws_url: _WebSocketUrls = Field(default=(), repr=False)
     keystore: Path | None = None
     keystore_passphrase: _Hidden | None = None
     keystore_passphrase_file: Path | None = None

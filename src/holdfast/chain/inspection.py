@@ -82,7 +82,7 @@ class Inspector:
 
     async def _lying(self, members: Sequence[Member]) -> set[str]:
         lowest = min(member.head for member in members)
-        number = hex(max(0, lowest - self._profile.confirmations))
+        number = hex(max(0, lowest - self._profile.final_depth))
         found = await self._outvoted(members, number)
         if found:
             await asyncio.sleep(AGAIN_SECONDS)

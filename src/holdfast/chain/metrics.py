@@ -57,11 +57,6 @@ class ChainMetrics:
             ("endpoint", "trouble"),
             registry=registry,
         )
-        self.read_only = Gauge(
-            "holdfast_chain_read_only",
-            "1 while no endpoint can be used.",
-            registry=registry,
-        )
 
     def endpoint(self, name: str) -> EndpointMetrics:
         """The figures of the endpoint `name`."""

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from holdfast.common.clock import Clock, Sleeper
+
 if TYPE_CHECKING:
     from holdfast.common.alerts import Alert
+
+
+class PatientClock(Clock, Sleeper, Protocol):
+    """Tells the time and waits."""
 
 
 class Herald(Protocol):

@@ -273,34 +273,12 @@ def _maybe_address(text: str | None) -> Address | None:
 
 
 def _aave(file: _Aave | None) -> AaveAddresses | None:
-    if file is None:
-        return None
-    return AaveAddresses(
-        pool=Address(file.pool),
-        addresses_provider=Address(file.addresses_provider),
-        data_provider=Address(file.data_provider),
-        oracle=Address(file.oracle),
-    )
+    return None if file is None else AaveAddresses(**file.model_dump())
 
 
 def _uniswap(file: _Uniswap | None) -> UniswapAddresses | None:
-    if file is None:
-        return None
-    return UniswapAddresses(
-        factory=Address(file.factory),
-        router=Address(file.router),
-        quoter=Address(file.quoter),
-        weth_usdt_fee=file.weth_usdt_fee,
-        usdtz_usdt_fee=file.usdtz_usdt_fee,
-        position_manager=_maybe_address(file.position_manager),
-    )
+    return None if file is None else UniswapAddresses(**file.model_dump())
 
 
 def _accounts(file: _Accounts | None) -> DealAccounts | None:
-    if file is None:
-        return None
-    return DealAccounts(
-        core=Address(file.core),
-        float_=Address(file.float_),
-        treasury_return=Address(file.treasury_return),
-    )
+    return None if file is None else DealAccounts(**file.model_dump())

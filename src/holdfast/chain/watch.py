@@ -12,10 +12,8 @@ from holdfast.common.errors import Transient
 
 if TYPE_CHECKING:
     from holdfast.chain.member import EndpointStatus
-    from holdfast.chain.metrics import ChainMetrics
     from holdfast.chain.pool import Pool
-    from holdfast.chain.ports import Herald
-    from holdfast.common.clock import Clock, Sleeper
+    from holdfast.chain.ports import Herald, PatientClock
     from holdfast.common.ids import ChainId
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,24 +28,21 @@ READ_ONLY_AFTER_SECONDS: Final = 2.0
 class Watch:
     """Looks at the endpoints of `pool`; logs and raises each change once."""
 
-    def __init__(
-        self, chain_id: ChainId, pool: Pool, herald: Herald, clock: Clock, *, metrics: ChainMetrics
-    ) -> None:
+    def __init__(self, chain_id: ChainId, pool: Pool, herald: Herald, clock: PatientClock) -> None:
         self._chain_id = chain_id
         self._pool = pool
         self._herald = herald
         self._clock = clock
-        self._metrics = metrics
         self._last_used = clock.monotonic_seconds()
         self._is_read_only = False
         self._lies: dict[str, str] = {}
         self._untold: list[Alert] = []
 
-    async def run(self, sleeper: Sleeper) -> None:
+    async def run(self) -> None:
         """Watch until cancelled."""
         while True:
             await self.step()
-            await sleeper.sleep(TICK_SECONDS)
+            await self._clock.sleep(TICK_SECONDS)
 
     async def step(self) -> None:
         """Look where it is due and tell what changed; what could not be told is told later."""
@@ -67,7 +62,6 @@ class Watch:
         if is_read_only is self._is_read_only:
             return
         self._is_read_only = is_read_only
-        self._metrics.read_only.set(is_read_only)
         if not is_read_only:
             log.info("chain.writable_again", chain_id=self._chain_id)
             return

@@ -17,7 +17,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 
 from holdfast.common.db import libpq_url, raw_connection
-from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Transient
+from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Paused, Transient
 from holdfast.common.ids import DealId
 
 if TYPE_CHECKING:
@@ -269,7 +269,8 @@ class Coalesced:
         try:
             await self._wake(deal)
         except (Transient, Ambiguous) as error:
-            _log.warning("queue.wake_postponed", **error.as_dict())
+            if not isinstance(error, Paused):
+                _log.warning("queue.wake_postponed", **error.as_dict())
             raise
         except HoldfastError as error:
             _log.error("queue.wake_failed", exc_info=True, **error.as_dict())

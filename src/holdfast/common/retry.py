@@ -12,7 +12,7 @@ import stamina
 import structlog
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from holdfast.common.errors import Transient
+from holdfast.common.errors import Paused, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,6 +53,8 @@ def log_retries() -> None:
 
 def _told(details: RetryDetails) -> None:
     cause = details.caused_by
+    if isinstance(cause, Paused):
+        return
     _log.warning(
         "retry.scheduled",
         attempt=details.retry_num,

@@ -91,6 +91,18 @@ class DealReporter:
             "invariants": invariant_rows(facts, self.limits),
         }
 
+    async def stored(self, deal_id: DealId) -> dict[str, Any]:
+        """What is stored of the deal, for when the chain cannot be read; `deal.not_found`."""
+        async with self.db.begin() as session:
+            deal = await self.deals.load(session, deal_id)
+            steps = await load_steps(session, deal_id)
+        return {
+            **deal_view(deal),
+            "plan": dict(deal.plan.report),
+            "steps": [step_view(row) for row in steps],
+            "legs": [leg_view(leg) for leg in deal.legs],
+        }
+
     async def statement(self, deal_id: DealId) -> Statement:
         """The deal's accounts at the newest block, interest accrued to it.
 

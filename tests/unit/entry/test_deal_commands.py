@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import stamina
 
-from holdfast.common.errors import Ambiguous, Broken, Rejected, Transient
+from holdfast.common.errors import Ambiguous, Broken, Paused, Rejected, Transient
 from holdfast.common.money import USD8
 from holdfast.entry.cli import deal as commands
 from holdfast.entry.cli.main import run
@@ -21,6 +21,7 @@ __all__ = ["process_as_before"]
 
 ASKED = ["--total-eth-value", "10000000", "--bank", "BANK001", "--module", "MODULE001"]
 PLAN = PLANS[Funding.BORROW]
+DEAL = "8f2b3c44-6a1e-4d0b-9a57-2f3c1d5e7b90"
 
 
 class Desk:
@@ -29,6 +30,7 @@ class Desk:
     def __init__(self):
         self.asked = []
         self.refuses = None
+        self.reporter, self.pool = Reporter(), Pool()
         self.record = deal(status=DealStatus.EXECUTING)
 
     def _note(self, *what):
@@ -62,8 +64,27 @@ class Desk:
 
 
 class Reporter:
+    def __init__(self):
+        self.refuses = None
+
     async def report(self, deal_id):
+        if self.refuses is not None:
+            raise self.refuses
         return {"deal_id": str(deal_id), "status": "completed"}
+
+    async def stored(self, deal_id):
+        return {"deal_id": str(deal_id), "status": "holding", "legs": []}
+
+
+class Pool:
+    """The chain's endpoints; `refuses` is why none can be used."""
+
+    def __init__(self):
+        self.refuses = None
+
+    async def require(self):
+        if self.refuses is not None:
+            raise self.refuses
 
 
 @pytest.fixture
@@ -74,7 +95,13 @@ def desk(monkeypatch):
     @contextlib.asynccontextmanager
     async def opened(settings):
         profile = SimpleNamespace(chain_id=138)
-        yield SimpleNamespace(desk=made, reporter=Reporter(), profile=profile, settings=settings)
+        yield SimpleNamespace(
+            desk=made,
+            reporter=made.reporter,
+            profile=profile,
+            settings=settings,
+            pool=made.pool,
+        )
 
     monkeypatch.setenv("COLUMNS", "220")  # wide enough that no table is folded
     monkeypatch.setattr(commands, "opened", opened)
@@ -313,3 +340,40 @@ def test_a_run_checks_names_before_it_opens_anything(desk, capsys):
     code, report = document(capsys, "run", *ASKED, "--approve-as", "no one", "--execute")
     assert (code, report["error"]["code"]) == (3, "id.principal")
     assert desk.asked == []
+
+
+READ_ONLY = Paused(
+    "chain.read_only",
+    "no node of devnet can be used",
+    endpoints=[{"endpoint": "http://n1", "trouble": "unreachable", "since": "2026-01-01"}],
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["plan", *ASKED], ["run", *ASKED, "--execute"], ["approve", DEAL, "--as", "b", "--execute"]],
+    ids=["plan", "run", "approve"],
+)
+def test_what_needs_the_chain_is_refused_before_it_begins_while_there_is_none(
+    desk, capsys, arguments
+):
+    desk.pool.refuses = READ_ONLY
+    code, out, err = said(capsys, *arguments)
+    assert (code, out, desk.asked) == (4, "", [])
+    assert "chain.read_only" in err
+    assert "endpoint http://n1, trouble unreachable, since 2026-01-01" in err
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["hold", DEAL, "--execute"]], ids=["list", "hold"])
+def test_what_needs_the_database_alone_goes_on_without_the_chain(desk, capsys, arguments):
+    desk.pool.refuses = READ_ONLY
+    assert said(capsys, *arguments)[0] == 0
+    assert desk.asked
+
+
+def test_a_deal_is_shown_from_what_is_stored_while_there_is_no_chain(desk, capsys):
+    desk.reporter.refuses = READ_ONLY
+    code, shown = document(capsys, "show", DEAL)
+    assert (code, shown["status"]) == (0, "holding")
+    assert shown["read_only"]["code"] == "chain.read_only"
+    assert "Only what is stored: no node of devnet can be used" in said(capsys, "show", DEAL)[1]

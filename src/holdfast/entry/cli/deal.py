@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from holdfast.bootstrap import limits_of, opened
+from holdfast.common.errors import Paused
 from holdfast.common.ids import bank_id, deal_id, principal_id
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.entry.cli.deal_view import show_changed, show_deal, show_deals
@@ -73,7 +74,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
         made = await _soon(functools.partial(system.desk.preview, _request(system, text)))
         return {**made.report, "plan_hash": made.plan_hash}
 
-    report = _with_system(context, work)
+    report = _with_system(context, _on_chain(work))
     _show(report, _show_plan, as_json=as_json)
 
 
@@ -112,7 +113,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         deal = await _soon(functools.partial(create, request))
         return {**deal_view(deal), "plan": dict(deal.plan.report), "dry_run": False}
 
-    report = _with_system(context, work)
+    report = _with_system(context, _on_chain(work))
     _show(report, _show_plan if not execute else show_deal, as_json=as_json)
     if not execute:
         typer.echo("Dry run: nothing was stored. Add --execute to create the deal.", err=True)
@@ -136,7 +137,7 @@ def approve(
             await system.desk.approve(wanted, principal)
         return _changed(deal, str(changed.before), str(changed.after), execute=execute)
 
-    _show(_with_system(context, work), show_changed, as_json=as_json)
+    _show(_with_system(context, _on_chain(work)), show_changed, as_json=as_json)
 
 
 @app.command()
@@ -145,7 +146,10 @@ def show(context: typer.Context, deal: DealArgument, *, as_json: AsJson = False)
     wanted = deal_id(deal)
 
     async def work(system: System) -> dict[str, Any]:
-        return await system.reporter.report(wanted)
+        try:
+            return await system.reporter.report(wanted)
+        except Paused as error:
+            return {**await system.reporter.stored(wanted), "read_only": error.as_dict()}
 
     _show(_with_system(context, work), show_deal, as_json=as_json)
 
@@ -269,6 +273,16 @@ def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]])
             return await work(system)
 
     return asyncio.run(session())
+
+
+def _on_chain(work: Callable[[System], Awaitable[T]]) -> Callable[[System], Awaitable[T]]:
+    """`work`, refused before it begins when the chain cannot be read."""
+
+    async def checked(system: System) -> T:
+        await system.pool.require()
+        return await work(system)
+
+    return checked
 
 
 def _show_plan(report: dict[str, Any]) -> None:

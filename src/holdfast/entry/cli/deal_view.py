@@ -46,6 +46,9 @@ def show_deal(document: dict[str, Any]) -> None:
     if "legs" not in document:
         return
     console.print(_legs(document["legs"]))
+    if "read_only" in document:
+        console.print(f"Only what is stored: {document['read_only']['message']}")
+        return
     console.print(_accounts(document["accounts"]))
     console.print(_invariants(document["invariants"]))
     console.print(_ledger(document["ledger"]))

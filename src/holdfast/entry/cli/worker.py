@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - typer reads the annotations
 
 from holdfast.bootstrap import opened, profile_of
 from holdfast.common.crash import crash_boundary
+from holdfast.common.errors import Paused
 from holdfast.common.metrics import MetricsServer
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.worker import Part, run_worker
@@ -29,6 +31,8 @@ async def work(settings: Settings) -> None:
     profile = profile_of(settings)
     boundary = crash_boundary(settings.crash_at, is_devnet=profile.is_devnet)
     async with opened(settings, boundary=boundary) as system:
+        with suppress(Paused):  # every node is down: start all the same, and wait for one
+            await system.pool.require()
         await run_worker(worker_parts(system))
 
 
@@ -41,6 +45,7 @@ def worker_parts(system: System) -> list[Part]:
         Part("chain", system.chain_loop.run),
         Part("sweep", system.sweep.run),
         Part("chores", functools.partial(notices.chore_queue.run, notices.chore_runner)),
+        Part("nodes", system.watch.run),
     ]
     if metrics_port is not None:
         parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))
