@@ -18,7 +18,6 @@ from holdfast.chain.pool import Pool
 from holdfast.chain.profile_file import load_profile
 from holdfast.chain.rpc import Rpc
 from holdfast.chain.watch import Watch
-from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
@@ -349,7 +348,7 @@ class _Builder:
         )
 
     def _watch(self, pool: Pool) -> Watch:
-        herald = _Herald(self._db, LoggedAlarm())
+        herald = _Herald(self._db, self._notices.alerts)
         return Watch(self._profile.chain_id, pool, herald, self._clock)
 
     def _desk(self, node: Node) -> DealDesk:

@@ -152,3 +152,21 @@ def test_secrets_of_the_settings_are_masked_once_registered():
     ).register_secrets(redactor)
     masked = redactor.text(f"{SECRET} p@ssw0rd! p%40ssw0rd!")
     assert masked == "*** *** ***"
+
+
+def test_several_nodes_are_given_with_commas():
+    settings = config.load({"HOLDFAST_RPC_URL": "https://a.example/k, http://b.example:8545"})
+    assert settings.rpc_url == ("https://a.example/k", "http://b.example:8545")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RPC_URL", "https://a.example,"),
+        ("RPC_URL", "wss://a.example"),
+        ("PRIVATE_RPC_URL", "a.example"),
+        ("WS_URL", "https://a.example"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused(name, value):
+    assert rejected(**{name: value}).code == f"config.{name.lower()}"

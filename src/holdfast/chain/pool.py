@@ -108,6 +108,8 @@ class Pool:
         """
         if not self._used():
             await self.check()
+        if len(self._readers) == 1:
+            return await self._read_alone(requests)
         gathered = Gathered(requests, self._followed)
         failures: list[str] = []
         for member in self._by_preference():
@@ -117,8 +119,6 @@ class Pool:
             except (NotSentError, LostError) as error:
                 failures.append(f"{member.name} did not answer: {error}")
                 continue
-            if len(self._readers) == 1:
-                return answers  # there is nobody who could answer better
             gathered.add(answers)
             member.head = heads(wanted, answers).get("latest", member.head)
             if not gathered.wanted:
@@ -127,6 +127,16 @@ class Pool:
             raise self._unanswered(failures)
         self._followed = self._followed | heads(requests, gathered.answers)
         return gathered.answers
+
+    async def _read_alone(self, requests: Sequence[Request]) -> list[Any]:
+        """As `read` does, where there is nobody who could answer better."""
+        (member,) = self._readers
+        if not member.health.is_used:
+            raise self._read_only()
+        try:
+            return await member.exchange(requests, member.timeouts.of(requests))
+        except (NotSentError, LostError) as error:
+            raise self._unanswered([f"{member.name} did not answer: {error}"]) from error
 
     async def submit(self, requests: Sequence[Request]) -> list[Any]:
         """For each request the answer that stands for those of all endpoints that are used.
