@@ -73,9 +73,16 @@ class Desk:
             except Rejected:  # the commit whose answer was lost
                 return True
             except ForeignNonce as error:
+                if self._needs_a_person(error):
+                    return False
                 await self._catch_up(process, error)
             else:
                 return True
+
+    def _needs_a_person(self, error):
+        """Whether nothing but ambiguities that stay keep the account's numbers unsettled."""
+        below = self._world.rows.live_below(error.sender, error.on_chain)
+        return bool(below) and all(map(self._world.checks.may_stay, below))
 
     async def _catch_up(self, process, error):
         """Number on after transactions that others sent, once ours at their nonces are settled."""

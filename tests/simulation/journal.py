@@ -38,15 +38,19 @@ class Rows(MemoryJournal):
     def catch_up(self, sender, on_chain):
         """What `Transactions.catch_up` commits; the nonces that it gives to nobody."""
         next_nonce = self.next_nonce[sender]
-        below = [
-            one
-            for one in self.intents.values()
-            if one.new.sender == sender and one.nonce < on_chain and not one.status.is_final
-        ]
+        below = self.live_below(sender, on_chain)
         if below:
             raise Transient("tx.nonces_unsettled", f"{len(below)} intents are live")
         self.next_nonce[sender] = max(next_nonce, on_chain)
         return range(next_nonce, on_chain)
+
+    def live_below(self, sender, nonce):
+        """The sender's intents below `nonce` that are not final."""
+        return [
+            one
+            for one in self.intents.values()
+            if one.new.sender == sender and one.nonce < nonce and not one.status.is_final
+        ]
 
     def request_cancel(self, group_id):
         """What `Transactions.cancel_group` commits."""
