@@ -85,6 +85,9 @@ class Journal:
     async def add_attempt(self, intent, attempt):
         return await self._write("add_attempt", lambda: self._adding(intent, attempt))
 
+    async def fill(self, intent):
+        return await self._write("fill", lambda: self._filling(intent))
+
     async def unmine(self, fork):
         return await self._write("unmine", lambda: self._rows.unmine(fork))
 
@@ -98,6 +101,12 @@ class Journal:
         if added:
             self._checks.added(intent, attempt)
         return added
+
+    async def _filling(self, intent):
+        is_new = await self._rows.fill(intent)
+        if is_new:
+            self._checks.filled(intent)
+        return is_new
 
     async def _write(self, name, transaction):
         def fenced():
