@@ -37,6 +37,7 @@ from holdfast.execution.desk import DealDesk, Treasury
 from holdfast.execution.jobs import Sweep
 from holdfast.execution.observer import ChainObserver
 from holdfast.execution.packaging import EoaAccount
+from holdfast.execution.reopening import Reopening
 from holdfast.execution.service import Advance, Patience
 from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
@@ -395,6 +396,17 @@ class _Builder:
             at=boundary,
         )
 
+    def _reopening(self) -> Reopening:
+        return Reopening(
+            finality=self._profile.final_depth,
+            deals=self._deals,
+            books=self._books,
+            audit=self._audit,
+            wakes=self._queue,
+            alarm=self._notices.alerts,
+            clock=self._clock,
+        )
+
     def _chain_loop(self, node: Node, signal: Signal, boundary: Boundary) -> ChainLoop:
         chain_id = self._profile.chain_id
         lead = LeaderLock(self._url, f"chain:{chain_id}")
@@ -402,7 +414,14 @@ class _Builder:
             chain_id=chain_id,
             fee_model=self._profile.fee_model,
             network=node,
-            journal=PostgresJournal(self._db, chain_id, self._queue, boundary, lease=lead.lease),
+            journal=PostgresJournal(
+                self._db,
+                chain_id,
+                self._queue,
+                boundary,
+                reorgs=self._reopening(),
+                lease=lead.lease,
+            ),
             keys=self._keys,
             clock=self._clock,
             boundary=boundary,

@@ -29,6 +29,7 @@ from holdfast.transactions.send_state import Patience
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 from tests.support.alarm import KeptAlarm
+from tests.support.reorgs import KeptReorgs
 from tests.support.transactions import ADDRESSES, GWEI, POLICY, SOMEBODY, group, keys, wish
 
 ETHER = 10**18
@@ -68,7 +69,12 @@ class Desk:
             fee_model=self.devnet.profile.fee_model,
             network=network or self.node,
             journal=PostgresJournal(
-                self.database, chain_id, self.woken, boundary, alarm=self.alarm
+                self.database,
+                chain_id,
+                self.woken,
+                boundary,
+                reorgs=KeptReorgs(3),
+                alarm=self.alarm,
             ),
             keys=keys,
             clock=SystemClock(),

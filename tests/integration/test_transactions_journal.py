@@ -17,17 +17,20 @@ from holdfast.transactions.model import (
     AttemptState,
     Delivery,
     IntentStatus,
+    Orphan,
     Place,
     Progress,
     Purpose,
     Send,
     Sent,
     StatusChange,
+    Unmined,
 )
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import insert_intents
 from tests.support.alarm import KeptAlarm
 from tests.support.fake_chain import MemoryJournal
+from tests.support.reorgs import KeptReorgs
 from tests.support.transactions import (
     ADDRESSES,
     CHAIN,
@@ -40,6 +43,7 @@ from tests.support.transactions import (
     signed,
 )
 
+FINALITY = 4
 LANDED, SENT, MINED = IntentStatus.LANDED, IntentStatus.SENT, IntentStatus.MINED
 
 
@@ -54,10 +58,19 @@ class Woken:
 class OnPostgres:
     def __init__(self, database, alarm=None):
         self.database, self.waker = database, Woken()
+        self.reorgs = KeptReorgs(FINALITY)
         self.journal = PostgresJournal(
-            database, CHAIN, self.waker, unobserved, alarm=alarm or KeptAlarm()
+            database,
+            CHAIN,
+            self.waker,
+            unobserved,
+            reorgs=self.reorgs,
+            alarm=alarm or KeptAlarm(),
         )
         self.service = Transactions(keys)
+
+    def told_of_reorg(self):
+        return self.reorgs.reopened_, self.reorgs.lost_
 
     @property
     def woken(self):
@@ -79,7 +92,10 @@ class OnPostgres:
 
 class InMemory:
     def __init__(self):
-        self.journal = MemoryJournal()
+        self.journal = MemoryJournal(FINALITY)
+
+    def told_of_reorg(self):
+        return self.journal.reopened, self.journal.lost
 
     @property
     def woken(self):
@@ -103,8 +119,12 @@ def kept(request):
     return OnPostgres(request.getfixturevalue("database"))
 
 
+def receipt_block(number):
+    return BlockRef(number, "0x" + f"{number:064x}", 1_000 + number)
+
+
 def receipt_of(intent, number=50, *, tx_hash=None):
-    block = BlockRef(number, "0x" + f"{number:064x}", 1_000 + number)
+    block = receipt_block(number)
     log = EventLog(SOMEBODY, (b"\x01" * 32, b"\x02" * 32), b"\x03" * 40, 4)
     chosen = tx_hash or intent.last.tx_hash
     return Receipt(chosen, block, intent.new.sender, True, 60_000, 3 * GWEI, (log,))
@@ -213,17 +233,92 @@ async def test_a_final_intent_gets_no_further_attempt(kept):
     assert not await kept.journal.add_attempt(one, await signed(wanted, 0, Fees(9, 9), 2))
 
 
-async def test_a_fork_takes_back_the_receipts_above_it_and_names_final_ones(kept):
+def place(number):
+    ref = receipt_block(number)
+    return Place(ref.number, ref.hash)
+
+
+async def test_blocks_that_are_gone_lose_their_receipts_and_no_others_do(kept):
     low, high, done = wishes = group(3)
     await kept.record(wishes)
     one, two, three = await kept.journal.live()
-    seen = ((one, receipt_of(one, 50)), (two, receipt_of(two, 51)), (three, receipt_of(three, 51)))
+    seen = ((one, receipt_of(one, 50)), (two, receipt_of(two, 51)), (three, receipt_of(three, 52)))
     changes = (StatusChange(one, MINED), StatusChange(two, MINED), StatusChange(three, LANDED))
     await kept.journal.advance(Progress(seen, changes))
-    assert await kept.journal.unmine(50) == [done.intent_id]
+    assert await kept.journal.mined_above(50) == [place(51), place(52)]
+    other_branch = replace(place(50), hash="0x" + "ee" * 32)
+    unmined = await kept.journal.unmine([other_branch, place(51), place(52)], followed=54)
+    assert [orphan.intent_id for orphan in unmined.pending] == [high.intent_id]
     assert (await kept.outcome(low))[0:2] == (MINED, seen[0][1])
     assert (await kept.outcome(high))[0:2] == (SENT, None)
-    assert (await kept.outcome(done))[0] is LANDED
+    assert (await kept.outcome(done))[0:2] == (SENT, None)
+    assert await kept.journal.mined_above(0) == [place(50)]
+
+
+@pytest.mark.parametrize(("followed", "is_final"), [(52, False), (53, True)])
+@pytest.mark.parametrize("status", [LANDED, IntentStatus.REVERTED, IntentStatus.CANCELLED])
+async def test_a_final_intent_is_reopened_unless_its_block_was_final_too(
+    kept, status, followed, is_final
+):
+    """Finality is four blocks: 50, 51, 52 and 53 hold the receipt of block 50."""
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    await kept.journal.sent([send(one)])
+    seen = receipt_of(one, 50)
+    await kept.journal.advance(Progress(((one, seen),), (StatusChange(one, status),)))
+    unmined = await kept.journal.unmine([place(50)], followed)
+    expected = Orphan(
+        wanted.intent_id, wanted.leg_id, wanted.deal_id, status, one.last.tx_hash, place(50)
+    )
+    if is_final:
+        assert unmined == Unmined(lost=(expected,))
+        assert (await kept.outcome(wanted))[0:2] == (status, seen)
+        assert await kept.journal.live() == []
+    else:
+        assert unmined == Unmined(reopened=(expected,))
+        assert (await kept.outcome(wanted))[0:2] == (SENT, None)
+        (live,) = await kept.journal.live()
+        assert live.attempts[0].tx_hash == one.last.tx_hash
+    assert kept.told_of_reorg() == ([*unmined.reopened], [*unmined.lost])
+
+
+async def test_a_displaced_intent_is_reopened_when_the_foreign_transaction_is_gone(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    evidence = {"block": 50, "block_hash": place(50).hash}
+    change = StatusChange(one, IntentStatus.DISPLACED, evidence)
+    await kept.journal.advance(Progress(changes=(change,)))
+    assert await kept.journal.mined_above(49) == [place(50)]
+    unmined = await kept.journal.unmine([place(50)], followed=50)
+    assert [orphan.tx_hash for orphan in unmined.reopened] == [None]
+    assert (await kept.outcome(wanted))[0:2] == (SENT, None)
+
+
+async def test_a_replacement_given_up_with_its_intent_waits_to_be_sent_again(kept):
+    """The first attempt was mined; on the new branch only the dearer one may be affordable."""
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    await kept.journal.sent([send(one)])
+    await kept.journal.add_attempt(one, await signed(wanted, 0, Fees(9 * GWEI, 9 * GWEI), 2))
+    (two,) = await kept.journal.live()
+    seen = receipt_of(two, 50, tx_hash=one.last.tx_hash)
+    await kept.journal.advance(Progress(((two, seen),), (StatusChange(two, LANDED),)))
+    await kept.journal.unmine([place(50)], followed=50)
+    (again,) = await kept.journal.to_act_on()
+    assert [one.state for one in again.attempts] == [AttemptState.SENT, AttemptState.SIGNED]
+
+
+async def test_what_is_gone_is_taken_back_once(kept):
+    (wanted,) = group(1)
+    await kept.record([wanted])
+    (one,) = await kept.journal.live()
+    change = StatusChange(one, LANDED)
+    await kept.journal.advance(Progress(((one, receipt_of(one, 50)),), (change,)))
+    assert len((await kept.journal.unmine([place(50)], followed=50)).reopened) == 1
+    assert await kept.journal.unmine([place(50)], followed=50) == Unmined()
 
 
 async def test_a_receipt_seen_again_in_another_block_takes_the_firsts_place(kept):

@@ -71,14 +71,13 @@ def run_virtually(main):
     try:
         return loop.run_until_complete(main)
     finally:
-        finish(loop)
+        _cancel_all(loop)
+        loop.close()
 
 
-def finish(loop):
-    """Cancel whatever still runs on `loop`, and close it."""
+def _cancel_all(loop):
     left = sorted(asyncio.all_tasks(loop), key=lambda task: task.number)
     for task in left:
         task.cancel()
     if left:
-        loop.run_until_complete(asyncio.wait(left))
-    loop.close()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))

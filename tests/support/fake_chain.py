@@ -13,7 +13,14 @@ from holdfast.chain.receipts import Block, Head, MinedTransaction
 from holdfast.chain.sending import SendAnswer, SendOutcome
 from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, EventLog, Receipt, checksummed, keccak256
-from holdfast.transactions.model import FINAL, AttemptState, IntentStatus
+from holdfast.transactions.model import (
+    FINAL,
+    AttemptState,
+    IntentStatus,
+    Orphan,
+    Place,
+    Unmined,
+)
 
 GWEI = 10**9
 
@@ -217,7 +224,9 @@ def event_of(expected):
 class MemoryJournal:
     """The journal's semantics without a database: what is in it survives a crash of the loop."""
 
-    def __init__(self):
+    def __init__(self, finality=1):
+        self.finality = finality
+        self.reopened, self.lost = [], []
         self.intents = {}
         self.place_ = None
         self.woken = []
@@ -292,15 +301,48 @@ class MemoryJournal:
         self.record([intent])
         return True
 
-    async def unmine(self, fork):
-        final = []
-        for one in list(self.intents.values()):
-            if one.receipt is not None and one.receipt.block.number > fork:
-                if one.status in FINAL:
-                    final.append(one.intent_id)
-                else:
-                    self._update(one.intent_id, receipt=None, status=IntentStatus.SENT)
-        return final
+    async def mined_above(self, number):
+        found = {self._decided(one)[1] for one in self.intents.values()} - {None}
+        above = [one for one in found if one.number > number]
+        return sorted(above, key=lambda one: (one.number, one.hash))
+
+    async def mined_above_finality(self, followed):
+        return await self.mined_above(followed - self.finality + 1)
+
+    async def unmine(self, gone, followed):
+        orphans = []
+        for one in self._sorted(self.intents.values()):
+            tx_hash, place = self._decided(one)
+            if place in gone:
+                ids = one.intent_id, one.new.leg_id, one.new.deal_id
+                orphans.append(Orphan(*ids, one.status, tx_hash, place))
+        unmined = Unmined.of(orphans, followed - self.finality + 1)
+        for orphan in unmined.taken_back:
+            self._take_back(self.intents[orphan.intent_id])
+        self.reopened += unmined.reopened
+        self.lost += unmined.lost
+        return unmined
+
+    def _decided(self, intent):
+        """The attempt and the block that decided about an intent."""
+        if intent.receipt is not None:
+            block = intent.receipt.block
+            return intent.receipt.tx_hash, Place(block.number, block.hash)
+        if intent.status is IntentStatus.DISPLACED:
+            evidence = self.evidence[intent.intent_id]
+            return None, Place(evidence["block"], evidence["block_hash"])
+        return None, None
+
+    def _take_back(self, intent):
+        *older, last = intent.attempts
+        if last.state is AttemptState.SUPERSEDED:
+            last = replace(last, state=AttemptState.SIGNED)
+        self._update(
+            intent.intent_id,
+            receipt=None,
+            status=IntentStatus.SENT,
+            attempts=(*older, last),
+        )
 
     def _wake(self, changed):
         groups = {change.intent.new.group_id for change in changed}

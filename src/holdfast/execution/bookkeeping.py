@@ -12,7 +12,7 @@ import structlog
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Token, TokenAmount
 from holdfast.execution.errors import CoreShort
-from holdfast.execution.store.legs import record_steps, settle_legs
+from holdfast.execution.store.legs import record_steps, reopen_legs, settle_legs
 from holdfast.ledger import service as ledger
 from holdfast.ledger.model import Book
 from holdfast.ledger.pnl import Marks, profit_and_loss
@@ -99,15 +99,12 @@ class Bookkeeping:
         touched: frozenset[Step],
     ) -> None:
         """Write the deal's row and the steps that moved."""
-        trouble = deal.trouble
         row: dict[str, Any] = {
             "status": str(deal.status),
             "hold_reason": str(deal.hold_reason) if deal.hold_reason else None,
             "group_id": deal.group_id,
             "borrow_waived": deal.borrow_waived,
-            "trouble_kind": str(trouble.kind) if trouble else None,
-            "trouble_times": trouble.times if trouble else 0,
-            "trouble_text": deal.trouble_text,
+            **_trouble_row(deal),
             "current_ltv_bps": min(seen.ltv_bps, _MOST_LTV_BPS),
             "usdtz_exposure": seen.position.claim,
             "last_block": deal.last_block,
@@ -119,6 +116,31 @@ class Bookkeeping:
         steps = _step_rows(deal, touched, seen.head.ref)
         if steps:
             await record_steps(session, deal, steps)
+
+    async def reopen(
+        self,
+        session: Session,
+        before: DealRecord,
+        after: DealRecord,
+        *,
+        first: int,
+        wake_at: datetime,
+    ) -> None:
+        """Write that legs are under way again whose blocks, `first` the lowest, are gone."""
+        gone = [leg for leg, now in zip(before.legs, after.legs, strict=True) if leg != now]
+        if gone:
+            hashes = [leg.tx_hash for leg in gone if leg.tx_hash is not None]
+            await ledger.take_back(session, self.book(before), hashes, first)
+            await reopen_legs(session, [leg.leg_id for leg in gone])
+            steps = _step_rows(after, frozenset(leg.step for leg in gone), None)
+            await record_steps(session, before, steps)
+        row = {
+            "group_id": after.group_id,
+            "last_block": after.last_block,
+            **_trouble_row(after),
+            "wake_at": wake_at,
+        }
+        await self.deals.change(session, before, row)
 
     async def release(self, session: Session, deal: DealRecord, seen: Seen) -> None:
         """Free what the deal has booked on the core address, if anything."""
@@ -162,6 +184,15 @@ class Bookkeeping:
         return profit_and_loss(self.tokens, balances, marks).total
 
 
+def _trouble_row(deal: DealRecord) -> dict[str, Any]:
+    trouble = deal.trouble
+    return {
+        "trouble_kind": str(trouble.kind) if trouble else None,
+        "trouble_times": trouble.times if trouble else 0,
+        "trouble_text": deal.trouble_text,
+    }
+
+
 def _amount(
     by_symbol: Mapping[str, Token], symbol: str | None, units: int | None
 ) -> TokenAmount | None:
@@ -170,7 +201,9 @@ def _amount(
     return TokenAmount(by_symbol[symbol], units)
 
 
-def _step_rows(deal: DealRecord, touched: frozenset[Step], at: BlockRef) -> list[dict[str, Any]]:
+def _step_rows(
+    deal: DealRecord, touched: frozenset[Step], at: BlockRef | None
+) -> list[dict[str, Any]]:
     by_step: defaultdict[Step, list[LegRecord]] = defaultdict(list)
     for leg in deal.legs:
         by_step[leg.step].append(leg)
@@ -178,11 +211,12 @@ def _step_rows(deal: DealRecord, touched: frozenset[Step], at: BlockRef) -> list
 
 
 def _step_row(
-    step: Step, legs: Sequence[LegRecord], deal: DealRecord, at: BlockRef
+    step: Step, legs: Sequence[LegRecord], deal: DealRecord, at: BlockRef | None
 ) -> dict[str, Any]:
     running = not legs or any(leg.status is LegStatus.SENT for leg in legs)
     failed = not running and legs[-1].status is not LegStatus.LANDED
     status = "running" if running else "failed" if failed else "done"
+    done_at = at if status == "done" else None
     return {
         "step": int(step),
         "status": status,
@@ -193,7 +227,7 @@ def _step_row(
             "gas_used": sum(leg.gas_used or 0 for leg in legs),
         },
         "error": deal.trouble_text if failed else None,
-        "executed_at": datetime.fromtimestamp(at.timestamp, UTC) if status == "done" else None,
+        "executed_at": datetime.fromtimestamp(done_at.timestamp, UTC) if done_at else None,
     }
 
 

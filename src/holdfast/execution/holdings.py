@@ -33,8 +33,8 @@ class Holdings:
             collateral=Usd8(core_account.collateral_base),
         )
 
-    def position(self, head: Head, leftovers: tuple[Leftover, ...]) -> Position:
-        """What the saga decides on."""
+    def position(self, head: Head, leftovers: tuple[Leftover, ...], *, final_from: int) -> Position:
+        """What the saga decides on; the deal's legs are all final from block `final_from` on."""
         return Position(
             at=head.ref,
             native=self.native,
@@ -46,6 +46,7 @@ class Holdings:
             queued=self.queued,
             claimable=self.claimable,
             leftovers=leftovers,
+            blocks_to_final=max(0, final_from - head.ref.number),
         )
 
     def balances(self, head: Head) -> ChainBalances:

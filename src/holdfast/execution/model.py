@@ -26,7 +26,8 @@ class Position:
     """What the deal's account holds and owes at one block, in base units of each token.
 
     `cash` is the borrowed token, `tokens` the discounted one; `queued` and `claimable` are
-    discounted tokens inside the redemption desk.
+    discounted tokens inside the redemption desk. `blocks_to_final` is how many blocks are missing
+    until the deal's last leg is as deep as the chain's finality.
     """
 
     at: BlockRef
@@ -39,6 +40,7 @@ class Position:
     queued: int
     claimable: int
     leftovers: tuple[Leftover, ...] = ()
+    blocks_to_final: int = 0
 
     @property
     def claim(self) -> int:
@@ -118,6 +120,7 @@ class WaitFor(StrEnum):
     GAS = "gas"
     APPROVAL = "approval"
     RESERVE = "reserve"
+    FINALITY = "finality"
     NOTHING = "nothing"
 
 

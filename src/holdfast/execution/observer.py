@@ -194,7 +194,11 @@ class ChainObserver:
         envelope = deal.plan.envelope
         policy = FeePolicy(self._node.profile.fee_model, envelope.gas_price_ceiling_wei)
         fees = offer(policy, head.base_fee_wei, market.tip_wei)
-        position = account.position(head, self._leftovers(account.allowances))
+        position = account.position(
+            head,
+            self._leftovers(account.allowances),
+            final_from=deal.last_block + self._node.profile.final_depth - 1,
+        )
         terms = envelope.terms
         exposure = Exposure(
             position=position,

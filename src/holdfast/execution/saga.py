@@ -35,11 +35,21 @@ DUST_WEI = 10**15
 """Wrapped or lent ether that is worth no transaction: the gas of one at 5 gwei or so."""
 
 
+_ENDS = {DealEvent.COMPLETE, DealEvent.COMPLETE_WITH_CLAIM, DealEvent.FAIL}
+
+
 def decide(state: DealState, position: Position, venues: Venues) -> Decision:
     """The next thing to do for a deal with no transaction under way.
 
-    `position` must be read at a block that holds every landed leg.
+    `position` must be read at a block that holds every landed leg. A deal is over only when no
+    reorg is expected to take one of them back.
     """
+    decision = _decided(state, position, venues)
+    is_end = isinstance(decision, Change) and decision.event in _ENDS
+    return Wait(WaitFor.FINALITY) if is_end and position.blocks_to_final else decision
+
+
+def _decided(state: DealState, position: Position, venues: Venues) -> Decision:
     match state.status:
         case DealStatus.APPROVED:
             return Change(DealEvent.DRIFT if venues.drift else DealEvent.START)
@@ -158,7 +168,7 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     match state.hold_reason:
         case HoldReason.AMBIGUITY:
             return Change(DealEvent.RESUME)  # nobody decides before the chain's signals agree
-        case HoldReason.OPERATOR | HoldReason.FOREIGN_USE:
+        case HoldReason.OPERATOR | HoldReason.FOREIGN_USE | HoldReason.REORG:
             return _standing_still(position, venues)
         case _:
             return _unwinding(state, position, venues)

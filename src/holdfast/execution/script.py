@@ -103,7 +103,8 @@ def facts(deal: DealRecord, position: Position | None) -> ChainFacts:
     state: DealState = deal.state()
     sent = bool(deal.legs)
     return ChainFacts(
-        has_effects=any(state.landed.values()),
+        # Gas and a burnt nonce are effects too; and until it is final, a leg may yet land.
+        has_effects=bool(deal.legs) or any(state.landed.values()),
         has_debt=sent if position is None else position.debt > 0,
         has_collateral=sent if position is None else position.collateral > 0,
         has_live_intent=deal.group_id is not None,

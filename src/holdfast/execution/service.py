@@ -232,8 +232,10 @@ class Advance:
                 return None
             case Wait(WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE | WaitFor.OPERATOR):
                 return patience.holding
-            case _:
-                return patience.block
+            case outcome:
+                waits = outcome == Wait(WaitFor.FINALITY)
+                blocks = prepared.seen.position.blocks_to_final if waits else 1
+                return patience.block * blocks
 
     def _tell(self, prepared: Prepared) -> None:
         for changed in prepared.script.changes:

@@ -1,6 +1,6 @@
 """What the outcome of a group means for the deal's records; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from holdfast.common.evm import Receipt
@@ -59,6 +59,25 @@ def settle(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> Settlement:
     return Settlement(_judged(settled, group) if group else settled, ended, group)
 
 
+def reopened(deal: DealRecord, gone: Collection[LegId]) -> DealRecord:
+    """The deal after a reorg took back what ended those of its legs: they are under way again.
+
+    What failed and does no longer stops counting; a status that was decided meanwhile stays, as
+    the saga finds its way from any of them once the legs have ended again.
+    """
+    taken = [leg for leg in deal.legs if leg.leg_id in gone]
+    legs = tuple(_sent_again(leg) if leg in taken else leg for leg in deal.legs)
+    failed = {leg.kind for leg in taken if leg.status not in {LegStatus.LANDED, LegStatus.SENT}}
+    trouble = deal.trouble
+    return replace(
+        deal,
+        legs=legs,
+        group_id=deal.group_id or next((leg.group_id for leg in taken), None),
+        last_block=max((leg.block_number or 0 for leg in legs), default=0),
+        trouble=_less(trouble) if trouble and trouble.kind in failed else trouble,
+    )
+
+
 def refused(deal: DealRecord, kind: LegKind, text: str) -> DealRecord:
     """The deal after the simulation of a leg failed; nothing was signed."""
     return replace(deal, trouble=_more(deal.trouble, kind), trouble_text=text)
@@ -80,6 +99,17 @@ def _ended(leg: LegRecord, ended: Mapping[LegId, tuple[LegStatus, Receipt | None
     )
 
 
+def _sent_again(leg: LegRecord) -> LegRecord:
+    return replace(
+        leg,
+        status=LegStatus.SENT,
+        tx_hash=None,
+        block_number=None,
+        gas_used=None,
+        fee_wei=None,
+    )
+
+
 def _judged(deal: DealRecord, group: Sequence[LegRecord]) -> DealRecord:
     """The first leg that did not land is the cause; those after it may have failed for its sake."""
     failed = next((leg for leg in group if leg.status is not LegStatus.LANDED), None)
@@ -93,3 +123,7 @@ def _judged(deal: DealRecord, group: Sequence[LegRecord]) -> DealRecord:
 def _more(before: Trouble | None, kind: LegKind) -> Trouble:
     times = before.times + 1 if before is not None and before.kind is kind else 1
     return Trouble(kind, min(times, _MOST_TIMES))
+
+
+def _less(before: Trouble) -> Trouble | None:
+    return replace(before, times=before.times - 1) if before.times > 1 else None

@@ -72,6 +72,7 @@ class HoldReason(StrEnum):
     AMBIGUITY = "ambiguity"
     OPERATOR = "operator"
     FOREIGN_USE = "foreign_use"
+    REORG = "reorg"
 
 
 TERMINAL = frozenset(

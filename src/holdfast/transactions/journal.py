@@ -9,8 +9,8 @@ from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
 from holdfast.transactions.alerts import alerts_of, gap_filled
-from holdfast.transactions.model import FINAL, IntentStatus
-from holdfast.transactions.store import reading, recording, updating
+from holdfast.transactions.model import FINAL, IntentStatus, Unmined
+from holdfast.transactions.store import reading, recording, unmining, updating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
     from holdfast.common.alerts import Alarm
     from holdfast.common.boundary import Boundary
     from holdfast.common.db import Database, Session
-    from holdfast.common.ids import ChainId, DealId, IntentId
+    from holdfast.common.ids import ChainId, DealId
     from holdfast.transactions.model import Attempt, Intent, Place, Progress, Send, StatusChange
-    from holdfast.transactions.ports import Lease, Waker
+    from holdfast.transactions.ports import Lease, Reorgs, Waker
 
 
 class PostgresJournal:
     """The intents of one chain."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its ports, each by name
         self,
         database: Database,
         chain_id: ChainId,
         waker: Waker,
         boundary: Boundary,
         *,
+        reorgs: Reorgs,
         alarm: Alarm | None = None,
         lease: Lease | None = None,
     ) -> None:
@@ -40,6 +41,7 @@ class PostgresJournal:
         self._chain_id = chain_id
         self._waker = waker
         self._boundary = boundary
+        self._reorgs = reorgs
         self._alarm = alarm or LoggedAlarm()
         self._lease = lease or Unrivalled()
 
@@ -94,10 +96,29 @@ class PostgresJournal:
                 await self._alarm.raised(session, gap_filled(intent))
             return is_new
 
-    async def unmine(self, fork: int) -> list[IntentId]:
-        """Drop the receipts of live intents above block `fork`; returns final ones it touches."""
+    async def mined_above(self, number: int) -> list[Place]:
+        """The blocks above `number` that decided about intents, final or not."""
+        async with self._database.begin() as session:
+            return await unmining.mined_above(session, self._chain_id, number)
+
+    async def mined_above_finality(self, followed: int) -> list[Place]:
+        """The same for the blocks that a reorg may still reach when `followed` is the newest."""
+        return await self.mined_above(followed - self._reorgs.finality + 1)
+
+    async def unmine(self, gone: Sequence[Place], followed: int) -> Unmined:
+        """Take back what those blocks decided, which the chain no longer has."""
+        self._boundary("tx.before_unmine")
         async with self._writing() as session:
-            return await updating.drop_receipts(session, self._chain_id, fork)
+            orphans = await unmining.orphans_of(session, self._chain_id, gone)
+            unmined = Unmined.of(orphans, followed - self._reorgs.finality + 1)
+            await unmining.take_back(session, unmined.taken_back)
+            if unmined.reopened:
+                await self._reorgs.reopened(session, unmined.reopened)
+            if unmined.lost:
+                await self._reorgs.lost(session, unmined.lost)
+            self._boundary("tx.in_unmine")
+        self._boundary("tx.after_unmine")
+        return unmined
 
     async def _raise(self, session: Session, changes: Sequence[StatusChange]) -> None:
         alerts = alerts_of(changes)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.evm import Address, Receipt, TxHash
     from holdfast.common.ids import IntentId
-    from holdfast.transactions.model import Attempt, Intent, Send, StatusChange
+    from holdfast.transactions.model import Attempt, Intent, Orphan, Send, StatusChange
 
 
 @dataclass(slots=True)
@@ -131,14 +131,15 @@ class LiveSet:
             notes.passed_since = block
         return notes.passed_since
 
-    def unmine(self, fork: int) -> list[Intent]:
-        """Forget receipts above block `fork` and have those very bytes sent again."""
-        lost = [one for one in self.all() if one.receipt and one.receipt.block.number > fork]
-        for intent in lost:
-            if intent.receipt is not None:
-                self.push_again(intent, intent.attempt_with(intent.receipt.tx_hash))
-            self._update(intent.intent_id, receipt=None, status=IntentStatus.SENT)
-        return lost
+    def push_orphans(self, orphans: Iterable[Orphan]) -> None:
+        """Have the very bytes sent again that were mined in a block which is gone."""
+        for orphan in orphans:
+            intent = self._intents.get(orphan.intent_id)
+            if intent is not None:
+                tx_hash = orphan.tx_hash
+                self.push_again(
+                    intent, intent.last if tx_hash is None else intent.attempt_with(tx_hash)
+                )
 
     def first_nonces(self) -> dict[Address, int]:
         """The accounts with live intents, each with the lowest nonce of them."""

@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from holdfast.chain.sending import SendAnswer
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockRef, Receipt, TxHash
-    from holdfast.common.ids import DealId, IntentId
-    from holdfast.transactions.model import Attempt, Intent, Place, Progress, Send
+    from holdfast.common.ids import DealId
+    from holdfast.transactions.model import (
+        Attempt,
+        Intent,
+        Orphan,
+        Place,
+        Progress,
+        Send,
+        Unmined,
+    )
 
 
 class Network(Protocol):
@@ -85,8 +93,36 @@ class Journal(Protocol):
         """Write a no-op's intent; False when its nonce has an intent, live or final, already."""
         ...
 
-    async def unmine(self, fork: int) -> list[IntentId]:
-        """Drop the receipts of live intents above block `fork`; returns final ones it touches."""
+    async def mined_above(self, number: int) -> Sequence[Place]:
+        """The blocks above `number` that decided about intents, final or not."""
+        ...
+
+    async def mined_above_finality(self, followed: int) -> Sequence[Place]:
+        """The same for the blocks that a reorg may still reach when `followed` is the newest."""
+        ...
+
+    async def unmine(self, gone: Sequence[Place], followed: int) -> Unmined:
+        """Take back what those blocks decided, which the chain no longer has.
+
+        `followed` is the newest block that was followed before: it tells what was final.
+        """
+        ...
+
+
+class Reorgs(Protocol):
+    """Who acts on intents that were final, inside the journal's transaction."""
+
+    @property
+    def finality(self) -> int:
+        """How many blocks, its own included, must hold what no reorg is expected to take back."""
+        ...
+
+    async def reopened(self, session: Session, orphans: Sequence[Orphan]) -> None:
+        """They are under way again: take back what was concluded from them."""
+        ...
+
+    async def lost(self, session: Session, orphans: Sequence[Orphan]) -> None:
+        """They were deeper than any reorg was expected to reach: stop, and tell somebody."""
         ...
 
 

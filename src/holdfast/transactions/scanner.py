@@ -100,6 +100,10 @@ class Scanner:
             if intent.new.sender in nonces and intent.receipt is None
         ]
         disputed = [one for one, action in decided if isinstance(action, Unclear)]
+        if disputed:
+            # Another loop may have added the very attempt that was mined; it recorded it first.
+            await self._reload()
+            disputed = [live.get(one.intent_id) or one for one in disputed]
         found = await self._search(disputed)
         resolved: dict[IntentId, tuple[Intent, Action]] = {
             one.intent_id: (one, confirm(one, receipt, head.ref, nonces[one.new.sender]))

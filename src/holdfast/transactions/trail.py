@@ -35,16 +35,12 @@ class Trail:
         """Whether `ref` is one of the blocks remembered."""
         return self._hashes.get(ref.number) == ref.hash
 
-    async def holds(self, ref: BlockRef, network: Network) -> bool:
-        """Whether `ref` is canonical, asking the chain for what was never followed."""
-        if ref.number in self._hashes:
-            return self.knows(ref)
-        return (await network.block(ref.number)).ref.hash == ref.hash
-
-    async def before(self, network: Network, number: int) -> Place:
-        """The block before `number`, as it is now."""
-        ref = (await network.block(max(number - 1, 0))).ref
-        return Place(ref.number, ref.hash)
+    async def holds(self, place: Place, network: Network) -> bool:
+        """Whether `place` is canonical, asking the chain for what was never followed."""
+        followed = self._hashes.get(place.number)
+        if followed is None:
+            followed = (await network.block(place.number)).ref.hash
+        return followed == place.hash
 
     def is_continued_by(self, blocks: Sequence[Block]) -> bool:
         """Whether `blocks` follow on the trail.

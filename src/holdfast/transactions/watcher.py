@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
@@ -36,6 +37,7 @@ class Watcher:
         self._shared = shared
         self._trail = Trail(place)
         self._scanner = Scanner(parts, shared)
+        self._checked = parts.clock.monotonic_seconds() - parts.pace.reload
 
     async def step(self) -> bool:
         """Follow the chain as far as it has come; whether there are more blocks to follow now.
@@ -47,6 +49,7 @@ class Watcher:
         if head.ref != self._shared.head.ref:
             self._shared.head = head
             self._shared.noticed_seconds = self._parts.clock.monotonic_seconds()
+        await self._recheck_when_due()
         last = self._trail.last
         if head.ref.hash == last.hash:
             await self._scanner.scan_when_due(head)
@@ -79,7 +82,7 @@ class Watcher:
         waiting = [pair for pair in live.waiting() if pair[0].intent_id not in known]
         gone = await self._gone(waiting, range(blocks[0].head.ref.number, head.number + 1))
         if gone:
-            await self._go_back(await self._trail.before(self._parts.network, min(gone)))
+            await self._unmine(gone)
             return
         await self._settle(found, waiting, head)
         self._trail.extend(blocks)
@@ -100,33 +103,65 @@ class Watcher:
             await self._scanner.write(Progress(receipts, changes, Place(head.number, head.hash)))
             log_changes(changes)
 
-    async def _gone(self, waiting: Mined, just_read: range) -> list[int]:
-        """The numbers of blocks that waiting receipts name and the chain does not have (any more).
+    async def _gone(self, waiting: Mined, just_read: range) -> list[Place]:
+        """The blocks that waiting receipts name and the chain does not have (any more).
 
         Where our trail passed such a block, the reorg was seen; but the journal may hold what
         another leader saw.
         """
-        gone: list[int] = []
+        gone: list[Place] = []
         for _, receipt in waiting:
-            ref = receipt.block
-            if ref.number in just_read or not await self._holds(ref):
-                gone.append(ref.number)
+            place = Place(receipt.block.number, receipt.block.hash)
+            if place.number in just_read or not await self._holds(place):
+                gone.append(place)
         return gone
 
-    async def _holds(self, ref: BlockRef) -> bool:
-        is_ahead = ref.number > self._trail.last.number  # found by its hash; we are not there yet
-        return is_ahead or await self._trail.holds(ref, self._parts.network)
+    async def _holds(self, place: Place) -> bool:
+        is_ahead = place.number > self._trail.last.number  # found by its hash; not followed yet
+        return is_ahead or await self._trail.holds(place, self._parts.network)
+
+    async def _recheck_when_due(self) -> None:
+        """Take back what another leader, on a branch that we never followed, took for final."""
+        now = self._parts.clock.monotonic_seconds()
+        if now - self._checked < self._parts.pace.reload:
+            return
+        last = self._trail.last.number
+        places = await self._parts.journal.mined_above_finality(last)
+        held = await asyncio.gather(*map(self._holds, places))
+        gone = [one for one, is_held in zip(places, held, strict=True) if not is_held]
+        if gone:
+            await self._unmine(gone)
+        self._checked = now
 
     async def _rewind(self, head: Head) -> None:
-        await self._go_back(await self._trail.find_fork(self._parts.network, head.ref.number))
+        followed = self._trail.last
+        fork = await self._trail.find_fork(self._parts.network, head.ref.number)
+        log.warning("tx.reorg", fork=fork.number, followed=followed.number)
+        places = await self._parts.journal.mined_above(fork.number)
+        are_there = await asyncio.gather(*(self._is_there(place, head) for place in places))
+        gone = [one for one, is_there in zip(places, are_there, strict=True) if not is_there]
+        if gone:
+            await self._unmine(gone)
+        # What was decided up to a block that is still there stays decided.
+        passed = [one for one in places if one not in gone and one.number <= followed.number]
+        self._trail.cut(max([fork, *passed], key=lambda place: place.number))
 
-    async def _go_back(self, fork: Place) -> None:
-        shared = self._shared
+    async def _is_there(self, place: Place, head: Head) -> bool:
+        if place.number > head.ref.number:
+            return False
+        return (await self._parts.network.block(place.number)).ref.hash == place.hash
+
+    async def _unmine(self, gone: Sequence[Place]) -> None:
+        shared, journal = self._shared, self._parts.journal
         async with shared.gate:
-            final = await self._parts.journal.unmine(fork.number)
-            lost = shared.live.unmine(fork.number)
-        log.warning("tx.reorg", fork=fork.number, followed=self._trail.last.number, lost=len(lost))
-        if final:
-            log.error("tx.final_reorged", fork=fork.number, intent_ids=[str(one) for one in final])
-        self._trail.cut(fork)
+            unmined = await journal.unmine(gone, self._trail.last.number)
+            shared.live.replace_all(await journal.live())
+            shared.live.push_orphans(unmined.taken_back)
+        log.warning(
+            "tx.unmined",
+            blocks=[place.number for place in gone],
+            pending=len(unmined.pending),
+            reopened=len(unmined.reopened),
+            lost=len(unmined.lost),
+        )
         shared.to_send.set()

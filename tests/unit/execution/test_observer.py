@@ -70,6 +70,7 @@ def reserve(a_token, configuration=OPEN):
 
 class Profile:
     fee_model = FeeModel.EIP1559
+    final_depth = 4
 
     def require_multicall3(self):
         return MULTICALL
@@ -154,6 +155,15 @@ async def test_the_position_is_what_the_account_holds_owes_and_has_in_the_desk()
     assert (b.native, b.weth, b.usdt, b.usdtz, b.collateral, b.debt) == (1, 2, 3, 4, 5, 6)
     assert (b.queued, b.core) == (15, 2_500 * WAD)
     assert (seen.deal_nonce, seen.float_nonce) == (3, 4)
+
+
+@pytest.mark.parametrize(("last_block", "missing"), [(0, 0), (87, 0), (88, 1), (90, 3)])
+async def test_a_deal_is_final_when_its_last_leg_is_as_deep_as_the_chains_finality(
+    last_block, missing
+):
+    """The head is block 90 and finality four blocks: 87, 88, 89 and 90."""
+    seen = await observer(Chain()).observe(replace(EXECUTING, last_block=last_block))
+    assert seen.position.blocks_to_final == missing
 
 
 async def test_the_market_is_what_the_venues_allow():

@@ -348,3 +348,23 @@ def test_every_interleaving_of_failures_rests_and_never_owes_more_than_the_reser
         assert deal.native == 0
         spent = 600_000 if funding is Funding.BORROW else 0
         assert deal.home_eth * 2000 + deal.home_cash >= 2500 * 2000 - spent
+
+
+@pytest.mark.parametrize("funding", Funding)
+def test_a_deal_is_over_only_when_its_last_leg_is_final(funding):
+    deal = world(funding)
+    while deal.state.status is not DealStatus.COMPLETED:
+        before = deal.state
+        deal.step()
+    at, venues = deal.position(), deal.venues()
+    assert decide(before, at, venues) == m.Change(DealEvent.COMPLETE)
+    shallow = replace(at, blocks_to_final=1)
+    assert decide(before, shallow, venues) == m.Wait(m.WaitFor.FINALITY)
+
+
+def test_a_deal_that_was_never_funded_fails_only_when_that_is_final():
+    state = replace(world().state, status=DealStatus.HOLDING, hold_reason=HoldReason.LEG_REVERTED)
+    position, venues = world().position(), world().venues()
+    assert decide(state, position, venues) == m.Change(DealEvent.FAIL)
+    shallow = replace(position, blocks_to_final=3)
+    assert decide(state, shallow, venues) == m.Wait(m.WaitFor.FINALITY)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from holdfast.execution.model import Trouble
-from holdfast.execution.settlement import is_ambiguous, refused, settle
+from holdfast.execution.settlement import is_ambiguous, refused, reopened, settle
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.transactions.model import IntentStatus
 from tests.unit.execution.scene import GWEI, deal, leg, outcome, receipt
@@ -106,3 +106,43 @@ def test_a_refusal_that_goes_on_for_months_still_fits_its_column():
     """A look every five minutes passes 32,767, the most a smallint holds, after 113 days."""
     patient = refused(deal(trouble=Trouble(LegKind.WITHDRAW, 1_000)), LegKind.WITHDRAW, "locked")
     assert patient.trouble == Trouble(LegKind.WITHDRAW, 1_000)
+
+
+def landed(kind, block):
+    fields = {"status": LegStatus.LANDED, "block_number": block, "gas_used": 5, "fee_wei": 6}
+    return leg(kind, **fields)
+
+
+def test_reopened_legs_are_under_way_again_and_the_others_as_they_were():
+    wrap, supply = landed(LegKind.WRAP, 90), landed(LegKind.SUPPLY, 91)
+    borrow = sent(LegKind.BORROW)
+    before = deal(legs=(wrap, supply, borrow), group_id=borrow.group_id, last_block=91)
+    after = reopened(before, {supply.leg_id})
+    again = after.legs[1]
+    assert (again.status, again.block_number, again.tx_hash) == (LegStatus.SENT, None, None)
+    assert (again.gas_used, again.fee_wei) == (None, None)
+    assert (after.legs[0], after.legs[2]) == (wrap, borrow)
+    assert (after.group_id, after.last_block) == (borrow.group_id, 90)
+
+
+def test_a_deal_with_nothing_under_way_waits_for_the_reopened_group():
+    wrap = landed(LegKind.WRAP, 90)
+    after = reopened(deal(legs=(wrap,), last_block=90), {wrap.leg_id})
+    assert (after.group_id, after.last_block) == (wrap.group_id, 0)
+
+
+def test_a_reopened_leg_that_settles_again_leaves_the_deal_as_it_was():
+    wrap, supply = sent(LegKind.WRAP), sent(LegKind.SUPPLY)
+    outcomes = [outcome(wrap, mined=receipt(91)), outcome(supply, mined=receipt(92))]
+    first = settle(deal(legs=(wrap, supply), group_id=wrap.group_id), outcomes).deal
+    again = settle(reopened(first, {wrap.leg_id, supply.leg_id}), outcomes).deal
+    assert again == first
+
+
+def test_a_failure_that_was_taken_back_no_longer_counts():
+    supply = leg(LegKind.SUPPLY, status=LegStatus.REVERTED, block_number=91)
+    for times, left in ((1, None), (2, Trouble(LegKind.SUPPLY, 1))):
+        before = deal(legs=(supply,), trouble=Trouble(LegKind.SUPPLY, times))
+        assert reopened(before, {supply.leg_id}).trouble == left
+    other = deal(legs=(supply,), trouble=Trouble(LegKind.SWAP, 2))
+    assert reopened(other, {supply.leg_id}).trouble == Trouble(LegKind.SWAP, 2)

@@ -354,17 +354,6 @@ async def test_a_receipt_that_another_leader_saw_on_a_lost_branch_is_not_believe
     assert rig.statuses(wishes) == [SENT]
 
 
-async def test_a_final_intent_whose_block_is_gone_is_reported(rig, capsys):
-    wishes = group(1)
-    await rig.record(wishes)
-    await rig.sender.step()
-    rig.chain.mine()
-    await rig.settle()
-    rig.chain.fork(1)
-    await rig.settle()
-    assert "tx.final_reorged" in capsys.readouterr().out
-
-
 async def test_a_replacement_keeps_the_nonce_and_lands_once(rig):
     wishes = group(1)
     await rig.record(wishes)

@@ -97,6 +97,11 @@ class DealStore:
         plans = await self._plans.load(session, [row.plan_hash])
         return _record(row, plans[row.plan_hash], legs)
 
+    async def load_locked(self, session: Session, deal_id: DealId) -> DealRecord:
+        """One deal as it is now, its row taken until the transaction ends."""
+        await session.execute(_LOCK, {"deal": deal_id})
+        return await self.load(session, deal_id)
+
     async def lock(self, session: Session, deal: DealRecord) -> None:
         """Take the deal's row until the transaction ends.
 

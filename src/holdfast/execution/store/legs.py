@@ -89,6 +89,18 @@ async def settle_legs(
     await session.execute(_SETTLE_LEGS, {"rows": _json(rows), "ids": list(settled)})
 
 
+_REOPEN_LEGS = text(f"""
+    UPDATE legs SET status = '{LegStatus.SENT}', tx_hash = NULL, block_number = NULL,
+        gas_used = NULL, fee_wei = NULL, version = version + 1, updated_at = now()
+    WHERE leg_id = ANY(CAST(:ids AS uuid[]))
+""")  # noqa: S608 - a constant
+
+
+async def reopen_legs(session: Session, gone: Sequence[LegId]) -> None:
+    """Write that those legs are under way again."""
+    await session.execute(_REOPEN_LEGS, {"ids": list(gone)})
+
+
 _RECORD_STEPS = text("""
     INSERT INTO deal_steps AS old (
         deal_id, step, chain_id, participant_bank_id, status, result, error, executed_at)

@@ -169,35 +169,6 @@ async def request_cancel(session: Session, group_id: GroupId) -> int:
     return len(rows.all())
 
 
-_DROP_RECEIPTS = text(f"""
-    WITH dropped AS (
-        DELETE FROM receipts AS r USING intents AS i
-        WHERE i.intent_id = r.intent_id AND r.chain_id = :chain_id AND r.block_number > :fork
-            AND i.status <> ALL(CAST(:final AS text[]))
-        RETURNING r.intent_id
-    )
-    UPDATE intents AS i SET status = '{IntentStatus.SENT}', evidence = '{{}}',
-        version = i.version + 1, updated_at = now()
-    FROM dropped WHERE i.intent_id = dropped.intent_id
-""")  # noqa: S608 - constants only
-_FINAL_ABOVE = text("""
-    SELECT r.intent_id FROM receipts AS r JOIN intents AS i ON i.intent_id = r.intent_id
-    WHERE r.chain_id = :chain_id AND r.block_number > :fork
-        AND i.status = ANY(CAST(:final AS text[]))
-""")
-
-
-async def drop_receipts(session: Session, chain_id: ChainId, fork: int) -> list[IntentId]:
-    """Take back the receipts of live intents in blocks above `fork`, which are no longer there.
-
-    Returns:
-        Intents that were final and whose block is gone too: somebody has to look at them.
-    """
-    where = {"chain_id": chain_id, "fork": fork, "final": _FINAL}
-    await session.execute(_DROP_RECEIPTS, where)
-    return [row.intent_id for row in await session.execute(_FINAL_ABOVE, where)]
-
-
 _MOVE = text("""
     INSERT INTO chain_cursors (chain_id, block_number, block_hash)
     VALUES (:chain_id, :number, :hash)
