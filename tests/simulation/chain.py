@@ -56,7 +56,7 @@ class Node:
         lost = [tx for block in old[shared + 1 :] for tx in block.txs]
         self.view = view
         for tx in lost:
-            if keeps():
+            if keeps(tx):
                 self.pool.setdefault(tx.slot, tx)
         nonces = view[-1].nonces
         self.pool = {

@@ -45,6 +45,16 @@ class Checks:
         if intent.last.sent is not None and not _is_replacement(last, tx):
             self._fail(f"{tx.cap}/{tx.tip} wei does not replace {last}")
 
+    def filled(self, intent):
+        """A no-op at a nonce that was given to nobody, because others seemed to use it."""
+        tx = self._own(intent, intent.last)
+        slot = (intent.new.sender, intent.nonce)
+        if slot not in self.given_away or tx.slot != slot or tx.data:
+            self._fail(f"a no-op with nonce {tx.nonce} fills {slot}")
+        if tx.cap > intent.new.fee_ceiling_wei:
+            self._fail(f"{tx.cap} wei is above the ceiling of {intent.new.fee_ceiling_wei}")
+        self._world.count("filled")
+
     def broadcast(self, process, transactions):
         """Bytes that go out are in committed rows."""
         if not self._raws.issuperset(transactions):
@@ -111,14 +121,9 @@ class Checks:
 
     def may_stay(self, row):
         """Whether `row` is an ambiguity that the model made, and is reported as one."""
-        match row.status, self._world.rows.evidence.get(row.intent_id, {}).get("reason"):
-            case IntentStatus.AMBIGUOUS, "event_missing":
-                return row.intent_id in self._world.mute
-            case IntentStatus.STUCK, "nonce_gap":
-                count = self._world.chain.tip.nonces[row.new.sender]
-                return (row.new.sender, count) in self.given_away
-            case _:
-                return False
+        reason = self._world.rows.evidence.get(row.intent_id, {}).get("reason")
+        is_mute = row.intent_id in self._world.mute and reason == "event_missing"
+        return is_mute and row.status is IntentStatus.AMBIGUOUS
 
     def _own(self, intent, attempt):
         tx = self._world.signed.by_raw[attempt.raw]

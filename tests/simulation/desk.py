@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from uuid import UUID
 
 from holdfast.chain.profiles import FeeModel
 from holdfast.common.errors import Rejected, Transient
-from holdfast.common.ids import BankId, ChainId
-from holdfast.signing.model import KeyRef, TxFields
 from holdfast.transactions.errors import ForeignNonce
 from holdfast.transactions.fees import FeePolicy, quote
-from holdfast.transactions.model import NewIntent
-from tests.simulation.calls import PAYS, REVERTS, SAYS_NOTHING, call_of, expected_of
+from tests.simulation.calls import PAYS, REVERTS, SAYS_NOTHING
 from tests.simulation.journal import FREES_LEG
 from tests.simulation.network import Network
 from tests.simulation.process import Process
 from tests.simulation.scenario import BLOCK_SECONDS
+from tests.simulation.wishes import Wish, insert, wishes_of
 
 _REPEATS = 2
 
@@ -28,7 +25,6 @@ class Desk:
     def __init__(self, world):
         self._world = world
         self._rng = world.rng
-        self._ids = 0
 
     async def trade(self):
         """Bring every deal to its end: a group of legs, and again those that failed."""
@@ -40,8 +36,8 @@ class Desk:
 
     async def _deal(self, number, starts):
         await asyncio.sleep(starts)
-        deal, kind = self._id(), self._kind()
-        legs = [self._id() for _ in range(self._rng.choice((1, 2, 3)))]
+        deal, kind = self._world.new_id(), self._kind()
+        legs = [self._world.new_id() for _ in range(self._rng.choice((1, 2, 3)))]
         for _ in range(1 + self._rng.randint(0, _REPEATS)):
             group = self._wishes(deal, kind, legs)
             if not await self._recorded(number, group):
@@ -73,9 +69,16 @@ class Desk:
             except Rejected:  # the commit whose answer was lost
                 return True
             except ForeignNonce as error:
+                if self._needs_a_person(error):
+                    return False
                 await self._catch_up(process, error)
             else:
                 return True
+
+    def _needs_a_person(self, error):
+        """Whether nothing but ambiguities that stay keep the account's numbers unsettled."""
+        below = self._world.rows.live_below(error.sender, error.on_chain)
+        return bool(below) and all(map(self._world.checks.may_stay, below))
 
     async def _catch_up(self, process, error):
         """Number on after transactions that others sent, once ours at their nonces are settled."""
@@ -93,51 +96,16 @@ class Desk:
         nonces = await network.nonces([group[0].sender], head.ref)
         policy = FeePolicy(FeeModel.EIP1559, group[0].fee_ceiling_wei)
         fees = quote(policy, head.base_fee_wei, await network.suggest_tip_wei())
-        await process.call("record", lambda: self._insert(group, fees, nonces), "journal_error")
-
-    def _insert(self, group, fees, nonces):
-        world = self._world
-        made = world.rows.insert(group, fees, nonces, self._sign)
-        world.checks.recorded(made)
-        world.counts["intents"] += len(made)
-        world.word()
-
-    def _sign(self, new, nonce, fees):
-        call = new.call
-        fields = TxFields(
-            new.chain_id, nonce, call.target, call.data, call.value_wei, new.gas_limit, fees
+        await process.call(
+            "record", lambda: insert(self._world, group, fees, nonces), "journal_error"
         )
-        tx = self._world.signed.sign(new.sender, fields)
-        return tx.hash, tx.raw
 
     def _wishes(self, deal, kind, legs):
         world, sender = self._world, self._rng.choice(self._world.senders)
         deadline = None
         if self._rng.random() < 0.3:
             deadline = 1_000 + int(world.loop.time() + self._rng.uniform(10.0, 200.0))
-        group = self._id()
-        wishes = [
-            NewIntent(
-                intent_id=self._id(),
-                leg_id=leg,
-                deal_id=deal,
-                group_id=group,
-                chain_id=ChainId(1),
-                participant_bank_id=BankId("BANK001"),
-                sender=sender,
-                key=KeyRef("model", sender),
-                call=call_of(kind, leg, deadline),
-                gas_limit=21_000,
-                expected=expected_of(leg),
-                deadline=deadline,
-                depth=world.scenario.depth,
-                fee_ceiling_wei=world.scenario.ceiling,
-            )
-            for leg in legs
-        ]
-        if kind == SAYS_NOTHING:
-            world.mute.update(one.intent_id for one in wishes)
-        return wishes
+        return wishes_of(world, deal, legs, Wish(sender, kind, deadline))
 
     def _kind(self):
         if not self._world.strikes("hostile_call"):
@@ -164,7 +132,3 @@ class Desk:
 
     def _failed(self, row):
         return row.status in FREES_LEG
-
-    def _id(self):
-        self._ids += 1
-        return UUID(int=self._ids)

@@ -38,15 +38,19 @@ class Rows(MemoryJournal):
     def catch_up(self, sender, on_chain):
         """What `Transactions.catch_up` commits; the nonces that it gives to nobody."""
         next_nonce = self.next_nonce[sender]
-        below = [
-            one
-            for one in self.intents.values()
-            if one.new.sender == sender and one.nonce < on_chain and not one.status.is_final
-        ]
+        below = self.live_below(sender, on_chain)
         if below:
             raise Transient("tx.nonces_unsettled", f"{len(below)} intents are live")
         self.next_nonce[sender] = max(next_nonce, on_chain)
         return range(next_nonce, on_chain)
+
+    def live_below(self, sender, nonce):
+        """The sender's intents below `nonce` that are not final."""
+        return [
+            one
+            for one in self.intents.values()
+            if one.new.sender == sender and one.nonce < nonce and not one.status.is_final
+        ]
 
     def request_cancel(self, group_id):
         """What `Transactions.cancel_group` commits."""
@@ -81,6 +85,9 @@ class Journal:
     async def add_attempt(self, intent, attempt):
         return await self._write("add_attempt", lambda: self._adding(intent, attempt))
 
+    async def fill(self, intent):
+        return await self._write("fill", lambda: self._filling(intent))
+
     async def mined_above(self, number):
         return await self._run("mined_above", lambda: self._rows.mined_above(number))
 
@@ -100,6 +107,12 @@ class Journal:
         if added:
             self._checks.added(intent, attempt)
         return added
+
+    async def _filling(self, intent):
+        is_new = await self._rows.fill(intent)
+        if is_new:
+            self._checks.filled(intent)
+        return is_new
 
     async def _write(self, name, transaction):
         def fenced():

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from unittest import mock
 
-from holdfast.transactions import fees, scanner, send_state, watcher
+from holdfast.transactions import fees, presser, scanner, send_state, watcher
 from holdfast.transactions.presser import Presser
 from holdfast.transactions.send_state import Wait
 
@@ -28,12 +28,12 @@ def broadcast_before_commit():
 @contextmanager
 def nonce_picked_again():
     """A replacement takes the account's next nonce, not its own."""
-    signed = Presser._signed
+    signed = presser.signed
 
-    async def moved(self, intent, call, gas, offered):
-        return await signed(self, replace(intent, nonce=intent.nonce + 1), call, gas, offered)
+    async def moved(keys, new, what):
+        return await signed(keys, new, replace(what, nonce=what.nonce + 1))
 
-    with mock.patch.object(Presser, "_signed", moved):
+    with mock.patch.object(presser, "signed", moved):
         yield
 
 

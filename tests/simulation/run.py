@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
+from random import Random
 
 from holdfast.chain.profiles import FeeModel
 from holdfast.common.errors import Transient
@@ -25,7 +26,9 @@ from tests.simulation.world import World
 
 _CALM_BLOCKS = 120
 _PACE = Pace(head=BLOCK_SECONDS / 4, block=BLOCK_SECONDS, scan=5.0, reload=20.0, place=40.0)
-_PATIENCE = Patience(blocks=2, seconds=40.0, push_seconds=8.0, retry_seconds=3.0)
+_PATIENCE = Patience(
+    blocks=2, seconds=40.0, push_seconds=8.0, retry_seconds=3.0, timeout_seconds=400.0
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ def run_seed(seed, *, traced=False):
 
 
 async def _run(seed, trace):
-    world = World(seed, trace)
+    world = World(Random(seed), trace)  # noqa: S311 - chance that can be repeated is the point
     world.note("world", world.scenario)
-    with model_signatures(world.signed):
+    with model_signatures(world.signed, world.new_id):
         await _until_over(world)
     return Result(seed, world.violation or "", dict(world.counts), trace or [])
 
@@ -64,7 +67,7 @@ async def _until_over(world):
     loop = asyncio.get_running_loop()
     desk = loop.create_task(Desk(world).trade())
     others = [loop.create_task(Weather(world).blow())]
-    others += [loop.create_task(_worker(world, n)) for n in range(world.scenario.processes)]
+    others += [loop.create_task(worker(world, n)) for n in range(world.scenario.processes)]
     story = loop.create_task(_story(world, desk))
     ends = [story, loop.create_task(world.over.wait())]
     await asyncio.wait([*ends, *others], return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +96,7 @@ def _is_settled(world):
     return lambda row: row.status.is_final or world.checks.may_stay(row)
 
 
-async def _worker(world, number):
+async def worker(world, number):
     """A worker process, and the next one in its place whenever it ends."""
     started = 0
     while True:

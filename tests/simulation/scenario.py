@@ -35,7 +35,7 @@ _FAULTS = {
     "fee_spike": (0.02, 0.15),
     "full_blocks": (0.1, 0.8),
     "second_leader": (0.01, 0.08),
-    "foreign": (0.01, 0.06),
+    "foreign": (0.01, 0.1),
     # a probability for each group or word
     "cancel": (0.05, 0.4),
     "lost_word": (0.1, 1.0),
@@ -59,6 +59,23 @@ class Scenario:
     base_fee: int
     ceiling: int
     rates: dict[str, float]
+
+    @classmethod
+    def plain(cls, *, nodes, processes, signers, depth):
+        """A world without faults of its own, and not fenced: somebody else disturbs it."""
+        rates = dict.fromkeys(_FAULTS, 0.0)
+        size = {"nodes": nodes, "processes": processes, "signers": signers, "depth": depth}
+        return cls(
+            **size,
+            groups=0,
+            blocks=0,
+            broadcasts_to_all=False,
+            is_fenced=False,
+            latency_seconds=0.1,
+            base_fee=GWEI,
+            ceiling=500 * GWEI,
+            rates=rates,
+        )
 
     @classmethod
     def drawn(cls, rng):

@@ -71,13 +71,14 @@ def run_virtually(main):
     try:
         return loop.run_until_complete(main)
     finally:
-        _cancel_all(loop)
-        loop.close()
+        finish(loop)
 
 
-def _cancel_all(loop):
+def finish(loop):
+    """Cancel whatever still runs on `loop`, and close it."""
     left = sorted(asyncio.all_tasks(loop), key=lambda task: task.number)
     for task in left:
         task.cancel()
     if left:
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(asyncio.wait(left))
+    loop.close()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from unittest import mock
 
+import holdfast.transactions.loop  # noqa: F401 - so that all of its modules are there to be patched
 from holdfast.signing.model import SignedTx
 
 
@@ -71,18 +72,24 @@ class Keys:
 
 
 @contextmanager
-def model_signatures(signed):
-    """Have everything in `holdfast.transactions` sign with `signed`."""
-    names = [
-        name
-        for name, module in sorted(sys.modules.items())
-        if name.startswith("holdfast.transactions.") and hasattr(module, "sign_transaction")
-    ]
-    patches = [mock.patch(f"{name}.sign_transaction", signed.sign_transaction) for name in names]
-    for patch in patches:
-        patch.start()
-    try:
+def model_signatures(signed, new_id):
+    """Have everything in `holdfast.transactions` sign with `signed` and take ids from `new_id`."""
+    stand_ins = dict.fromkeys(("new_intent_id", "new_leg_id", "new_group_id"), new_id)
+    stand_ins["sign_transaction"] = signed.sign_transaction
+    with ExitStack() as patches:
+        for module, name in _USES:
+            patches.enter_context(mock.patch.object(module, name, stand_ins[name]))
         yield
-    finally:
-        for patch in patches:
-            patch.stop()
+
+
+def _uses():
+    names = ("sign_transaction", "new_intent_id", "new_leg_id", "new_group_id")
+    modules = [
+        module
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("holdfast.transactions.")
+    ]
+    return [(module, name) for module in modules for name in names if hasattr(module, name)]
+
+
+_USES = _uses()

@@ -23,22 +23,26 @@ class Weather:
         while True:
             await asyncio.sleep(BLOCK_SECONDS * self._rng.uniform(0.6, 1.4))
             self._between_blocks()
-            self._mine()
-            self._publish()
+            self.mine()
 
     def _between_blocks(self):
         world = self._world
         self._move_the_fee()
         if world.strikes("reorg"):
-            self._reorg()
+            self.reorg(self._rng.random())
         for node in world.nodes:
             self._trouble(node)
         if world.strikes("eviction"):
             self._evict(world.chain.miner, _ROOM)
         if world.strikes("foreign"):
-            self._use_a_key()
+            self.use_a_key(self._rng.choice(world.senders))
         if world.lead.holder is not None and world.strikes("second_leader"):
             world.lead.give_away(self._rng.uniform(0.0, 60.0))
+
+    def mine(self):
+        """Append a block and let the nodes know of it."""
+        self._mine()
+        self._publish()
 
     def _mine(self):
         world = self._world
@@ -66,8 +70,8 @@ class Weather:
                 world.chain.miner.offer(tx)
         self._drop_what_is_too_cheap(node)
 
-    def _keeps(self):
-        return not self._world.strikes("forgotten")
+    def _keeps(self, tx):
+        return tx.hash not in self._world.foreign and not self._world.strikes("forgotten")
 
     # what goes wrong
 
@@ -89,14 +93,14 @@ class Weather:
                 if world.strikes("dropped_when_dear"):
                     del node.pool[slot]
 
-    def _reorg(self):
-        """Replace some of the last blocks, as many as `depth` promises at the most."""
+    def reorg(self, share):
+        """Replace some of the last blocks: `share` of as many as `depth` promises at the most."""
         world, chain = self._world, self._world.chain
         number = chain.tip.head.ref.number
         deepest = number - (chain.highest - (world.scenario.depth - 1))
         if deepest < 1:
             return
-        depth = self._rng.randint(1, deepest)
+        depth = 1 + int(share * deepest)
         world.count("reorgs")
         world.note("chain", "reorg of", depth, "at", number)
         chain.cut(depth, self._keeps)
@@ -118,10 +122,9 @@ class Weather:
         for slot in sorted(node.pool)[:most]:
             del node.pool[slot]
 
-    def _use_a_key(self):
-        """Somebody else signs with one of our keys."""
+    def use_a_key(self, sender):
+        """Somebody else signs with the key of `sender`."""
         world = self._world
-        sender = self._rng.choice(world.senders)
         nonce = world.chain.tip.nonces[sender] + self._rng.choice((0, 0, 0, 1))
         fees = Fees(world.chain.base_fee * 3, world.chain.base_fee)
         tx = world.signed.sign(

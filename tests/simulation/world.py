@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from random import Random
+from uuid import UUID
 
 from holdfast.chain.sending import SendOutcome
 from tests.simulation.chain import Chain, Node
@@ -18,9 +18,9 @@ from tests.simulation.signing import Signed
 class World:
     """The state that everything shares; every random choice comes from `rng`."""
 
-    def __init__(self, seed, trace=None):
-        self.rng = Random(seed)  # noqa: S311 - chance that can be repeated is the point
-        self.scenario = Scenario.drawn(self.rng)
+    def __init__(self, rng, trace=None, scenario=None):
+        self.rng = rng
+        self.scenario = scenario or Scenario.drawn(rng)
         self.rates = self.scenario.rates
         self.loop = asyncio.get_running_loop()
         self.trace = trace
@@ -28,6 +28,7 @@ class World:
         self.violation = None
         self.is_calm = False
         self.over = asyncio.Event()
+        self._ids = 0
         self.signed = Signed()
         self.rows = Rows()
         self.checks = Checks(self)
@@ -42,6 +43,11 @@ class World:
             self.chain.mine(1_000 + number, 0)
         names = [f"node{number}" for number in range(self.scenario.nodes)]
         self.nodes = [Node(name, self.chain.miner.view) for name in names]
+
+    def new_id(self):
+        """An id that nobody has yet."""
+        self._ids += 1
+        return UUID(int=self._ids)
 
     # chance
 
