@@ -6,12 +6,13 @@ import os
 import sys
 import time
 
-from tests.bench import growth, loops, report, takeover, transfers
+from tests.bench import areas, growth, loops, report, takeover, transfers
 from tests.bench.stage import server
 
 CASES = {
     "transactions": transfers.measure,
     "loops": loops.measure,
+    "profile": areas.measure,
     "takeover": takeover.measure,
     "growth": growth.measure,
 }

@@ -24,6 +24,7 @@ from tests.bench.table import Table
 from tests.bench.workers import workers
 
 DEALS = 500
+_DOLLARS = 100_000  # so that all of them together hardly move the pool where they buy
 _WEALTH_WEI = 10**27
 _SECONDS = 300
 _LOOK_SECONDS = 0.05
@@ -79,7 +80,7 @@ async def _approved(devnet, settings, count):
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
     async with opened(ours) as system:
         bench = deals.Bench(devnet, deals.with_rungs(system), settings["database_url"], {})
-        made = [await bench.create() for _ in range(count)]
+        made = [await bench.create(_DOLLARS) for _ in range(count)]
         await asyncio.gather(*map(bench.approve, made))
 
 
