@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
 
-import typer  # noqa: TC002 - typer reads the annotations
+import typer
 
 from holdfast.bootstrap import opened, profile_of
 from holdfast.common.crash import crash_boundary
 from holdfast.common.errors import Paused
 from holdfast.common.metrics import MetricsServer
+from holdfast.common.system_clock import SystemClock
+from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.supervisor import Supervisor
 from holdfast.entry.worker import Part, run_worker
 
 if TYPE_CHECKING:
@@ -21,8 +25,25 @@ if TYPE_CHECKING:
     from holdfast.config import Settings
 
 
-def worker(context: typer.Context) -> None:
+app = typer.Typer(invoke_without_command=True)
+
+_START_SECONDS: Final = 60.0
+"""How long a worker that starts waits for a database or a node that is away, each."""
+
+Supervised = Annotated[
+    bool, typer.Option("--supervised", help="Start it again whenever it ends by itself.")
+]
+
+
+@app.callback()
+def worker(context: typer.Context, *, supervised: Supervised = False) -> None:
     """Advance deals until stopped; SIGTERM lets running steps finish. Run as many as you like."""
+    if context.invoked_subcommand is not None:
+        return
+    if supervised:
+        command = [sys.executable, "-m", "holdfast", "worker"]
+        code = asyncio.run(Supervisor(command, SystemClock()).run())
+        raise typer.Exit(code if code >= 0 else ExitCode.UNEXPECTED)
     asyncio.run(work(invocation(context).settings))
 
 
@@ -30,7 +51,7 @@ async def work(settings: Settings) -> None:
     """Open the system and run it as a worker."""
     profile = profile_of(settings)
     boundary = crash_boundary(settings.crash_at, is_devnet=profile.is_devnet)
-    async with opened(settings, boundary=boundary) as system:
+    async with opened(settings, boundary=boundary, patience_seconds=_START_SECONDS) as system:
         with suppress(Paused):  # every node is down: start all the same, and wait for one
             await system.pool.require()
         await run_worker(worker_parts(system))

@@ -1,0 +1,115 @@
+"""Starts a worker again whenever it ends by itself: recovery is a start, so somebody must start it.
+
+For a place without systemd or an orchestrator. It does nothing else, so little in it can fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from holdfast.entry.cli.errors import ExitCode
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Sequence
+
+    from holdfast.common.clock import Clock
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_FINAL: Final = frozenset({ExitCode.DONE, ExitCode.USAGE, ExitCode.REJECTED})
+"""Ends that a further start would only repeat: asked to end, wrongly called, wrongly set up."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """How long to wait before the next start, in seconds.
+
+    Args:
+        first: after the first quick end; doubled with each one that follows.
+        longest: the most it grows to.
+        well: who ran for so long was well, and is started again as after the first end.
+        jitter: the part that chance adds, so that workers which lost one database do not all
+            come back at the same moment.
+    """
+
+    first: float = 0.2
+    longest: float = 10.0
+    well: float = 30.0
+    jitter: float = 0.3
+
+    def before_start(self, ends: int) -> float:
+        """The pause after `ends` quick ends in a row, at least one."""
+        pause = min(self.longest, math.ldexp(self.first, min(ends - 1, 30)))
+        return pause * (1 + random.uniform(0, self.jitter))  # noqa: S311 - spreads load only
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps one process of `command` running until it is told to stop."""
+
+    command: Sequence[str]
+    clock: Clock
+    pauses: Pauses = field(default_factory=Pauses)
+    _child: Process | None = None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> int:
+        """Start it, and again whenever it ends by itself; returns its last exit code.
+
+        SIGTERM and SIGINT are passed on, and end this too.
+        """
+        loop = asyncio.get_running_loop()
+        for each in _STOP_SIGNALS:
+            loop.add_signal_handler(each, self._stop, each)
+        try:
+            return await self._keep_running()
+        finally:
+            for each in _STOP_SIGNALS:
+                loop.remove_signal_handler(each)
+
+    async def _keep_running(self) -> int:
+        ends = 0
+        while True:
+            started = self.clock.monotonic_seconds()
+            code = await self._one_life()
+            if code in _FINAL or self._stopping.is_set():
+                return code
+            lived = self.clock.monotonic_seconds() - started
+            ends = 1 if lived >= self.pauses.well else ends + 1
+            pause = self.pauses.before_start(ends)
+            _log.warning(
+                "supervisor.restarting",
+                exit_code=code,
+                lived_seconds=round(lived, 1),
+                wait_seconds=round(pause, 2),
+            )
+            if await self._told_to_stop_within(pause):
+                return code
+
+    async def _one_life(self) -> int:
+        # In a session of its own: a terminal's Ctrl-C would reach it twice, and the second signal
+        # means that it shall not finish what it does.
+        self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
+        _log.info("supervisor.started", pid=self._child.pid)
+        return await self._child.wait()
+
+    async def _told_to_stop_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
+
+    def _stop(self, number: signal.Signals) -> None:
+        self._stopping.set()
+        if self._child is not None and self._child.returncode is None:
+            self._child.send_signal(number)
