@@ -1,4 +1,4 @@
-"""The leader's lease, and the function that refuses the writes of an older leader."""
+"""The leader's lease, what refuses an older leader's writes, places of loops that share."""
 
 from __future__ import annotations
 
@@ -33,9 +33,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
     op.execute(_MAY_WRITE)
+    op.create_table(
+        "shard_places",
+        sa.Column("chain_id", sa.BigInteger(), nullable=False),
+        sa.Column("shards", sa.Integer(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("block_hash", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.CheckConstraint("shard >= 0 AND shard < shards", name=op.f("ck_shard_places_shard")),
+        sa.PrimaryKeyConstraint("chain_id", "shards", "shard", name=op.f("pk_shard_places")),
+    )
 
 
 def downgrade() -> None:
-    """Drop it; whoever leads leads on by its lock alone."""
+    """Drop them; whoever leads leads on by its lock alone."""
+    op.drop_table("shard_places")
     op.execute("DROP FUNCTION may_write(text, bigint, bigint)")
     op.drop_table("leases")

@@ -6,7 +6,8 @@ from holdfast.transactions.store.tables import (
     cursors,
     intents,
     receipts,
+    shard_places,
     signers,
 )
 
-__all__ = ["TRIGGERS", "attempts", "cursors", "intents", "receipts", "signers"]
+__all__ = ["TRIGGERS", "attempts", "cursors", "intents", "receipts", "shard_places", "signers"]

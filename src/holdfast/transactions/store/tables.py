@@ -159,6 +159,19 @@ cursors = Table(
     *_stamps(),
 )
 
+# Beside `chain_cursors`, which older code knows: the places of loops that share a chain.
+shard_places = Table(
+    "shard_places",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("shards", Integer, primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    *_stamps(),
+    CheckConstraint("shard >= 0 AND shard < shards", "shard"),
+)
+
 _MAY_CHANGE: Final = {
     intents: {
         "status",
@@ -187,6 +200,13 @@ def _frozen(table: Table, free: set[str]) -> str:
         f"CREATE OR REPLACE TRIGGER keep_identity BEFORE DELETE OR UPDATE OF {columns} "
         f"ON {table.name} FOR EACH ROW EXECUTE FUNCTION refuse_identity_change()"
     )
+
+
+def in_shard(sender: str) -> str:
+    """Whether the address in the column `sender` belongs to shard `:shard` of `:shards`."""
+    # The end of an address is as good as random; the first condition spares a sole loop the rest.
+    number = f"('x' || right({sender}, 7))::bit(28)::int"
+    return f"(CAST(:shards AS int) = 1 OR mod({number}, CAST(:shards AS int)) = :shard)"
 
 
 TRIGGERS: Final[tuple[str, ...]] = (
