@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +93,17 @@ class Scene:
         await worker.says(PAUSED)
         return worker
 
+    @contextlib.asynccontextmanager
+    async def supervised_worker(self):
+        """`holdfast worker --supervised`, told to end with the block: a kill would orphan it."""
+        log = self.folder / f"worker-{next(self._numbers)}.log"
+        worker = ExecutedWorker(self.environment(), log, "--supervised")
+        try:
+            yield worker
+        finally:
+            worker.send(signal.SIGTERM)
+            await worker.ended()
+
     async def supervised(self):
         """Start a worker, and again whenever it ends; until cancelled."""
         while True:
@@ -125,6 +137,12 @@ class StagedDeal:
         with psycopg.connect(libpq_url(self.scene.database_url)) as connection:
             query = "SELECT count(*) FROM intents WHERE deal_id = %s"
             return connection.execute(query, (self.deal_id,)).fetchone()[0]
+
+    async def signs(self, count, seconds=60):
+        """Return once `count` transactions are recorded."""
+        async with asyncio.timeout(seconds):
+            while self.signed() < count:  # noqa: ASYNC110 - another process's rows
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def dies_at(self, point, **options) -> WorkerProcess:
         """A worker that was killed at `point`, by itself and by nothing else."""

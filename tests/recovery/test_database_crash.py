@@ -18,8 +18,9 @@ from tests.recovery.groups import GROUPS
 from tests.recovery.scene import assert_same_deal, opened_scene
 from tests.support.postgres import FOLDER
 
-TRANCHE = GROUPS[4]
+PURCHASE, TRANCHE = GROUPS[2], GROUPS[4]
 AWAY_SECONDS = 2.0
+LONG_AWAY_SECONDS = 4.0
 BACK_SECONDS = 25.0  # less than the half minute after which a deal looks again by itself
 _numbers = itertools.count()
 
@@ -75,4 +76,19 @@ async def test_a_database_that_crashes_while_a_tranche_is_redeemed_leaves_the_sa
     keeper.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await keeper
+    assert_same_deal(deal, outcome, undisturbed)
+
+
+async def test_a_database_that_is_away_for_four_seconds_in_mid_deal_needs_no_operator(
+    durable_scene, durable_server, undisturbed
+):
+    deal = await durable_scene.deal()
+    async with durable_scene.supervised_worker() as worker:
+        await deal.signs(PURCHASE.after)
+        durable_server.stop(immediate=True)
+        await asyncio.sleep(LONG_AWAY_SECONDS)
+        durable_server.start()
+        outcome = await deal.over(BACK_SECONDS)
+    assert "supervisor.restarting" in worker.words()
+    assert worker.exit_code == 0
     assert_same_deal(deal, outcome, undisturbed)

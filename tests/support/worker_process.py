@@ -59,7 +59,7 @@ class WorkerProcess:
 class ExecutedWorker(WorkerProcess):
     """`python -m holdfast worker`, started as an operator would."""
 
-    def __init__(self, environment, log):
+    def __init__(self, environment, log, *arguments):
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
@@ -69,6 +69,7 @@ class ExecutedWorker(WorkerProcess):
                     "-m",
                     "holdfast",
                     "worker",
+                    *arguments,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
