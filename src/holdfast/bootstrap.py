@@ -22,6 +22,7 @@ from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Rejected
+from holdfast.common.fair_share import FairShare
 from holdfast.common.leader import LeaderLock
 from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
@@ -51,18 +52,20 @@ from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
 from holdfast.reporting.service import DealReporter
+from holdfast.reporting.workers import WorkersReporter
 from holdfast.risk.limits import RiskLimits
 from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_seed, seal_seed
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
+from holdfast.transactions.model import Shard
 from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.send_state import Patience as SendPatience
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -102,7 +105,7 @@ class System:
     advance: Advance
     queue: Queue
     sweep: Sweep
-    chain_loop: ChainLoop
+    chain_loops: tuple[ChainLoop, ...]
     notices: Notices
     metrics: CollectorRegistry
 
@@ -135,9 +138,11 @@ async def opened(
         metrics = new_registry()
         pool = Pool.over_http(profile, SystemClock(), ChainMetrics(metrics))
         stack.push_async_callback(pool.close)
-        listen = functools.partial(stack.enter_async_context, Signal(url, CHANNEL))
-        signal = await patiently(listen, seconds=patience_seconds)
-        yield _Builder(settings, profile, url, db, metrics=metrics).system(pool, signal, boundary)
+        signals = [Signal(url, CHANNEL) for _ in range(settings.chain_shards)]
+        for each in signals:
+            listen = functools.partial(stack.enter_async_context, each)
+            await patiently(listen, seconds=patience_seconds)
+        yield _Builder(settings, profile, url, db, metrics=metrics).system(pool, signals, boundary)
 
 
 @asynccontextmanager
@@ -162,11 +167,25 @@ async def opened_notices(settings: Settings) -> AsyncGenerator[Notices]:
         Rejected: `database.schema`; `config.alert_urls`.
         Transient: when the database does not answer.
     """
+    async with _database_alone(settings) as (url, db):
+        yield notices_of(settings, url, db)
+
+
+@asynccontextmanager
+async def opened_workers_reporter(settings: Settings) -> AsyncGenerator[WorkersReporter]:
+    """What tells how the workers of the settings' database fare; raises as `opened_notices`."""
+    async with _database_alone(settings) as (_, db):
+        yield WorkersReporter(db, DealStore(), SystemClock())
+
+
+@asynccontextmanager
+async def _database_alone(settings: Settings) -> AsyncGenerator[tuple[str, Database]]:
+    """One connection to the migrated database, and its address; no node is asked."""
     url = await database_url(settings)
     db = Database.connect(url, pool_size=1)
     try:
         await runner.require_newest(db)
-        yield notices_of(settings, url, db)
+        yield url, db
     finally:
         await db.close()
 
@@ -308,7 +327,7 @@ class _Builder:
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
 
-    def system(self, pool: Pool, signal: Signal, boundary: Boundary) -> System:
+    def system(self, pool: Pool, signals: Sequence[Signal], boundary: Boundary) -> System:
         """The finished graph."""
         node = Node(Rpc(pool), self._profile)
         observer = ChainObserver(node, self._protocols, self._limits)
@@ -343,7 +362,7 @@ class _Builder:
                 sleeper=self._clock,
                 seconds=settings.sweep_seconds,
             ),
-            chain_loop=self._chain_loop(node, signal, boundary),
+            chain_loops=self._chain_loops(node, signals, boundary),
             notices=self._notices,
             metrics=self._metrics,
         )
@@ -407,10 +426,24 @@ class _Builder:
             clock=self._clock,
         )
 
-    def _chain_loop(self, node: Node, signal: Signal, boundary: Boundary) -> ChainLoop:
-        chain_id = self._profile.chain_id
-        lead = LeaderLock(self._url, f"chain:{chain_id}")
-        parts = Parts(
+    def _chain_loops(
+        self, node: Node, signals: Sequence[Signal], boundary: Boundary
+    ) -> tuple[ChainLoop, ...]:
+        """A loop for each shard, which listens to its own signal."""
+        share = FairShare()
+        chain, shards = f"chain:{self._profile.chain_id}", len(signals)
+        loops: list[ChainLoop] = []
+        for number, signal in enumerate(signals):
+            shard = Shard(number, shards)
+            # A sole loop bears the name that it had before there were shards.
+            name = chain if shards == 1 else f"{chain}:{shard.name}"
+            lead = LeaderLock(self._url, name, share=share)
+            loops.append(ChainLoop(self._parts(node, lead, shard, boundary), lead, signal))
+        return tuple(loops)
+
+    def _parts(self, node: Node, lead: LeaderLock, shard: Shard, boundary: Boundary) -> Parts:
+        chain_id, lease = self._profile.chain_id, lead.lease
+        return Parts(
             chain_id=chain_id,
             fee_model=self._profile.fee_model,
             network=node,
@@ -420,13 +453,13 @@ class _Builder:
                 self._queue,
                 boundary,
                 reorgs=self._reopening(),
-                lease=lead.lease,
+                lease=lease,
+                shard=shard,
             ),
             keys=self._keys,
             clock=self._clock,
             boundary=boundary,
-            lease=lead.lease,
+            lease=lease,
             patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
             pace=Pace.of_chain(self._profile.block_time_seconds),
         )
-        return ChainLoop(parts, lead, signal)

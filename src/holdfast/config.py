@@ -87,6 +87,7 @@ class Settings(BaseModel):
         keystore: the file with the sealed seed of the deal keys.
         keystore_passphrase: what opens it; or its file, whose last line end is dropped.
         max_deal, loss_budget, in_flight: limits of the desk, given in dollars.
+        chain_shards: how many loops, on one worker or several, share the senders of the chain.
         worker_concurrency: how many deals one worker advances at once.
         database_pool: how many connections one process keeps.
         sweep_seconds: how often overdue deals are looked for.
@@ -114,6 +115,7 @@ class Settings(BaseModel):
     max_deal: _Dollars | None = None
     loss_budget: _Dollars | None = None
     in_flight: _Dollars | None = None
+    chain_shards: int = Field(default=1, ge=1, le=64)
     worker_concurrency: int = Field(default=8, ge=1, le=256)
     database_pool: int = Field(default=8, ge=1, le=100)
     sweep_seconds: float = Field(default=5.0, gt=0, le=3600)

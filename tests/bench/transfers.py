@@ -164,7 +164,7 @@ async def _durable(devnet, postgres, count):
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": postgres.folder}
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
     async with _logging(devnet.folder / "transfers.log"), opened(ours) as system:
-        loop = asyncio.create_task(system.chain_loop.run())
+        loop = asyncio.create_task(system.chain_loops[0].run())
         try:
             return await _Durable(devnet, system, count).run(postgres.pid, loop)
         finally:

@@ -14,7 +14,7 @@ from holdfast.common.boundary import unobserved
 from holdfast.common.db import Database, libpq_url
 from holdfast.common.errors import Ambiguous, Transient
 from holdfast.common.leader import LeaderLock
-from holdfast.common.lease import LEASE_SECONDS
+from holdfast.common.store import LEASE_SECONDS
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import Place, Progress
 from tests.support.transactions import CHAIN

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from holdfast.common.system_clock import SystemClock
-from holdfast.entry.supervisor import Pauses, Supervisor
+from holdfast.entry.cli.supervisor import Pauses, Supervisor
 
 QUICK = Pauses(first=0.01, longest=0.05)
 

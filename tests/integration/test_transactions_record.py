@@ -312,8 +312,10 @@ async def test_the_hot_queries_use_the_partial_indexes(database):
     async with database.begin() as session:
         # A table this small would be read whole; the question is whether the index serves.
         await session.execute(text("SET LOCAL enable_seqscan = off"))
-        assert "ix_intents_live" in await plan_of(session, reading.LIVE, chain=CHAIN)
-        to_act_on = await plan_of(session, reading.TO_ACT_ON, chain=CHAIN)
+        assert "ix_intents_live" in await plan_of(
+            session, reading.LIVE, chain=CHAIN, shards=1, shard=0
+        )
+        to_act_on = await plan_of(session, reading.TO_ACT_ON, chain=CHAIN, shards=2, shard=1)
         assert "ix_attempts_unsent" in to_act_on
         assert "ix_intents_cancel" in to_act_on
         outcomes = await plan_of(session, reading.OUTCOMES, deal=new_deal_id())

@@ -41,7 +41,7 @@ async def running(settings, **options):
     async with opened(settings, **options) as system:
         loops = [
             asyncio.create_task(system.queue.run(system.advance)),
-            asyncio.create_task(system.chain_loop.run()),
+            asyncio.create_task(system.chain_loops[0].run()),
             asyncio.create_task(system.sweep.run()),
         ]
         try:

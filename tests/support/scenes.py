@@ -71,7 +71,7 @@ async def loops(system):
     """The worker's loops, for as long as the block lasts."""
     running = [
         asyncio.create_task(system.queue.run(system.advance)),
-        asyncio.create_task(system.chain_loop.run()),
+        asyncio.create_task(system.chain_loops[0].run()),
         asyncio.create_task(system.sweep.run()),
     ]
     try:

@@ -7,6 +7,7 @@ it. The lease tells: who does not renew it is cut off from its lock, and the nex
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 from contextlib import asynccontextmanager, suppress
@@ -18,7 +19,9 @@ from psycopg.conninfo import make_conninfo
 
 from holdfast.common.db import libpq_url, unavailable
 from holdfast.common.errors import Transient
-from holdfast.common.lease import LEASE_SECONDS, Lease, lease_seconds_now, lock_key
+from holdfast.common.fair_share import FairShare
+from holdfast.common.lease import Lease, lease_seconds_now, lock_key
+from holdfast.common.store import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -95,10 +98,12 @@ class LeaderLock:
         retry_seconds: float = _RETRY_SECONDS,
         renew_seconds: float = _RENEW_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
+        share: FairShare | None = None,
     ) -> None:
         self.lease = Lease(name)
         self._url = libpq_url(url)
         self._name = name
+        self._share = share or FairShare()
         self._retry_seconds = retry_seconds
         self._renew_seconds = renew_seconds
         self._values = {
@@ -124,6 +129,7 @@ class LeaderLock:
                 watch.cancel()
                 await asyncio.wait([watch])
                 self.lease.end()
+                self._share.one_less()
                 await self._hand_over(connection, epoch)
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -161,16 +167,22 @@ class LeaderLock:
         # Asked again and again: a statement that waits for the lock would hold a snapshot all the
         # time and keep PostgreSQL from cleaning up.
         while True:
-            asked = lease_seconds_now()
-            taken = await self._ask(connection, _TAKE, self._values)
-            if taken is not None:
-                await self._end_stale_writers(connection)
-                self.lease.begin(taken[0], asked)
-                return int(taken[0])
+            epoch = await self._share.one_more(functools.partial(self._take, connection))
+            if epoch is not None:
+                return epoch
             frozen = await self._ask(connection, _END_FROZEN, self._values)
             if frozen is not None:
                 _log.warning("leader.frozen_cut_off", name=self._name, backend=frozen[0])
             await asyncio.sleep(self._retry_seconds)
+
+    async def _take(self, connection: AsyncConnection) -> int | None:
+        asked = lease_seconds_now()
+        taken = await self._ask(connection, _TAKE, self._values)
+        if taken is None:
+            return None
+        await self._end_stale_writers(connection)
+        self.lease.begin(taken[0], asked)
+        return int(taken[0])
 
     async def _end_stale_writers(self, connection: AsyncConnection) -> None:
         """End what earlier leaders began to write; whatever they begin from now on is refused."""

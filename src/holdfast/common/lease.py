@@ -11,17 +11,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.errors import Transient
-from holdfast.common.store import may_write
+from holdfast.common.store import LEASE_SECONDS, may_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.common.db import Session
 
-LEASE_SECONDS: Final = 3.0
-"""A leader that did not renew its lease for so long may be replaced; three renewals are missed."""
-
-_TRUSTED_SECONDS: Final = 2.5  # less than the lease, so that a leader stops before it is replaced
+_TRUSTED_SECONDS: Final = LEASE_SECONDS - 0.5  # so that a leader stops before it is replaced
 
 _COUNTER: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 

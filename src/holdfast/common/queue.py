@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, LiteralString, Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -229,6 +231,47 @@ async def _defer(session: Session, task: _Task, asked: list[JSONDict], at: datet
 
 async def _autocommit(connection: AsyncConnection[Any]) -> None:
     await connection.set_autocommit(True)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The jobs of one queue.
+
+    Args:
+        waiting: due, and taken by nobody.
+        later: not due yet.
+        running: taken by a worker that lives.
+        abandoned: taken by one that does not; given to another within seconds.
+        failed: ended by an unforeseen error, kept as evidence.
+    """
+
+    queue: str
+    waiting: int
+    later: int
+    running: int
+    abandoned: int
+    failed: int
+
+
+_DEPTHS: Final[LiteralString] = """
+    SELECT j.queue_name,
+        count(*) FILTER (WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now()),
+        count(*) FILTER (WHERE j.status = 'todo' AND j.scheduled_at > now()),
+        count(*) FILTER (WHERE j.status = 'doing' AND w.last_heartbeat > %(alive)s),
+        count(*) FILTER (
+            WHERE j.status = 'doing' AND coalesce(w.last_heartbeat <= %(alive)s, true)),
+        count(*) FILTER (WHERE j.status = 'failed')
+    FROM procrastinate_jobs AS j LEFT JOIN procrastinate_workers AS w ON w.id = j.worker_id
+    GROUP BY j.queue_name ORDER BY j.queue_name
+"""
+
+
+async def depths(session: Session, now: datetime) -> list[Depth]:
+    """How many jobs there are in each queue that has any."""
+    connection = await raw_connection(session)
+    alive = now - timedelta(seconds=_STALLED_SECONDS)
+    rows = await (await connection.execute(_DEPTHS, {"alive": alive})).fetchall()
+    return [Depth(*row) for row in rows]
 
 
 class Coalesced:

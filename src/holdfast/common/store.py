@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import BigInteger, Column, DateTime, Table, Text, func, text
@@ -10,6 +11,9 @@ from holdfast.common.db import metadata
 
 if TYPE_CHECKING:
     from holdfast.common.db import Session
+
+LEASE_SECONDS: Final = 3.0
+"""A leader that did not renew its lease for so long may be replaced; three renewals are missed."""
 
 leases = Table(
     "leases",
@@ -35,6 +39,39 @@ END $$
 """.strip(),
 )
 """Statements for the migration, safe to run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Who leads what: `holder` is host/process id, None after the lead was handed over.
+
+    `led_seconds` since it was taken, `silent_seconds` since it was last renewed.
+    """
+
+    name: str
+    holder: str | None
+    epoch: int
+    led_seconds: float
+    silent_seconds: float
+
+    @property
+    def is_led(self) -> bool:
+        """Whether somebody leads, and said so lately."""
+        return self.holder is not None and self.silent_seconds <= LEASE_SECONDS
+
+
+_LEADS = text("""
+    SELECT name, holder, epoch,
+        CAST(extract(epoch FROM clock_timestamp() - acquired_at) AS float8) AS led_seconds,
+        CAST(extract(epoch FROM clock_timestamp() - renewed_at) AS float8) AS silent_seconds
+    FROM leases ORDER BY name
+""")
+
+
+async def leads(session: Session) -> list[Lead]:
+    """Every lease there ever was, led or not."""
+    return [Lead(*row) for row in await session.execute(_LEADS)]
+
 
 _MAY_WRITE = text(
     "SELECT may_write(CAST(:name AS text), CAST(:epoch AS bigint), CAST(:key AS bigint))"

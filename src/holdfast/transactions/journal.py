@@ -9,7 +9,7 @@ from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
 from holdfast.transactions.alerts import alerts_of, gap_filled
-from holdfast.transactions.model import FINAL, IntentStatus, Unmined
+from holdfast.transactions.model import FINAL, IntentStatus, Shard, Unmined
 from holdfast.transactions.store import reading, recording, unmining, updating
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PostgresJournal:
-    """The intents of one chain."""
+    """The intents of one chain, or of a shard of it."""
 
     def __init__(  # noqa: PLR0913 - its ports, each by name
         self,
@@ -36,6 +36,7 @@ class PostgresJournal:
         reorgs: Reorgs,
         alarm: Alarm | None = None,
         lease: Lease | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self._database = database
         self._chain_id = chain_id
@@ -44,21 +45,22 @@ class PostgresJournal:
         self._reorgs = reorgs
         self._alarm = alarm or LoggedAlarm()
         self._lease = lease or Unrivalled()
+        self._shard = shard or Shard()
 
     async def place(self) -> Place | None:
         """The last block whose receipts are all written; None before the first."""
         async with self._database.begin() as session:
-            return await reading.place_of(session, self._chain_id)
+            return await reading.place_of(session, self._chain_id, self._shard)
 
     async def live(self) -> list[Intent]:
         """Every intent that is not final, in nonce order per sender."""
         async with self._database.begin() as session:
-            return await reading.live_intents(session, self._chain_id)
+            return await reading.live_intents(session, self._chain_id, self._shard)
 
     async def to_act_on(self) -> list[Intent]:
         """The live intents with unsent bytes or a cancellation asked for, in the same order."""
         async with self._database.begin() as session:
-            return await reading.intents_to_act_on(session, self._chain_id)
+            return await reading.intents_to_act_on(session, self._chain_id, self._shard)
 
     async def sent(self, sends: Sequence[Send]) -> None:
         """Note what was broadcast."""
@@ -79,7 +81,7 @@ class PostgresJournal:
             if progress.changes:
                 await self._change(session, progress.changes)
             if progress.place is not None:
-                await updating.move_to(session, self._chain_id, progress.place)
+                await updating.move_to(session, self._chain_id, self._shard, progress.place)
             passed("tx.in_receipts")
         passed("tx.after_receipts")
 
@@ -99,7 +101,7 @@ class PostgresJournal:
     async def mined_above(self, number: int) -> list[Place]:
         """The blocks above `number` that decided about intents, final or not."""
         async with self._database.begin() as session:
-            return await unmining.mined_above(session, self._chain_id, number)
+            return await unmining.mined_above(session, self._chain_id, number, self._shard)
 
     async def mined_above_finality(self, followed: int) -> list[Place]:
         """The same for the blocks that a reorg may still reach when `followed` is the newest."""
@@ -109,7 +111,7 @@ class PostgresJournal:
         """Take back what those blocks decided, which the chain no longer has."""
         self._boundary("tx.before_unmine")
         async with self._writing() as session:
-            orphans = await unmining.orphans_of(session, self._chain_id, gone)
+            orphans = await unmining.orphans_of(session, self._chain_id, gone, self._shard)
             unmined = Unmined.of(orphans, followed - self._reorgs.finality + 1)
             await unmining.take_back(session, unmined.taken_back)
             if unmined.reopened:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from holdfast.bootstrap import opened, profile_of
+from holdfast.bootstrap import opened, opened_workers_reporter, profile_of
 from holdfast.common.crash import crash_boundary
 from holdfast.common.errors import Paused
 from holdfast.common.metrics import MetricsServer
 from holdfast.common.system_clock import SystemClock
 from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
-from holdfast.entry.supervisor import Supervisor
+from holdfast.entry.cli.supervisor import Supervisor
+from holdfast.entry.cli.workers_view import show_workers
 from holdfast.entry.worker import Part, run_worker
 
 if TYPE_CHECKING:
@@ -47,6 +49,25 @@ def worker(context: typer.Context, *, supervised: Supervised = False) -> None:
     asyncio.run(work(invocation(context).settings))
 
 
+@app.command()
+def status(
+    context: typer.Context,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Who leads what, what waits in the queues, and which deals are late; asks no node."""
+
+    async def read() -> dict[str, Any]:
+        async with opened_workers_reporter(invocation(context).settings) as reporter:
+            return await reporter.report()
+
+    report = asyncio.run(read())
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        show_workers(report)
+
+
 async def work(settings: Settings) -> None:
     """Open the system and run it as a worker."""
     profile = profile_of(settings)
@@ -63,7 +84,7 @@ def worker_parts(system: System) -> list[Part]:
     concurrency, metrics_port = system.settings.worker_concurrency, system.settings.metrics_port
     parts = [
         Part("queue", functools.partial(system.queue.run, system.advance, concurrency=concurrency)),
-        Part("chain", system.chain_loop.run),
+        *(Part(f"chain-{n}", loop.run) for n, loop in enumerate(system.chain_loops)),
         Part("sweep", system.sweep.run),
         Part("chores", functools.partial(notices.chore_queue.run, notices.chore_runner)),
         Part("nodes", system.watch.run),

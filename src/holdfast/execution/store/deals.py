@@ -149,6 +149,12 @@ class DealStore:
         )
         return list(taken.scalars())
 
+    async def overdue(self, session: Session, now: datetime) -> tuple[int, datetime | None]:
+        """How many deals should have been woken by `now`, and since when the first one waits."""
+        query = select(func.count(), func.min(deals.c.wake_at)).where(deals.c.wake_at <= now)
+        count, since = (await session.execute(query)).one()
+        return int(count), since
+
     async def booked_core(self, session: Session, chain_id: ChainId) -> int:
         """The anchor ETH booked over all open deals of a chain, in wei."""
         total = await session.execute(

@@ -17,13 +17,13 @@ from sqlalchemy import (
     text,
 )
 
-from holdfast.transactions.model import IntentOutcome, IntentStatus, Place
+from holdfast.transactions.model import IntentOutcome, IntentStatus, Place, Shard
 from holdfast.transactions.store.rows import intents_of, receipt_of
 from holdfast.transactions.store.tables import (
     IS_LIVE,
     IS_UNSENT,
     attempts,
-    cursors,
+    in_shard,
     intents,
     receipts,
     signers,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 # Literally as in the partial indexes: with a bound value, a prepared statement could not use them.
 _IS_LIVE = text(IS_LIVE)
 _IS_UNSENT = text(IS_UNSENT)
+_ALL: Final = Shard()
 _NOT_READ = {"evidence", "created_at", "updated_at", "version"}
 _INTENT = [column for column in intents.c if column.name not in _NOT_READ]
 _RECEIPT = (
@@ -80,6 +81,7 @@ _KEY = tuple(signers.c[f"key_{name}"] for name in ("backend", "id", "version", "
 _ORDER = (intents.c.sender, intents.c.nonce, attempts.c.attempt_no)
 
 
+_IN_SHARD = text(in_shard("intents.sender")).bindparams(shards=1, shard=0)
 _CHAIN = bindparam("chain", type_=BigInteger)
 _UNSENT = select(attempts.c.intent_id).where(attempts.c.chain_id == _CHAIN, _IS_UNSENT)
 _UNWANTED = select(intents.c.intent_id).where(
@@ -104,9 +106,11 @@ _WHOLE = (
     .outerjoin(receipts, receipts.c.intent_id == intents.c.intent_id)
     .order_by(*_ORDER)
 )
-LIVE: Final = _WHOLE.where(intents.c.chain_id == _CHAIN, _IS_LIVE)
+LIVE: Final = _WHOLE.where(intents.c.chain_id == _CHAIN, _IS_LIVE, _IN_SHARD)
 """What `live_intents` reads."""
-TO_ACT_ON: Final = _WHOLE.where(intents.c.intent_id.in_(_UNSENT.union_all(_UNWANTED)), _IS_LIVE)
+TO_ACT_ON: Final = _WHOLE.where(
+    intents.c.intent_id.in_(_UNSENT.union_all(_UNWANTED)), _IS_LIVE, _IN_SHARD
+)
 """What `intents_to_act_on` reads."""
 OUTCOMES: Final = (
     select(
@@ -124,14 +128,16 @@ OUTCOMES: Final = (
 _OUTCOMES_OF_LEGS = OUTCOMES.where(intents.c.leg_id == any_(bindparam("legs", type_=ARRAY(Uuid))))
 
 
-async def live_intents(session: Session, chain_id: ChainId) -> list[Intent]:
-    """Every intent of the chain that is not final, in nonce order per sender."""
-    return intents_of(await session.execute(LIVE, {"chain": chain_id}))
+async def live_intents(session: Session, chain_id: ChainId, shard: Shard = _ALL) -> list[Intent]:
+    """Every intent of the shard that is not final, in nonce order per sender."""
+    return intents_of(await session.execute(LIVE, _values(chain_id, shard)))
 
 
-async def intents_to_act_on(session: Session, chain_id: ChainId) -> list[Intent]:
+async def intents_to_act_on(
+    session: Session, chain_id: ChainId, shard: Shard = _ALL
+) -> list[Intent]:
     """The live intents with unsent bytes or a cancellation asked for, in nonce order per sender."""
-    return intents_of(await session.execute(TO_ACT_ON, {"chain": chain_id}))
+    return intents_of(await session.execute(TO_ACT_ON, _values(chain_id, shard)))
 
 
 async def outcomes_of(
@@ -171,13 +177,32 @@ async def live_value_of(session: Session, chain_id: ChainId, sender: Address) ->
     return int((await session.execute(query)).scalar_one())
 
 
-async def place_of(session: Session, chain_id: ChainId) -> Place | None:
-    """The last block of the chain whose receipts are all written; None before the first."""
-    query = select(cursors.c.block_number, cursors.c.block_hash).where(
-        cursors.c.chain_id == chain_id
+# A loop's own place is good however old it is: what lies above is read again. A new division of
+# the senders begins at the lowest place of the old one, whose loops together had all of them; the
+# places of a division that was left long ago are behind by more than a day, and do not count.
+_PLACE = text("""
+    WITH places AS (
+        SELECT 1 AS shards, 0 AS shard, block_number, block_hash, updated_at
+        FROM chain_cursors WHERE chain_id = :chain
+        UNION ALL
+        SELECT shards, shard, block_number, block_hash, updated_at
+        FROM shard_places WHERE chain_id = :chain
     )
-    row = (await session.execute(query)).one_or_none()
+    SELECT block_number, block_hash FROM places
+    WHERE updated_at > (SELECT max(updated_at) FROM places) - interval '1 day'
+    ORDER BY (shards = :shards AND shard = :shard) DESC, block_number
+    LIMIT 1
+""")
+
+
+async def place_of(session: Session, chain_id: ChainId, shard: Shard = _ALL) -> Place | None:
+    """The last block whose receipts of the shard are all written; None before the first."""
+    row = (await session.execute(_PLACE, _values(chain_id, shard))).one_or_none()
     return None if row is None else Place(row.block_number, row.block_hash)
+
+
+def _values(chain_id: ChainId, shard: Shard) -> dict[str, int]:
+    return {"chain": chain_id, "shards": shard.of, "shard": shard.number}
 
 
 def _outcome(row: Any) -> IntentOutcome:  # noqa: ANN401 - a database row

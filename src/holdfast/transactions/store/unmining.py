@@ -8,21 +8,23 @@ import orjson
 from sqlalchemy import text
 
 from holdfast.transactions.model import AttemptState, IntentStatus, Orphan, Place
+from holdfast.transactions.store.tables import in_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.common.db import Session
     from holdfast.common.ids import ChainId
+    from holdfast.transactions.model import Shard
 
 # A displaced intent has no receipt: its evidence names the block of the foreign transaction.
 _DECIDED = f"""
     SELECT intent_id, tx_hash, block_number, block_hash FROM receipts
-    WHERE chain_id = :chain_id AND block_number > :above
+    WHERE chain_id = :chain_id AND block_number > :above AND {in_shard("sender")}
     UNION ALL
     SELECT intent_id, NULL, CAST(evidence->>'block' AS bigint), evidence->>'block_hash'
     FROM intents WHERE chain_id = :chain_id AND status = '{IntentStatus.DISPLACED}'
-        AND CAST(evidence->>'block' AS bigint) > :above
+        AND CAST(evidence->>'block' AS bigint) > :above AND {in_shard("sender")}
 """  # noqa: S608 - constants only
 _MINED_ABOVE = text(f"SELECT DISTINCT block_number, block_hash FROM ({_DECIDED}) AS d ORDER BY 1")  # noqa: S608
 _ORPHANS = text(f"""
@@ -35,17 +37,24 @@ _ORPHANS = text(f"""
 """)  # noqa: S608
 
 
-async def mined_above(session: Session, chain_id: ChainId, number: int) -> list[Place]:
+async def mined_above(
+    session: Session, chain_id: ChainId, number: int, shard: Shard
+) -> list[Place]:
     """The blocks above `number` that decided about intents, lowest first."""
-    found = await session.execute(_MINED_ABOVE, {"chain_id": chain_id, "above": number})
+    found = await session.execute(
+        _MINED_ABOVE, {"chain_id": chain_id, "above": number, **_of(shard)}
+    )
     return [Place(row.block_number, row.block_hash) for row in found]
 
 
-async def orphans_of(session: Session, chain_id: ChainId, gone: Sequence[Place]) -> list[Orphan]:
-    """The intents that those blocks decided about, locked, in nonce order per sender."""
+async def orphans_of(
+    session: Session, chain_id: ChainId, gone: Sequence[Place], shard: Shard
+) -> list[Orphan]:
+    """The shard's intents that those blocks decided about, locked, in nonce order per sender."""
     rows = [{"block_number": one.number, "block_hash": one.hash} for one in gone]
     above = min(one.number for one in gone) - 1
-    asked = {"chain_id": chain_id, "above": above, "gone": orjson.dumps(rows).decode()}
+    values = {"chain_id": chain_id, "above": above, "gone": orjson.dumps(rows).decode()}
+    asked = {**values, **_of(shard)}
     return [
         Orphan(
             intent_id=row.intent_id,
@@ -57,6 +66,10 @@ async def orphans_of(session: Session, chain_id: ChainId, gone: Sequence[Place])
         )
         for row in await session.execute(_ORPHANS, asked)
     ]
+
+
+def _of(shard: Shard) -> dict[str, int]:
+    return {"shards": shard.of, "shard": shard.number}
 
 
 _TAKE_BACK = text(f"""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.common.db import Session
     from holdfast.common.evm import Receipt
     from holdfast.common.ids import ChainId, DealId, GroupId, IntentId
-    from holdfast.transactions.model import Attempt, Intent, Place, Send, StatusChange
+    from holdfast.transactions.model import Attempt, Intent, Place, Send, Shard, StatusChange
 
 _FINAL = sorted(FINAL)
 
@@ -178,9 +178,26 @@ _MOVE = text("""
 """)
 
 
-async def move_to(session: Session, chain_id: ChainId, place: Place) -> None:
-    """Note that every receipt up to `place` is written."""
-    await session.execute(_MOVE, {"chain_id": chain_id, "number": place.number, "hash": place.hash})
+_MOVE_SHARD = text("""
+    INSERT INTO shard_places (chain_id, shards, shard, block_number, block_hash)
+    VALUES (:chain_id, :shards, :shard, :number, :hash)
+    ON CONFLICT (chain_id, shards, shard) DO UPDATE
+    SET block_number = :number, block_hash = :hash, version = shard_places.version + 1,
+        updated_at = now()
+""")
+
+
+async def move_to(session: Session, chain_id: ChainId, shard: Shard, place: Place) -> None:
+    """Note that every receipt of the shard up to `place` is written."""
+    values = {"chain_id": chain_id, "number": place.number, "hash": place.hash}
+    if shard.of == 1:
+        await session.execute(_MOVE, values)
+    else:
+        await session.execute(_MOVE_SHARD, {**values, **_of(shard)})
+
+
+def _of(shard: Shard) -> dict[str, int]:
+    return {"shards": shard.of, "shard": shard.number}
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:
