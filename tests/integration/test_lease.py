@@ -17,6 +17,7 @@ from holdfast.common.leader import LeaderLock
 from holdfast.common.store import LEASE_SECONDS
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import Place, Progress
+from tests.support.reorgs import KeptReorgs
 from tests.support.transactions import CHAIN
 
 NAME = "chain:138"
@@ -66,7 +67,8 @@ class NoWakes:
 
 
 def journal(database, lock):
-    return PostgresJournal(database, CHAIN, NoWakes(), unobserved, lease=lock.lease)
+    reorgs = KeptReorgs(finality=4)
+    return PostgresJournal(database, CHAIN, NoWakes(), unobserved, reorgs=reorgs, lease=lock.lease)
 
 
 async def rows(url, query, *values):
@@ -161,7 +163,7 @@ async def test_a_leader_that_was_replaced_writes_nothing(database, other_databas
             for write in (
                 believer.advance(Progress(place=THERE)),
                 believer.sent([]),
-                believer.unmine(3),
+                believer.unmine([HERE], 9),
             ):
                 with pytest.raises(Transient) as caught:
                     await write

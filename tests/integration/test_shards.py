@@ -5,10 +5,11 @@ from collections import Counter
 import pytest
 
 from holdfast.common.boundary import unobserved
-from holdfast.common.evm import checksummed, keccak256
+from holdfast.common.evm import BlockRef, Receipt, checksummed, keccak256
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import IntentStatus, Place, Progress, Shard, StatusChange
 from holdfast.transactions.service import Transactions
+from tests.support.reorgs import KeptReorgs
 from tests.support.transactions import ADDRESSES, CHAIN, FEES, group, keys
 
 
@@ -20,7 +21,14 @@ class NoWakes:
 @pytest.fixture
 def journal(database):
     def of(number, shards):
-        return PostgresJournal(database, CHAIN, NoWakes(), unobserved, shard=Shard(number, shards))
+        return PostgresJournal(
+            database,
+            CHAIN,
+            NoWakes(),
+            unobserved,
+            reorgs=KeptReorgs(finality=4),
+            shard=Shard(number, shards),
+        )
 
     return of
 
@@ -119,3 +127,25 @@ async def test_loops_of_two_divisions_overlap_without_harm(database, journal):
     async with database.begin() as session:
         (outcome,) = await Transactions(keys).outcomes(session, wish.deal_id)
     assert outcome.status is IntentStatus.LANDED
+
+
+async def test_a_reorg_is_taken_back_by_the_loop_whose_sender_it_hit(database, journal):
+    wishes = [one for index in range(6) for one in group(1, index)]
+    for wish in wishes:
+        await record(database, [wish])
+    halves = [journal(number, 2) for number in range(2)]
+    block = BlockRef(7, "0x07", 1_000)
+    for half in halves:
+        seen = [(one, receipt_of(one, block)) for one in await half.live()]
+        changes = tuple(StatusChange(one, IntentStatus.MINED) for one, _ in seen)
+        await half.advance(Progress(tuple(seen), changes))
+    gone = [Place(block.number, block.hash)]
+    for half in halves:
+        mine = ids(await half.live())
+        assert await half.mined_above(6) == gone
+        assert {one.intent_id for one in (await half.unmine(gone, 8)).pending} == mine
+        assert await half.mined_above(6) == []
+
+
+def receipt_of(intent, block):
+    return Receipt(intent.last.tx_hash, block, intent.new.sender, True, 21_000, 1, ())
