@@ -54,6 +54,7 @@ class Scene:
     system: System
     chain: Chain
     workers: list[WorkerProcess] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
     _numbers: itertools.count = field(default_factory=itertools.count)
 
     def environment(self, **more):
@@ -63,6 +64,7 @@ class Scene:
             "HOLDFAST_PROFILE": str(self.devnet.profile_path),
             "HOLDFAST_SWEEP_SECONDS": "0.5",
             "HOLDFAST_HOLDING_CHECK_SECONDS": "0.5",
+            **self.settings,
             **{f"HOLDFAST_{name.upper()}": value for name, value in more.items()},
         }
 

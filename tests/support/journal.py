@@ -12,7 +12,8 @@ _ENTRIES = """
     FROM ledger_entries e
     JOIN ledger_postings p USING (entry_id)
     LEFT JOIN legs l USING (leg_id)
-    WHERE e.deal_id = %s AND e.kind <> 'accrual'
+    LEFT JOIN ledger_entries r ON r.reverses = e.entry_id
+    WHERE e.deal_id = %s AND e.kind NOT IN ('accrual', 'reversal') AND r.entry_id IS NULL
     ORDER BY e.block_number, l.seq NULLS LAST, e.entry_id, p.position
 """
 _TOTALS = """
@@ -24,7 +25,10 @@ _GAS = "expense/gas"
 
 @dataclass(frozen=True)
 class Journal:
-    """`lines` are (step, leg, entry, account, token, units) in the order of the chain."""
+    """`lines` are (step, leg, entry, account, token, units) in the order of the chain.
+
+    What a reorg made untrue, and the entries that took it back, are left out of them.
+    """
 
     lines: list
     totals: dict

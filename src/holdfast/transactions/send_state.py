@@ -243,7 +243,8 @@ def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) ->
         return _refused(intent, seen, policy)
     if _is_starved(intent, seen, patience):
         return _bump(intent, seen, policy)
-    return _missing_before(intent, seen, policy, patience) or _keep_alive(last, seen, patience)
+    missing = _missing_before(intent, seen, policy, patience)
+    return missing or _keep_alive(intent, seen, policy, patience)
 
 
 def _missing_before(
@@ -267,8 +268,12 @@ def _missing_before(
     return Fill(seen.account_nonce, fees, stuck)
 
 
-def _keep_alive(last: Attempt, seen: Seen, patience: Patience) -> Action:
+def _keep_alive(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) -> Action:
+    last = intent.last
     if _lacks_funds(last, seen, patience):
+        if intent.new.is_sweep and last.purpose is Purpose.CALL:
+            # A reorg made the gas before it dearer, and its value leaves no room for that.
+            return _cancel(intent, seen, policy, "sweep_short")
         return Stuck("insufficient_funds", {"tx_hash": last.tx_hash})
     return Rebroadcast() if is_push_due(last, seen, patience) else Wait()
 

@@ -62,8 +62,10 @@ class Watcher:
             await self._rewind(head)
             return True
         await self._take(blocks)
+        if newest < head.ref.number:
+            return True  # an account's nonce at an old block is more than many nodes can tell
         await self._scanner.scan_when_due(blocks[-1].head)
-        return newest < head.ref.number
+        return False
 
     async def _turn_back(self, head: Head) -> bool:
         """Follow a head that is not above the last block: another branch, or a node that lags."""

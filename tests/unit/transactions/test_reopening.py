@@ -209,3 +209,21 @@ async def test_two_loops_take_back_once_and_land_once(rig):
     assert len(rig.journal.reopened) == 2
     await rig.settle(seconds=6)
     await lands_again(rig, wishes)
+
+
+async def test_old_blocks_are_followed_without_asking_for_the_state_they_had(rig):
+    """Most nodes keep the state of the last 128 blocks only."""
+    await rig.record([wish()])
+    rig.chain.loses_requests = True
+    for _ in range(100):
+        rig.chain.mine()
+    asked = []
+    real = rig.chain.nonces
+
+    async def watched(accounts, at):
+        asked.append(at.number)
+        return await real(accounts, at)
+
+    rig.chain.nonces = watched
+    await rig.settle()
+    assert asked == [100]

@@ -342,6 +342,17 @@ def test_a_lasting_lack_of_funds_alerts():
     assert action.reason == "insufficient_funds"
 
 
+def test_a_sweep_that_its_balance_no_longer_covers_is_given_up_for_a_new_one():
+    """After a reorg the gas before it may have cost more; its value cannot be lowered."""
+    one = intent(attempt(was=sent(delivery=Delivery.INSUFFICIENT_FUNDS)), is_sweep=True)
+    early = seen(nonce=NONCE - 1, now=1_059.0, pushed_seconds=1_058.5)
+    late = seen(nonce=NONCE - 1, now=1_060.0, pushed_seconds=1_059.5)
+    assert next_of(one, early) == Wait()
+    action = next_of(one, late)
+    assert isinstance(action, Cancel)
+    assert action.reason == "sweep_short"
+
+
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [({}, True), ({"deadline": 4_999}, False), ({"deadline": 5_000}, True)],

@@ -1,0 +1,150 @@
+"""Reorgs of every depth above finality, after each step and in the middle of it: the same deal.
+
+The node replaces its last blocks by empty ones and does not take their transactions back into its
+pool: without us they would never be mined again.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+
+import psycopg
+import pytest
+
+from holdfast.common.db import libpq_url
+from holdfast.model.deal import DealStatus, HoldReason
+from tests.recovery.groups import GROUPS
+from tests.recovery.scene import assert_ledger_is_the_chain, assert_same_deal
+
+FINALITY = 4
+BLOCK_SECONDS = 0.2
+BY_NAME = {group.name: group for group in GROUPS}
+# One group of each step; the last step has two that matter.
+CHOSEN = [
+    BY_NAME[name]
+    for name in ("fund", "open", "purchase", "second_tranche", "repay", "return_native")
+]
+
+
+@pytest.fixture
+def scene(scene, tmp_path):
+    """A chain on which four blocks make a transaction final, while legs count after one."""
+    profile = json.loads(scene.devnet.profile_path.read_text())
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps({**profile, "finality": FINALITY}))
+    scene.settings["HOLDFAST_PROFILE"] = str(path)
+    scene.devnet.control.mine(FINALITY + 1)  # the node cannot go back behind its start
+    return scene
+
+
+def reorg(scene, depth):
+    scene.devnet.control.rpc.call("anvil_reorg", depth, [])
+
+
+@contextlib.asynccontextmanager
+async def blocks_go_on(scene):
+    """Empty blocks beside those of our transactions, as on a chain that others use."""
+
+    async def mine():
+        while True:
+            await asyncio.sleep(BLOCK_SECONDS)
+            await asyncio.to_thread(scene.devnet.control.mine)
+
+    mining = asyncio.create_task(mine())
+    try:
+        yield
+    finally:
+        mining.cancel()
+        await asyncio.gather(mining, return_exceptions=True)
+
+
+async def over(deal):
+    async with blocks_go_on(deal.scene):
+        return await deal.over()
+
+
+def raised(scene):
+    """The codes of all alerts."""
+    with psycopg.connect(libpq_url(scene.database_url)) as connection:
+        return [code for (code,) in connection.execute("SELECT code FROM alerts ORDER BY 1")]
+
+
+async def loses(deal, depth, *, of):
+    """Replace the last blocks, of which the last one holds transactions of the group."""
+    reorg(deal.scene, depth)
+    assert len(deal.observed().effects) < of.after
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", range(1, FINALITY))
+@pytest.mark.parametrize("group", CHOSEN, ids=lambda group: f"step{group.step}-{group.name}")
+async def test_a_reorg_when_a_group_has_landed_leaves_the_same_deal(
+    scene, undisturbed, group, depth
+):
+    """The next group is decided and signed on the state that goes, and goes out behind it."""
+    deal = await scene.deal()
+    worker = await scene.paused_at(f"advance.before_commit:{group.number + 1}")
+    await deal.mined(group.after)
+    await loses(deal, depth, of=group)
+    worker.send(signal.SIGCONT)
+    outcome = await over(deal)
+    if group.step == 4 and depth > 1:
+        # Interest and gas differed by some wei the second time, which what was signed behind them
+        # could not know: an unwrap of too much reverts, and what a sweep left goes home after it.
+        assert outcome.status is DealStatus.COMPLETED
+        assert not deal.judged_by(undisturbed.effects).lost
+        assert_ledger_is_the_chain(outcome)
+    else:
+        assert_same_deal(deal, outcome, undisturbed)
+    assert raised(scene) == ["tx.reorg_reopened"]
+
+
+@pytest.mark.parametrize("point", ["tx.before_unmine", "tx.in_unmine", "tx.after_unmine"])
+async def test_a_worker_killed_while_it_reopens_leaves_the_same_deal(scene, undisturbed, point):
+    deal, group = await scene.deal(), BY_NAME["open"]
+    await deal.dies_at(f"advance.before_commit:{group.number + 1}")
+    await deal.mined(group.after)
+    await loses(deal, 3, of=group)
+    await deal.dies_at(point)
+    scene.worker()
+    assert_same_deal(deal, await over(deal), undisturbed)
+
+
+async def test_a_reorg_of_what_nobody_has_read_yet_is_sent_again(scene, undisturbed):
+    deal, group = await scene.deal(), BY_NAME["open"]
+    await deal.dies_at(f"tx.after_broadcast:{group.number}")
+    await deal.mined(group.after)
+    await loses(deal, 2, of=group)
+    scene.worker()
+    assert_same_deal(deal, await over(deal), undisturbed)
+    assert raised(scene) == []  # nothing had counted as done
+
+
+async def test_a_leg_that_reverts_the_second_time_is_settled_as_any_other(scene):
+    """The desk freezes on the new branch, so that the tranche that had paid fails."""
+    deal, group = await scene.deal(), BY_NAME["second_tranche"]
+    worker = await scene.paused_at(f"advance.before_commit:{group.number + 1}")
+    await deal.mined(group.after)
+    await loses(deal, 2, of=group)
+    scene.devnet.control.freeze()
+    worker.send(signal.SIGCONT)
+    async with blocks_go_on(scene):
+        held = await deal.until(lambda one: one.status is DealStatus.HOLDING)
+        assert held.hold_reason is HoldReason.REDEMPTION_FROZEN
+        scene.devnet.control.thaw()
+        outcome = await deal.over()
+    assert outcome.status is DealStatus.COMPLETED
+    assert_ledger_is_the_chain(outcome)
+
+
+async def test_a_reorg_below_finality_holds_the_deal_and_calls_somebody(scene):
+    deal, group = await scene.deal(), BY_NAME["open"]
+    worker = await scene.paused_at(f"advance.before_commit:{group.number + 1}")
+    await deal.mined(group.after)
+    reorg(scene, FINALITY + 1)
+    worker.send(signal.SIGCONT)
+    async with blocks_go_on(scene):
+        held = await deal.until(lambda one: one.status is DealStatus.HOLDING)
+    assert held.hold_reason is HoldReason.REORG
+    assert "tx.final_reorged" in raised(scene)
