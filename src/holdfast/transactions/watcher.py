@@ -139,7 +139,7 @@ class Watcher:
         followed = self._trail.last
         fork = await self._trail.find_fork(self._parts.network, head.ref.number)
         log.warning("tx.reorg", fork=fork.number, followed=followed.number)
-        places = await self._parts.journal.mined_above(fork.number)
+        places = await self._doubted(fork, head)
         are_there = await asyncio.gather(*(self._is_there(place, head) for place in places))
         gone = [one for one, is_there in zip(places, are_there, strict=True) if not is_there]
         if gone:
@@ -147,6 +147,16 @@ class Watcher:
         # What was decided up to a block that is still there stays decided.
         passed = [one for one in places if one not in gone and one.number <= followed.number]
         self._trail.cut(max([fork, *passed], key=lambda place: place.number))
+
+    async def _doubted(self, fork: Place, head: Head) -> Sequence[Place]:
+        """The deciding blocks that may be gone when the chain goes another way after `fork`."""
+        last = self._trail.last.number
+        if head.ref.number > last or self._trail.contradicts(head.ref):
+            return await self._parts.journal.mined_above(fork.number)
+        # Nothing but shorter than it was: the node lost blocks, or it lags. What is as deep as
+        # finality is not given up for that.
+        places = await self._parts.journal.mined_above_finality(last)
+        return [place for place in places if place.number > fork.number]
 
     async def _is_there(self, place: Place, head: Head) -> bool:
         if place.number > head.ref.number:

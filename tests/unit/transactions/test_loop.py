@@ -296,6 +296,7 @@ async def test_a_reorg_to_a_longer_chain_is_noticed_by_its_parents(rig):
 
 async def test_a_reorg_to_a_shorter_chain_is_followed_back(rig):
     wishes = group(1, depth=2)
+    rig.journal.finality = 2
     await rig.record(wishes)
     for _ in range(3):
         rig.chain.mine()

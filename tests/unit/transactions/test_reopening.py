@@ -67,6 +67,33 @@ async def test_a_reorg_below_finality_is_told_and_changes_nothing(rig):
     assert rig.journal.reopened == []
 
 
+async def test_a_node_that_falls_far_behind_gives_up_nothing_as_deep_as_finality(rig):
+    wishes = group(2)
+    await landed(rig, wishes)
+    for _ in range(FINALITY):
+        rig.chain.mine()
+    await rig.settle()
+    rig.chain.rewind(FINALITY + 1)
+    await rig.settle()
+    await rig.settle(seconds=11)
+    assert rig.statuses(wishes) == [LANDED, LANDED]
+    assert rig.journal.lost == rig.journal.reopened == []
+
+
+async def test_a_restarted_loop_takes_no_old_head_for_another_branch(rig):
+    wishes = group(2)
+    await landed(rig, wishes)
+    for _ in range(FINALITY):
+        rig.chain.mine()
+    await rig.settle(seconds=6)
+    await rig.restart()
+    rig.chain.rewind(FINALITY + 1)
+    await rig.settle()
+    await rig.settle(seconds=11)
+    assert rig.statuses(wishes) == [LANDED, LANDED]
+    assert rig.journal.lost == rig.journal.reopened == []
+
+
 async def test_only_the_groups_in_lost_blocks_are_reopened(rig):
     early = group(2)
     late = [wish(deal_id=early[0].deal_id)]
