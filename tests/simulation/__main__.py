@@ -50,7 +50,7 @@ def _tell(seed):
 
 
 def _summary(counts, failed, options, seconds):
-    names = ("intents", "settled", "blocks", "crashes", "freezes", "reorgs", "faults")
+    names = ("intents", "settled", "blocks", "crashes", "freezes", "reorgs", "reopened", "faults")
     return {
         "seeds": options.seeds,
         "from": options.start,

@@ -76,6 +76,7 @@ class Chain:
         self._rng = rng
         self._checked = checked
         self._made = 0
+        self.abandoned = []
         self.base_fee = base_fee
         self.miner = Node("miner", [])
         self.highest = 0
@@ -102,6 +103,7 @@ class Chain:
 
     def cut(self, depth, keeps):
         """Take the last `depth` blocks away; the miner has to put others in their place."""
+        self.abandoned.append(self.miner.view)
         self.miner.adopt(self.miner.view[:-depth], keeps)
 
     def _append(self, txs, nonces, timestamp):

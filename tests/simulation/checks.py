@@ -16,7 +16,7 @@ class Checks:
         self._owner = {}
         self._raws = set()
         self._last_nonce = {}
-        self.given_away = set()
+        self._held = set()
 
     def recorded(self, made):
         """A new group: its nonces follow on the sender's last, and nobody has them yet."""
@@ -25,6 +25,7 @@ class Checks:
             if last is not None and one.nonce != last + 1:
                 self._fail(f"{one.intent_id} got nonce {one.nonce} after {last}")
             self._last_nonce[one.new.sender] = one.nonce
+            self._held.add((one.new.sender, one.nonce))
             self._own(one, one.last)
 
     def skipped(self, sender, nonces):
@@ -32,7 +33,6 @@ class Checks:
         if nonces and nonces[0] != self._last_nonce[sender] + 1:
             self._fail(f"nonces {nonces} of {sender} are skipped after {self._last_nonce[sender]}")
         self._last_nonce[sender] = max(self._last_nonce[sender], *nonces, -1)
-        self.given_away.update((sender, nonce) for nonce in nonces)
 
     def added(self, intent, attempt):
         """A further attempt: the same nonce, dearer by an eighth, and never above the ceiling."""
@@ -46,11 +46,13 @@ class Checks:
             self._fail(f"{tx.cap}/{tx.tip} wei does not replace {last}")
 
     def filled(self, intent):
-        """A no-op at a nonce that was given to nobody, because others seemed to use it."""
+        """A no-op at a nonce below ours that was given to nobody: others seemed to use it."""
         tx = self._own(intent, intent.last)
         slot = (intent.new.sender, intent.nonce)
-        if slot not in self.given_away or tx.slot != slot or tx.data:
+        is_gap = slot not in self._held and intent.nonce < self._last_nonce[intent.new.sender]
+        if not is_gap or tx.slot != slot or tx.data:
             self._fail(f"a no-op with nonce {tx.nonce} fills {slot}")
+        self._held.add(slot)
         if tx.cap > intent.new.fee_ceiling_wei:
             self._fail(f"{tx.cap} wei is above the ceiling of {intent.new.fee_ceiling_wei}")
         self._world.count("filled")
@@ -61,7 +63,7 @@ class Checks:
             self._fail(f"{process} broadcasts bytes that are not committed")
 
     def advanced(self, progress, before):
-        """What became final is so on the canonical chain, deep enough; what was final stays."""
+        """What became final is so on the chain, deep enough; what was final stays."""
         rows = self._world.rows.intents
         for change in progress.changes:
             row = rows[change.intent.intent_id]
@@ -70,33 +72,45 @@ class Checks:
                 self._fail(f"{row.intent_id} was {old} and is {row.status}")
             if old not in FINAL and row.status in FINAL:
                 self._world.count("settled")
-                self.holds(row)
+                if not self._is_shown(row):
+                    doubt = self.doubt(row, self._world.chain.miner.view)
+                    self._fail(f"{row.intent_id} is {row.status}, but {doubt}")
 
-    def holds(self, row):
-        """The chain shows what the final intent `row` says, at its depth."""
-        chain = self._world.chain
-        for block in reversed(chain.miner.view):
+    def unmined(self, unmined):
+        """What a reorg took back; none was deeper than finality, so nothing is given up."""
+        self._world.counts["reopened"] += len(unmined.reopened)
+        if unmined.lost:
+            self._fail(f"{unmined.lost} count as lost, no reorg was so deep")
+
+    def _is_shown(self, row):
+        """Whether the chain, or a branch that it has left since, shows what `row` says."""
+        return not self.doubt(row, self._world.chain.miner.view) or not all(
+            self.doubt(row, view) for view in self._world.chain.abandoned
+        )
+
+    def doubt(self, row, view):
+        """Why the blocks `view` do not show what the final intent `row` says; empty if they do."""
+        for block in reversed(view):
             for tx, receipt in zip(block.txs, block.receipts, strict=True):
                 if tx.slot == (row.new.sender, row.nonce):
-                    depth = chain.tip.head.ref.number - block.head.ref.number + 1
-                    self._shown(row, receipt, depth)
-                    return
-        self._fail(f"{row.intent_id} is {row.status}, and its nonce is not used")
+                    depth = view[-1].head.ref.number - block.head.ref.number + 1
+                    if depth < row.new.depth:
+                        return f"it is {depth} of {row.new.depth} blocks deep"
+                    return self._contradiction(row, receipt)
+        return "its nonce is not used"
 
-    def _shown(self, row, receipt, depth):
-        if depth < row.new.depth:
-            self._fail(f"{row.intent_id} is {row.status} at depth {depth} of {row.new.depth}")
+    def _contradiction(self, row, receipt):
         if self._owner.get(receipt.tx_hash) != row.intent_id:
-            if row.status is not IntentStatus.DISPLACED:
-                self._fail(f"{row.intent_id} is {row.status}, somebody else used its nonce")
-            return
+            is_displaced = row.status is IntentStatus.DISPLACED
+            return "" if is_displaced else "somebody else used its nonce"
         is_call = row.attempt_with(receipt.tx_hash).purpose is Purpose.CALL
         status = _CALL_STATUS[receipt.succeeded] if is_call else IntentStatus.CANCELLED
         if row.status is not status:
-            self._fail(f"{row.intent_id} is {row.status}, the chain shows {status}")
-        expected = row.new.expected
-        if status is IntentStatus.LANDED and not any(map(expected.matches, receipt.logs)):
-            self._fail(f"{row.intent_id} landed without its event")
+            return f"the chain shows {status}"
+        is_proved = status is not IntentStatus.LANDED or any(
+            map(row.new.expected.matches, receipt.logs)
+        )
+        return "" if is_proved else "its event is missing"
 
     def mined(self, txs, receipts, legs):
         """A new canonical block: every leg has its effect at most once; returns the legs so far."""
@@ -113,7 +127,9 @@ class Checks:
         rows = self._world.rows
         for row in rows.intents.values():
             if row.status in FINAL:
-                self.holds(row)
+                doubt = self.doubt(row, self._world.chain.miner.view)
+                if doubt:
+                    self._fail(f"{row.intent_id} stays {row.status}, but {doubt}")
                 if row.new.deal_id not in rows.woken:
                     self._fail(f"nobody was woken for {row.intent_id}")
             elif not self.may_stay(row):

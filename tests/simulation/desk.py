@@ -122,11 +122,12 @@ class Desk:
         self._world.word()
 
     async def _settled(self, group):
-        """The group's rows once none of them will change."""
-        rows = self._world.rows.intents
+        """The group's rows once none of them will change: only then may a leg be repeated."""
+        world, rows = self._world, self._world.rows
         while True:
-            found = [rows[one.intent_id] for one in group]
-            if all(one.status.is_final or self._world.checks.may_stay(one) for one in found):
+            found = [rows.intents[one.intent_id] for one in group]
+            deep = world.chain.tip.head.ref.number - world.scenario.finality + 1
+            if all(rows.is_over(one, deep) or world.checks.may_stay(one) for one in found):
                 return found
             await asyncio.sleep(BLOCK_SECONDS)
 

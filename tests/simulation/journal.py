@@ -13,8 +13,8 @@ FREES_LEG = {IntentStatus.REVERTED, IntentStatus.CANCELLED, IntentStatus.DISPLAC
 class Rows(MemoryJournal):
     """What is committed: the journal's twin of the unit tests, and what `record` writes."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, finality):
+        super().__init__(finality)
         self.next_nonce = {}
 
     def insert(self, wishes, fees, chain_nonces, sign):
@@ -43,6 +43,11 @@ class Rows(MemoryJournal):
             raise Transient("tx.nonces_unsettled", f"{len(below)} intents are live")
         self.next_nonce[sender] = max(next_nonce, on_chain)
         return range(next_nonce, on_chain)
+
+    def is_over(self, row, deep):
+        """Whether `row` is final by a block up to number `deep`, which no reorg reaches."""
+        _, place = self._decided(row)
+        return row.status.is_final and place is not None and place.number <= deep
 
     def live_below(self, sender, nonce):
         """The sender's intents below `nonce` that are not final."""
@@ -95,7 +100,7 @@ class Journal:
         return await self._run("mined_above", lambda: self._rows.mined_above_finality(followed))
 
     async def unmine(self, gone, followed):
-        return await self._write("unmine", lambda: self._rows.unmine(gone, followed))
+        return await self._write("unmine", lambda: self._unmining(gone, followed))
 
     async def _advancing(self, progress):
         before = dict(self._rows.intents)
@@ -107,6 +112,11 @@ class Journal:
         if added:
             self._checks.added(intent, attempt)
         return added
+
+    async def _unmining(self, gone, followed):
+        unmined = await self._rows.unmine(gone, followed)
+        self._checks.unmined(unmined)
+        return unmined
 
     async def _filling(self, intent):
         is_new = await self._rows.fill(intent)

@@ -20,7 +20,7 @@ from tests.simulation.network import Network
 from tests.simulation.process import Process
 from tests.simulation.scenario import BLOCK_SECONDS
 from tests.simulation.scheduler import Standstill, run_virtually
-from tests.simulation.signing import Keys, model_signatures
+from tests.simulation.signing import Keys, stand_ins
 from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
@@ -58,7 +58,7 @@ def run_seed(seed, *, traced=False):
 async def _run(seed, trace):
     world = World(Random(seed), trace)  # noqa: S311 - chance that can be repeated is the point
     world.note("world", world.scenario)
-    with model_signatures(world.signed, world.new_id):
+    with stand_ins(world):
         await _until_over(world)
     return Result(seed, world.violation or "", dict(world.counts), trace or [])
 

@@ -52,6 +52,7 @@ class Scenario:
     signers: int
     groups: int
     depth: int
+    finality: int
     blocks: int
     broadcasts_to_all: bool
     is_fenced: bool
@@ -61,12 +62,15 @@ class Scenario:
     rates: dict[str, float]
 
     @classmethod
-    def plain(cls, *, nodes, processes, signers, depth):
+    def plain(cls, *, processes, signers, depth, finality):
         """A world without faults of its own, and not fenced: somebody else disturbs it."""
         rates = dict.fromkeys(_FAULTS, 0.0)
-        size = {"nodes": nodes, "processes": processes, "signers": signers, "depth": depth}
         return cls(
-            **size,
+            nodes=2,
+            processes=processes,
+            signers=signers,
+            depth=depth,
+            finality=finality,
             groups=0,
             blocks=0,
             broadcasts_to_all=False,
@@ -85,12 +89,14 @@ class Scenario:
             name: rng.uniform(*bounds) if rng.random() < share else 0.0
             for name, bounds in _FAULTS.items()
         }
+        depth = rng.choice((1, 2, 3, 4))
         return cls(
             nodes=rng.choice((1, 2, 3)),
             processes=rng.choice((1, 2, 2, 3)),
             signers=rng.choice((1, 2, 3)),
             groups=rng.randint(2, 7),
-            depth=rng.choice((1, 2, 3, 4)),
+            depth=depth,
+            finality=depth + rng.choice((0, 0, 2, 5)),
             blocks=rng.randint(10, 24),
             broadcasts_to_all=rng.random() < 0.5,
             is_fenced=rng.random() < 0.5,

@@ -72,13 +72,14 @@ class Keys:
 
 
 @contextmanager
-def model_signatures(signed, new_id):
-    """Have everything in `holdfast.transactions` sign with `signed` and take ids from `new_id`."""
-    stand_ins = dict.fromkeys(("new_intent_id", "new_leg_id", "new_group_id"), new_id)
-    stand_ins["sign_transaction"] = signed.sign_transaction
+def stand_ins(world):
+    """Have `holdfast.transactions` take signatures, ids and pauses after errors from `world`."""
+    models = dict.fromkeys(("new_intent_id", "new_leg_id", "new_group_id"), world.new_id)
+    models["sign_transaction"] = world.signed.sign_transaction
     with ExitStack() as patches:
+        patches.enter_context(mock.patch("stamina._core.random", world.rng))
         for module, name in _USES:
-            patches.enter_context(mock.patch.object(module, name, stand_ins[name]))
+            patches.enter_context(mock.patch.object(module, name, models[name]))
         yield
 
 

@@ -94,10 +94,10 @@ class Weather:
                     del node.pool[slot]
 
     def reorg(self, share):
-        """Replace some of the last blocks: `share` of as many as `depth` promises at the most."""
+        """Replace some of the last blocks: `share` of as many as finality allows at the most."""
         world, chain = self._world, self._world.chain
         number = chain.tip.head.ref.number
-        deepest = number - (chain.highest - (world.scenario.depth - 1))
+        deepest = number - (chain.highest - (world.scenario.finality - 1))
         if deepest < 1:
             return
         depth = 1 + int(share * deepest)

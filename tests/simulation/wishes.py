@@ -60,6 +60,6 @@ def _wish_of(world, deal, group, what):
         gas_limit=21_000,
         expected=expected_of(leg),
         deadline=wish.deadline,
-        depth=world.scenario.depth,
+        depth=world.rng.randint(1, world.scenario.depth),
         fee_ceiling_wei=world.scenario.ceiling,
     )

@@ -30,7 +30,7 @@ class World:
         self.over = asyncio.Event()
         self._ids = 0
         self.signed = Signed()
-        self.rows = Rows()
+        self.rows = Rows(self.scenario.finality)
         self.checks = Checks(self)
         self.lead = Lead(self)
         self.listeners = {}
@@ -39,7 +39,7 @@ class World:
         self.senders = [f"0x{number:040x}" for number in range(1, self.scenario.signers + 1)]
         self.first_nonces = {one: self.rng.randint(0, 3) for one in self.senders}
         self.chain = Chain(self.rng, self.scenario.base_fee, self.first_nonces, self.checks.mined)
-        for number in range(1, 6):
+        for number in range(1, 12):
             self.chain.mine(1_000 + number, 0)
         names = [f"node{number}" for number in range(self.scenario.nodes)]
         self.nodes = [Node(name, self.chain.miner.view) for name in names]

@@ -18,12 +18,13 @@ from tests.simulation.quiet import quiet
 from tests.simulation.run import worker
 from tests.simulation.scenario import BLOCK_SECONDS, GWEI, Scenario
 from tests.simulation.scheduler import VirtualLoop, finish
-from tests.simulation.signing import model_signatures
+from tests.simulation.signing import stand_ins
 from tests.simulation.weather import Weather
 from tests.simulation.wishes import Wish, insert, wishes_of
 from tests.simulation.world import World
 
 DEPTH = 3
+FINALITY = 6
 BLOCKS_TO_SETTLE = 60
 SIGNERS = (0, 1)
 
@@ -37,11 +38,10 @@ class ANonceHasOneIntentAndALegOneEffect(RuleBasedStateMachine):
         self.run(self.begin())
 
     async def begin(self):
-        scenario = Scenario.plain(nodes=2, processes=2, signers=len(SIGNERS), depth=DEPTH)
+        scenario = Scenario.plain(processes=2, signers=len(SIGNERS), depth=DEPTH, finality=FINALITY)
         self.world = World(Random(0), trace=[], scenario=scenario)  # noqa: S311 - not a secret
         self.weather = Weather(self.world)
-        patched = model_signatures(self.world.signed, self.world.new_id)
-        self.stack.enter_context(patched)
+        self.stack.enter_context(stand_ins(self.world))
         for number in range(scenario.processes):
             self.loop.create_task(worker(self.world, number))
 
