@@ -242,6 +242,7 @@ async def test_old_blocks_are_followed_without_asking_for_the_state_they_had(rig
     """Most nodes keep the state of the last 128 blocks only."""
     await rig.record([wish()])
     rig.chain.loses_requests = True
+    await rig.sender.step()
     for _ in range(100):
         rig.chain.mine()
     asked = []
