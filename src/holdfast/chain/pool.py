@@ -28,6 +28,10 @@ CHECK_SECONDS: Final = 2.0
 LATE_ANSWER_SECONDS: Final = 1.0
 """For the other endpoints' answers to a broadcast that one has taken already."""
 
+SURVEY_LOOKS: Final = 5
+SURVEY_SECONDS: Final = 0.3
+"""Of a survey: enough looks to see one in five lost, done before a person grows impatient."""
+
 
 class Pool:
     """The endpoints `readers` of the chain of `profile`, the one to prefer first.
@@ -43,9 +47,10 @@ class Pool:
         private: Sequence[Member],
         clock: Clock,
     ) -> None:
-        self._profile = profile
+        self.profile = profile
         self._readers = readers
         self._private = private
+        self._members = (*readers, *private)
         self._clock = clock
         self._inspector = Inspector(profile, readers)
         self._followed: dict[str, int] = {}
@@ -98,6 +103,13 @@ class Pool:
         is_due = self._clock.monotonic_seconds() - self._checked_at >= CHECK_SECONDS
         if self._to_inspect(with_used=is_due):
             await self.check()
+
+    async def survey(self) -> None:
+        """Look at every endpoint a few times, to tell how often and how fast each answers."""
+        for _ in range(SURVEY_LOOKS):
+            members = [one for one in self._members if one.health.is_used or one.is_due()]
+            await self._inspector.round(members, self._followed.get("latest", 0))
+            await asyncio.sleep(SURVEY_SECONDS)
 
     async def read(self, requests: Sequence[Request]) -> list[Any]:
         """The answers of the first endpoint that has them all, else the best of several.
@@ -169,9 +181,8 @@ class Pool:
 
     def status(self) -> list[EndpointStatus]:
         """Every endpoint as it is now."""
-        members = [*self._readers, *self._private]
-        best = max(member.head for member in members)
-        return [member.status(best) for member in members]
+        best = max(member.head for member in self._members)
+        return [member.status(best) for member in self._members]
 
     async def close(self) -> None:
         """Close the connections; what is under way is given up."""
@@ -179,7 +190,7 @@ class Pool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for member in (*self._readers, *self._private):
+        for member in self._members:
             await member.close()
 
     async def _inspect(self) -> None:
@@ -197,7 +208,7 @@ class Pool:
         compared = with_used and len(self._readers) > 1
         return [
             member
-            for member in (*self._readers, *self._private)
+            for member in self._members
             if (member.health.is_used and compared) or member.is_due()
         ]
 
@@ -224,7 +235,7 @@ class Pool:
         return self._read_only()
 
     def _read_only(self) -> Paused:
-        name = self._profile.name
+        name = self.profile.name
         return Paused(
             "chain.read_only",
             f"no node of {name} can be used: nothing is planned, approved or sent until one "

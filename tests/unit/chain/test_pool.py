@@ -363,10 +363,11 @@ class Slow(ModelNode):
 
     def __init__(self, name):
         super().__init__(name)
-        self.let = asyncio.Event()
+        self.began, self.let = asyncio.Event(), asyncio.Event()
 
     async def post(self, body, timeout_seconds):
         if b"eth_sendRawTransaction" in body:
+            self.began.set()
             await self.let.wait()
         return await super().post(body, timeout_seconds)
 
@@ -377,8 +378,9 @@ async def test_a_broadcast_that_one_took_does_not_wait_for_a_node_that_hangs(mon
     pool, *_ = pool_of(PROFILE, [slow, quick])
     await pool.submit(SENDS)
     assert (slow.sent, quick.sent) == ([], ["0x0", "0x1"])
+    (late,) = pool._late
     slow.let.set()
-    await asyncio.sleep(0.01)
+    await late
     assert slow.sent == ["0x0", "0x1"]  # it was not called back
     await pool.close()
 
@@ -423,7 +425,7 @@ async def test_closing_gives_up_what_is_under_way():
     slow = Slow("n1")
     pool, *_ = pool_of(PROFILE, [slow])
     send = asyncio.create_task(pool.submit(SENDS))
-    await asyncio.sleep(0.01)
+    await slow.began.wait()
     await pool.close()
     assert slow.closed
     with pytest.raises((asyncio.CancelledError, Transient)):

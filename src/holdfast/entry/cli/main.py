@@ -39,6 +39,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "alerts": Part("holdfast.entry.cli.alerts", "app", "See and acknowledge alerts."),
     "chores": Part("holdfast.entry.cli.chores", "app", "See and retry work that failed."),
     "devnet": Part("holdfast.entry.cli.devnet", "app", "Start, stop and steer the local chain."),
+    "chain": Part("holdfast.entry.cli.chain", "app", "Show the nodes of the chain."),
     "keys": Part("holdfast.entry.cli.keys", "app", "Make the keystore; show addresses."),
     "db": Part("holdfast.entry.cli.db", "app", "Start the database and bring its schema up."),
 }

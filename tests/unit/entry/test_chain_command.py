@@ -1,0 +1,57 @@
+"""`holdfast chain status`: what is shown of each node, and the exit code."""
+
+import contextlib
+import json
+
+import pytest
+
+from holdfast.chain import inspection, pool
+from holdfast.chain.transport import NotSentError
+from holdfast.entry.cli import chain
+from holdfast.entry.cli.main import run
+from tests.support.endpoints import ModelNode, pool_of
+from tests.unit.chain.test_pool import PROFILE
+from tests.unit.entry.test_cli_main import process_as_before
+
+__all__ = ["process_as_before"]
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """Two nodes of which the second lags; each look is without a pause."""
+    made = [ModelNode("n1"), ModelNode("n2", 90)]
+
+    @contextlib.asynccontextmanager
+    async def opened(settings):
+        yield pool_of(PROFILE, made)[0]
+
+    monkeypatch.setenv("COLUMNS", "220")
+    monkeypatch.setattr(chain, "opened_chain", opened)
+    monkeypatch.setattr(pool, "SURVEY_SECONDS", 0)
+    monkeypatch.setattr(inspection, "AGAIN_SECONDS", 0)
+    return made
+
+
+def test_each_node_is_shown_with_its_state_and_what_is_wrong(nodes, capsys):
+    assert run(["chain", "status", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    good, late = document["endpoints"]
+    assert (document["chain_id"], document["read_only"]) == (138, False)
+    assert (good["state"], good["head"], good["lag_blocks"], good["error_rate"]) == (
+        "used",
+        100,
+        0,
+        0.0,
+    )
+    assert (late["state"], late["head"], late["lag_blocks"]) == ("lagging", 90, 10)
+    assert late["reason"] == "its head 90 is behind; known is 100"
+
+
+def test_without_a_node_that_can_be_used_the_exit_code_says_so(nodes, capsys):
+    for node in nodes:
+        node.fails_with = NotSentError("refused")
+    assert run(["chain", "status"]) == 4
+    out = capsys.readouterr().out
+    assert "http://n1" in out
+    assert "unreachable" in out
+    assert "the desk is read-only" in out
