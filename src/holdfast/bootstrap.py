@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
+from holdfast.chain.heads import PushedHeads
 from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.node import Node
 from holdfast.chain.pool import Pool
@@ -462,4 +463,5 @@ class _Builder:
             lease=lease,
             patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
             pace=Pace.of_chain(self._profile.block_time_seconds),
+            heads=PushedHeads(self._profile.ws_urls) if self._profile.ws_urls else None,
         )

@@ -53,6 +53,13 @@ class HttpOptions:
     connections: int = 8
 
 
+def shown_url(url: str) -> str:
+    """Scheme, host and port; path, user and query may hold an access token."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
 class HttpTransport:
     """The endpoint at `url` over aiohttp; connections open with the first request."""
 
@@ -60,13 +67,11 @@ class HttpTransport:
         self._url = url
         self._options = options or HttpOptions()
         self._session: aiohttp.ClientSession | None = None
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-        self._name = f"{parts.scheme}://{parts.hostname}{port}"
+        self._name = shown_url(url)
 
     @property
     def name(self) -> str:
-        """Scheme, host and port; path, user and query may hold an access token."""
+        """The endpoint for people."""
         return self._name
 
     async def post(self, body: bytes, timeout_seconds: float) -> bytes:

@@ -110,7 +110,10 @@ class Devnet:
         cls, node: NodeProcess, profile: ChainProfile, folder: Path, options: NodeOptions
     ) -> Self:
         running = replace(
-            profile, rpc_urls=(node.url,), block_time_seconds=options.block_time_seconds or 0
+            profile,
+            rpc_urls=(node.url,),
+            ws_urls=(node.url.replace("http:", "ws:", 1),),  # the node serves both at its port
+            block_time_seconds=options.block_time_seconds or 0,
         )
         control = DevnetControl(NodeRpc(node.url), running)
         return cls(node.url, running, control, folder, options, node)

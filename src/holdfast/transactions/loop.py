@@ -49,6 +49,8 @@ class ChainLoop:
             group.create_task(self._listen(shared), name="tx.listen")
             group.create_task(self._send(sender, shared), name="tx.send")
             group.create_task(self._watch(watcher, shared), name="tx.watch")
+            if self._parts.heads is not None:
+                group.create_task(self._parts.heads.follow(shared.to_look.set), name="tx.heads")
 
     async def _started(self) -> tuple[Sender, Watcher, Shared]:
         return await patiently(functools.partial(start, self._parts))

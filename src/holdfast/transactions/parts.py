@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.ids import ChainId
     from holdfast.signing.ports import KeyProvider
-    from holdfast.transactions.ports import Journal, Lease, Network
+    from holdfast.transactions.ports import Heads, Journal, Lease, Network
 
 _LEAST_PAUSE: Final = 0.02  # a look costs about a millisecond here and another at the node
 _CERTAIN: Final = 0.9  # the share of the block time in which no next block is expected
@@ -56,7 +56,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The ports and settings of one chain's loop."""
+    """The ports and settings of one chain's loop; without `heads` new blocks are polled for."""
 
     chain_id: ChainId
     fee_model: FeeModel
@@ -68,6 +68,7 @@ class Parts:
     lease: Lease = field(default_factory=Unrivalled)
     patience: Patience = field(default_factory=Patience)
     pace: Pace = field(default_factory=Pace)
+    heads: Heads | None = None
 
 
 class Shared:

@@ -157,6 +157,14 @@ class Lease(Protocol):
         ...
 
 
+class Heads(Protocol):
+    """Tells of new blocks as they come; a lost word costs the next look's pause, nothing else."""
+
+    async def follow(self, notice: Callable[[], None]) -> None:
+        """Call `notice` whenever there may be a new block; runs until cancelled."""
+        ...
+
+
 class Leadership(Protocol):
     """One leader per chain."""
 

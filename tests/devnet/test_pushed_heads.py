@@ -1,0 +1,164 @@
+"""New blocks by WebSocket: a push is a reason to look, and without one the loop polls."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import pytest_asyncio
+
+from holdfast.chain import heads
+from holdfast.chain.heads import PushedHeads
+from holdfast.transactions.loop import ChainLoop
+from holdfast.transactions.parts import Pace
+from tests.devnet.test_transactions_loop import LANDED, Desk, desk, group
+
+__all__ = ["desk"]
+
+
+class Wire:
+    """A TCP relay to the node that can be cut and mended."""
+
+    def __init__(self, port):
+        self._upstream = port
+        self._writers = []
+        self.connections = 0
+        self.is_cut = False
+
+    async def start(self):
+        self.server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        port = self.server.sockets[0].getsockname()[1]
+        self.url = f"ws://127.0.0.1:{port}"
+
+    def cut(self):
+        self.is_cut = True
+        for writer in self._writers:
+            writer.close()
+
+    async def _relay(self, reader, writer):
+        if self.is_cut:
+            writer.close()
+            return
+        self.connections += 1
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+        self._writers += [writer, far_writer]
+        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+
+
+async def _copy(reader, writer):
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@pytest_asyncio.fixture
+async def wire(devnet):
+    wire = Wire(int(devnet.url.rpartition(":")[2]))
+    await wire.start()
+    yield wire
+    wire.cut()
+    wire.server.close()
+
+
+@asynccontextmanager
+async def following(url):
+    """An event that is set at each notice."""
+    noticed = asyncio.Event()
+    task = asyncio.create_task(PushedHeads((url,)).follow(noticed.set))
+    try:
+        yield noticed
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until_noticed(devnet, noticed, seconds=8):
+    """Mine until a block is noticed: the first ones may come before the subscription."""
+    async with asyncio.timeout(seconds):
+        noticed.clear()
+        while not noticed.is_set():
+            await asyncio.to_thread(devnet.control.mine)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(noticed.wait(), 0.2)
+
+
+async def test_each_block_is_noticed_over_the_profiles_own_socket(devnet):
+    (url,) = devnet.profile.ws_urls
+    async with following(url) as noticed:
+        await until_noticed(devnet, noticed)
+        noticed.clear()
+        await asyncio.to_thread(devnet.control.mine)
+        await asyncio.wait_for(noticed.wait(), 2)
+
+
+async def test_a_socket_that_is_cut_is_opened_again(devnet, wire, monkeypatch):
+    monkeypatch.setattr(heads, "FIRST_PAUSE_SECONDS", 0.05)
+    async with following(wire.url) as noticed:
+        await until_noticed(devnet, noticed)
+        wire.cut()
+        await asyncio.sleep(0.3)
+        assert wire.connections == 1
+        wire.is_cut = False
+        await until_noticed(devnet, noticed)
+        assert wire.connections == 2
+
+
+@asynccontextmanager
+async def looping(desk, pushed, pace):
+    """The chain loop without a leader's lock."""
+    parts = replace(desk.parts(), pace=pace, heads=pushed)
+    loop = ChainLoop(parts, None, Never())
+    task = asyncio.create_task(loop.work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class Never:
+    """No announcements: what is recorded before the loop starts is found at its start."""
+
+    async def wait(self, timeout_seconds=None):
+        await asyncio.Event().wait()
+
+
+async def sent_and_mined_late(desk):
+    """A group that is sent while nothing is mined, and its block a moment after."""
+    desk.call("evm_setAutomine", False)
+    wishes = group(1)
+    await desk.record(wishes)
+    return wishes
+
+
+SLOW = Pace(head=30, scan=30)
+
+
+async def test_with_polling_slowed_down_a_block_is_noticed_by_the_push(desk: Desk):
+    wishes = await sent_and_mined_late(desk)
+    async with looping(desk, PushedHeads(desk.devnet.profile.ws_urls), SLOW):
+        await asyncio.sleep(1)  # sent, looked for at once, and the next look is 30 s away
+        await asyncio.to_thread(desk.devnet.control.mine)
+        await desk.reach(wishes, LANDED, seconds=5)
+
+
+async def test_without_the_push_the_same_block_is_not_noticed_in_that_time(desk: Desk):
+    wishes = await sent_and_mined_late(desk)
+    async with looping(desk, None, SLOW):
+        await asyncio.sleep(1)
+        await asyncio.to_thread(desk.devnet.control.mine)
+        await asyncio.sleep(2)
+        (outcome,) = await desk.outcomes(wishes)
+        assert outcome.status is not LANDED
+
+
+async def test_with_the_socket_cut_the_loop_goes_on_by_polling(desk: Desk, wire):
+    wishes = await sent_and_mined_late(desk)
+    async with looping(desk, PushedHeads((wire.url,)), Pace(head=0.1)):
+        await asyncio.sleep(0.5)
+        wire.cut()
+        await asyncio.to_thread(desk.devnet.control.mine)
+        await desk.reach(wishes, LANDED, seconds=5)
