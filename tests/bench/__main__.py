@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from holdfast.common.log import LogLevel, configure_logging
+from holdfast.common.redaction import Redactor
 from tests.bench import areas, growth, loops, report, takeover, transfers
 from tests.bench.stage import server
 
@@ -23,6 +25,7 @@ def main():
     options = _options()
     load, start = os.getloadavg(), time.perf_counter()
     report.head(load)
+    configure_logging(Redactor(), level=LogLevel.WARNING)
     with server() as postgres:
         tables = [CASES[name](postgres, options) for name in CASES if name in options.only]
     report.tail(tables, load, time.perf_counter() - start, markdown=options.markdown)
