@@ -50,6 +50,8 @@ _SESSION_OPTIONS = (
     " -c timezone=UTC -c plan_cache_mode=force_generic_plan"
 )
 
+_PREPARED_AFTER = 1  # uses on one connection: nearly all our statements come again and again
+
 
 class Units(TypeDecorator[int]):
     """Base units as `numeric(78,0)`: any uint256 or its negative, exact."""
@@ -83,7 +85,11 @@ class Database:
                 # No ping before each use, a quarter of a short transaction's cost: the first to
                 # meet a dead connection is `Transient`, and the pool drops all its elders.
                 pool_pre_ping=False,
-                connect_args={"options": _SESSION_OPTIONS, "application_name": "holdfast"},
+                connect_args={
+                    "options": _SESSION_OPTIONS,
+                    "application_name": "holdfast",
+                    "prepare_threshold": _PREPARED_AFTER,
+                },
             )
         )
 
