@@ -1,0 +1,95 @@
+"""The testnet run refuses to start with anything missing, too much or too real."""
+
+import pytest
+
+from holdfast.common.errors import Rejected
+from tests.e2e.__main__ import main
+from tests.e2e.settings import SEPOLIA, settings_of
+
+KEY = "11" * 32
+
+
+@pytest.fixture
+def given(tmp_path):
+    key = tmp_path / "key"
+    key.write_text(KEY + "\n")
+    key.chmod(0o600)
+    return {
+        "HOLDFAST_E2E_RPC_URL": "https://sepolia.example.test/v1",
+        "HOLDFAST_E2E_KEY_FILE": str(key),
+        "HOLDFAST_E2E_DATABASE_URL": "postgresql+psycopg://e2e@localhost/e2e",
+    }
+
+
+def refused(environment):
+    with pytest.raises(Rejected) as caught:
+        settings_of(environment)
+    return caught.value.code
+
+
+def test_the_packaged_profile_covers_the_position_and_says_what_is_missing(given):
+    settings = settings_of(given)
+    assert settings.profile.chain_id == 11155111
+    assert settings.profile.rpc_urls == ("https://sepolia.example.test/v1",)
+    assert settings.covered == {
+        "1 wrap, supply, borrow": [],
+        "2 discount purchase": ["uniswap", "USDTz"],
+        "3 redemption": ["redemption_desk", "USDTz"],
+        "4 repay, withdraw": [],
+    }
+
+
+@pytest.mark.parametrize("name", ["RPC_URL", "KEY_FILE", "DATABASE_URL"])
+def test_nothing_starts_without_explicit_settings(given, name):
+    del given[f"HOLDFAST_E2E_{name}"]
+    assert refused(given) == "e2e.missing"
+
+
+@pytest.mark.parametrize("chain_id", [1, 10, 56, 137, 138, 8453, 42161, 651940])
+def test_a_chain_with_real_money_is_refused(given, tmp_path, chain_id):
+    profile = tmp_path / "mainnet.toml"
+    text = SEPOLIA.read_text().replace("chain_id = 11155111", f"chain_id = {chain_id}")
+    profile.write_text(text)
+    assert refused({**given, "HOLDFAST_E2E_PROFILE": str(profile)}) == "e2e.chain"
+
+
+def test_an_address_with_a_typo_is_refused(given, tmp_path):
+    profile = tmp_path / "typo.toml"
+    profile.write_text(SEPOLIA.read_text().replace("0x6Ae43d", "0x6aE43d"))
+    assert refused({**given, "HOLDFAST_E2E_PROFILE": str(profile)}) == "profile.invalid"
+
+
+def test_a_profile_without_its_genesis_is_refused(given, tmp_path):
+    lines = SEPOLIA.read_text().splitlines()
+    profile = tmp_path / "unpinned.toml"
+    profile.write_text("\n".join(one for one in lines if not one.startswith("genesis_hash")))
+    assert refused({**given, "HOLDFAST_E2E_PROFILE": str(profile)}) == "e2e.genesis"
+
+
+@pytest.mark.parametrize("url", ["http://sepolia.example.test", "ws://localhost", "sepolia"])
+def test_a_node_is_only_asked_over_an_encrypted_line(given, url):
+    assert refused({**given, "HOLDFAST_E2E_RPC_URL": url}) == "e2e.rpc_url"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("COLLATERAL_WEI", "1000000000000000000"), ("BORROW_UNITS", "1"), ("BORROW_UNITS", "much")],
+)
+def test_amounts_stay_small(given, name, value):
+    assert refused({**given, f"HOLDFAST_E2E_{name}": value}) == "e2e.amount"
+
+
+@pytest.mark.parametrize(("text", "mode"), [(KEY, 0o644), ("00" * 32, 0o600), ("word", 0o600)])
+def test_a_key_file_that_others_read_or_that_is_no_key_is_refused(given, tmp_path, text, mode):
+    key = tmp_path / "other"
+    key.write_text(text)
+    key.chmod(mode)
+    assert refused({**given, "HOLDFAST_E2E_KEY_FILE": str(key)}) == "e2e.key_file"
+
+
+def test_the_check_needs_no_network_and_shows_no_key(given, capsys):
+    assert main(["--check"], given) == 0
+    assert main(["--check"], {}) == 2
+    said = capsys.readouterr()
+    assert KEY not in said.out + said.err
+    assert "HOLDFAST_E2E_RPC_URL" in said.err
