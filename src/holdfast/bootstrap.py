@@ -57,11 +57,12 @@ from holdfast.reporting.workers import WorkersReporter
 from holdfast.risk.limits import RiskLimits
 from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_seed, seal_seed
+from holdfast.transactions.actions import Patience as SendPatience
+from holdfast.transactions.inbox import Inbox
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.model import Shard
 from holdfast.transactions.parts import Pace, Parts
-from holdfast.transactions.send_state import Patience as SendPatience
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from holdfast.chain.profiles import ChainProfile
     from holdfast.common.alerts import Alarm, Alert
     from holdfast.config import Settings
+    from holdfast.transactions.ports import Lease
 
 _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
 """Where each transaction is mined at once, the next look need not wait for a block."""
@@ -107,6 +109,7 @@ class System:
     queue: Queue
     sweep: Sweep
     chain_loops: tuple[ChainLoop, ...]
+    inbox: Inbox
     notices: Notices
     metrics: CollectorRegistry
 
@@ -364,6 +367,7 @@ class _Builder:
                 seconds=settings.sweep_seconds,
             ),
             chain_loops=self._chain_loops(node, signals, boundary),
+            inbox=self._inbox(node),
             notices=self._notices,
             metrics=self._metrics,
         )
@@ -393,7 +397,8 @@ class _Builder:
         )
 
     def _advance(self, node: Node, observer: ChainObserver, boundary: Boundary) -> Advance:
-        book, transactions = self._tokens, Transactions(self._keys, boundary)
+        book, alarm = self._tokens, self._notices.alerts
+        transactions = Transactions(self._keys, boundary, alarm=alarm)
         tokens = DealTokens(book.native, book.weth, book.usdt, book.usdtz)
         block = self._profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
         return Advance(
@@ -414,6 +419,7 @@ class _Builder:
             clock=self._clock,
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),
             at=boundary,
+            alarm=alarm,
         )
 
     def _reopening(self) -> Reopening:
@@ -448,15 +454,7 @@ class _Builder:
             chain_id=chain_id,
             fee_model=self._profile.fee_model,
             network=node,
-            journal=PostgresJournal(
-                self._db,
-                chain_id,
-                self._queue,
-                boundary,
-                reorgs=self._reopening(),
-                lease=lease,
-                shard=shard,
-            ),
+            journal=self._journal(boundary, lease=lease, shard=shard),
             keys=self._keys,
             clock=self._clock,
             boundary=boundary,
@@ -464,4 +462,28 @@ class _Builder:
             patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
             pace=Pace.of_chain(self._profile.block_time_seconds),
             heads=PushedHeads(self._profile.ws_urls) if self._profile.ws_urls else None,
+        )
+
+    def _journal(self, boundary: Boundary, *, lease: Lease | None, shard: Shard) -> PostgresJournal:
+        return PostgresJournal(
+            self._db,
+            self._profile.chain_id,
+            self._queue,
+            boundary,
+            reorgs=self._reopening(),
+            alarm=self._notices.alerts,
+            lease=lease,
+            shard=shard,
+        )
+
+    def _inbox(self, node: Node) -> Inbox:
+        return Inbox(
+            db=self._db,
+            chain_id=self._profile.chain_id,
+            fee_model=self._profile.fee_model,
+            network=node,
+            keys=self._keys,
+            deals=self._deals,
+            outcomes=self._journal(unobserved, lease=None, shard=Shard()),
+            audit=self._audit,
         )

@@ -57,6 +57,20 @@ def deal_id(text: str) -> DealId:
         ) from error
 
 
+def intent_id(text: str) -> IntentId:
+    """The intent id written as `text`.
+
+    Raises:
+        Rejected: `id.intent` when `text` is not a UUID.
+    """
+    try:
+        return IntentId(UUID(text))
+    except ValueError as error:
+        raise Rejected(
+            "id.intent", f"{text!r} is not an intent id: give the UUID that `tx inbox` shows"
+        ) from error
+
+
 def bank_id(text: str) -> BankId:
     """The participant bank's id, such as BANK001; `id.bank` when malformed."""
     return BankId(_matching(_NAME, text, "id.bank", "a bank id such as BANK001"))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.db import Session
     from holdfast.common.evm import BlockRef
+    from holdfast.common.ids import LegId
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord, LegRecord
     from holdfast.execution.script import Changed
@@ -157,7 +158,9 @@ class Bookkeeping:
         return [
             entry
             for leg, receipt in settlement.receipts
-            for entry in entries_for(book, self._leg(leg), leg.status, receipt)
+            for entry in entries_for(
+                book, self._leg(leg), _booked_as(leg, settlement.unproved), receipt
+            )
         ]
 
     def _leg(self, record: LegRecord) -> Leg:
@@ -191,6 +194,14 @@ def _trouble_row(deal: DealRecord) -> dict[str, Any]:
         "trouble_times": trouble.times if trouble else 0,
         "trouble_text": deal.trouble_text,
     }
+
+
+def _booked_as(leg: LegRecord, unproved: frozenset[LegId]) -> LegStatus:
+    """How a leg is booked: of one without its event only the gas is known.
+
+    What it moved besides shows as a mismatch in the reconciliation, for the person who stated it.
+    """
+    return LegStatus.CANCELLED if leg.leg_id in unproved else leg.status
 
 
 def _amount(

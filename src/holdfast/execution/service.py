@@ -263,5 +263,6 @@ def _gas_too_dear(deal: DealRecord) -> Alert:
         text="a block costs more than the plan allows: the deal waits until gas is cheaper",
         chain_id=deal.chain_id,
         deal_id=deal.deal_id,
+        bank_id=deal.bank,
         fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
     )

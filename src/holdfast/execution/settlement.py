@@ -8,7 +8,7 @@ from holdfast.common.ids import LegId
 from holdfast.execution.model import Trouble
 from holdfast.execution.records import DealRecord, LegRecord
 from holdfast.model.leg import LegKind, LegStatus
-from holdfast.transactions.model import IntentOutcome, IntentStatus
+from holdfast.transactions.model import ACCEPTED, IntentOutcome, IntentStatus
 
 _ENDED = {
     IntentStatus.LANDED: LegStatus.LANDED,
@@ -25,12 +25,14 @@ _MOST_TIMES = 1_000
 class Settlement:
     """The deal after its group ended, and the receipts that ended each leg.
 
-    `settled` is empty when nothing was under way.
+    `settled` is empty when nothing was under way; `unproved` are the legs whose outcome a person
+    stated, without the event that would tell what they moved.
     """
 
     deal: DealRecord
     settled: Mapping[LegId, tuple[LegStatus, Receipt | None]]
     legs: tuple[LegRecord, ...]
+    unproved: frozenset[LegId] = frozenset()
 
     @property
     def is_displaced(self) -> bool:
@@ -56,7 +58,9 @@ def settle(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> Settlement:
     group = tuple(leg for leg in legs if leg.leg_id in ended)
     last = max((leg.block_number or 0 for leg in group), default=0)
     settled = replace(deal, legs=legs, group_id=None, last_block=max(deal.last_block, last))
-    return Settlement(_judged(settled, group) if group else settled, ended, group)
+    unproved = frozenset(o.leg_id for o in outcomes if o.evidence.get("reason") == ACCEPTED)
+    judged = _judged(settled, group) if group else settled
+    return Settlement(judged, ended, group, unproved)
 
 
 def reopened(deal: DealRecord, gone: Collection[LegId]) -> DealRecord:

@@ -93,6 +93,7 @@ class StandStill:
             text=f"the deal cannot go on: {error.message}",
             chain_id=deal.chain_id,
             deal_id=deal.deal_id,
+            bank_id=deal.bank,
             fields={name: str(value) for name, value in error.fields.items()},
         )
         async with self.db.begin() as session:

@@ -65,6 +65,7 @@ def gap_filled(intent: Intent) -> Alert:
         ),
         chain_id=intent.new.chain_id,
         deal_id=intent.new.deal_id,
+        bank_id=intent.new.participant_bank_id,
         fields={"sender": intent.new.sender, "nonce": intent.nonce, "tx": intent.last.tx_hash},
     )
 
@@ -98,5 +99,6 @@ def _about(change: StatusChange, code: str, severity: Severity, text: str) -> Al
         text=text,
         chain_id=intent.new.chain_id,
         deal_id=intent.new.deal_id,
+        bank_id=intent.new.participant_bank_id,
         fields={"sender": intent.new.sender, "nonce": intent.nonce, **change.evidence},
     )

@@ -79,7 +79,7 @@ class PostgresJournal:
             if progress.receipts:
                 await updating.save_receipts(session, progress.receipts)
             if progress.changes:
-                await self._change(session, progress.changes)
+                await self.change(session, progress.changes)
             if progress.place is not None:
                 await updating.move_to(session, self._chain_id, self._shard, progress.place)
             passed("tx.in_receipts")
@@ -134,7 +134,8 @@ class PostgresJournal:
             await self._lease.fence(session)
             yield session
 
-    async def _change(self, session: Session, changes: Sequence[StatusChange]) -> None:
+    async def change(self, session: Session, changes: Sequence[StatusChange]) -> None:
+        """Write statuses in the caller's transaction, tell people, and wake deals."""
         changed = await updating.set_statuses(session, changes)
         changes = [one for one in changes if one.intent.intent_id in changed]
         groups = {one.intent.new.group_id for one in changes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +47,10 @@ FINAL = frozenset(
     }
 )
 LIVE = frozenset(IntentStatus) - FINAL
+
+
+ACCEPTED: Final = "accepted"
+"""The evidence's reason where a person stated the outcome: no event proves it."""
 
 
 class Purpose(StrEnum):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.lease import Unrivalled
+from holdfast.transactions.actions import Patience
 from holdfast.transactions.live import LiveSet
-from holdfast.transactions.send_state import Patience
 
 if TYPE_CHECKING:
     from holdfast.chain.profiles import FeeModel

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Place,
         Progress,
         Send,
+        StatusChange,
         Unmined,
     )
 
@@ -170,4 +171,20 @@ class Leadership(Protocol):
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait to become leader, then do `work`; raises `Transient` when the lead is lost."""
+        ...
+
+
+class DealRows(Protocol):
+    """The rows under whose lock a deal's record is continued."""
+
+    async def lock_row(self, session: Session, deal_id: DealId) -> None:
+        """Take the deal's row until the transaction ends; it is never held for long."""
+        ...
+
+
+class Outcomes(Protocol):
+    """Where outcomes are written."""
+
+    async def change(self, session: Session, changes: Sequence[StatusChange]) -> None:
+        """Write statuses, and wake the deals whose groups are final."""
         ...

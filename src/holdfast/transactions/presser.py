@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from holdfast.transactions.actions import Cancel, Fill, Replace
 from holdfast.transactions.attempts import Signing, filler, signed
 from holdfast.transactions.model import Attempt, AttemptState, IntentStatus, Purpose
-from holdfast.transactions.send_state import Cancel, Fill, Replace
 
 if TYPE_CHECKING:
     from holdfast.transactions.model import Intent

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.transactions.foreign import Prover
-from holdfast.transactions.model import Place, Progress
-from holdfast.transactions.presser import Presser
-from holdfast.transactions.send_state import (
+from holdfast.transactions.actions import (
     Action,
     Broadcast,
     Cancel,
@@ -18,11 +15,11 @@ from holdfast.transactions.send_state import (
     Seen,
     Stuck,
     Unclear,
-    confirm,
-    decide,
-    displaced,
-    is_push_due,
 )
+from holdfast.transactions.foreign import Prover
+from holdfast.transactions.model import Place, Progress
+from holdfast.transactions.presser import Presser
+from holdfast.transactions.send_state import confirm, decide, displaced, is_push_due
 from holdfast.transactions.verdicts import changes_of, log_changes
 
 if TYPE_CHECKING:

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from holdfast.transactions.actions import (
+    Action,
+    Settle,
+    Stuck,
+    Unclear,
+    Wait,
+)
 from holdfast.transactions.model import IntentStatus, StatusChange
-from holdfast.transactions.send_state import Action, Settle, Stuck, Unclear, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

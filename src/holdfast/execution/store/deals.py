@@ -112,6 +112,10 @@ class DealStore:
         if found.scalar_one() != deal.version:
             raise Transient("deal.moved_on", f"deal {deal.deal_id} changed meanwhile")
 
+    async def lock_row(self, session: Session, deal_id: DealId) -> None:
+        """Take the deal's row until the transaction ends, whatever its version."""
+        await session.execute(_LOCK, {"deal": deal_id})
+
     async def change(self, session: Session, deal: DealRecord, values: Mapping[str, Any]) -> None:
         """Write `values` and the next version; the row must be locked."""
         row = {**values, "version": deal.version + 1}

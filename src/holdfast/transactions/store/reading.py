@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _IS_LIVE = text(IS_LIVE)
 _IS_UNSENT = text(IS_UNSENT)
 _ALL: Final = Shard()
-_NOT_READ = {"evidence", "created_at", "updated_at", "version"}
+_NOT_READ = {"evidence", "acknowledged_at", "created_at", "updated_at", "version"}
 _INTENT = [column for column in intents.c if column.name not in _NOT_READ]
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
@@ -96,7 +96,7 @@ _LAST_HASH = (
 )
 
 # Statements are made once: putting one together costs more than running it.
-_WHOLE = (
+WHOLE: Final = (
     select(*_INTENT, *_KEY, *_ATTEMPT, *_RECEIPT)
     .join(attempts, attempts.c.intent_id == intents.c.intent_id)
     .join(
@@ -106,9 +106,10 @@ _WHOLE = (
     .outerjoin(receipts, receipts.c.intent_id == intents.c.intent_id)
     .order_by(*_ORDER)
 )
-LIVE: Final = _WHOLE.where(intents.c.chain_id == _CHAIN, _IS_LIVE, _IN_SHARD)
+"""Intents with their keys, attempts and receipts; what reads them adds what it looks for."""
+LIVE: Final = WHOLE.where(intents.c.chain_id == _CHAIN, _IS_LIVE, _IN_SHARD)
 """What `live_intents` reads."""
-TO_ACT_ON: Final = _WHOLE.where(
+TO_ACT_ON: Final = WHOLE.where(
     intents.c.intent_id.in_(_UNSENT.union_all(_UNWANTED)), _IS_LIVE, _IN_SHARD
 )
 """What `intents_to_act_on` reads."""

@@ -76,8 +76,8 @@ _TAKE_BACK = text(f"""
     WITH dropped AS (
         DELETE FROM receipts WHERE intent_id = ANY(CAST(:ids AS uuid[]))
     )
-    UPDATE intents SET status = '{IntentStatus.SENT}', evidence = '{{}}', version = version + 1,
-        updated_at = now()
+    UPDATE intents SET status = '{IntentStatus.SENT}', evidence = '{{}}', acknowledged_at = NULL,
+        version = version + 1, updated_at = now()
     WHERE intent_id = ANY(CAST(:ids AS uuid[]))
 """)  # noqa: S608 - constants only
 # Given up when the intent became final; it may now be the attempt that has to be mined.

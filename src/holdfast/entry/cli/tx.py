@@ -1,0 +1,109 @@
+"""`holdfast tx`: transactions whose outcome is in doubt, and what may safely be done about them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from holdfast.bootstrap import opened
+from holdfast.common.errors import Rejected
+from holdfast.common.ids import intent_id, principal_id
+from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.tx_view import (
+    case_view,
+    plan_view,
+    show_cases,
+    show_plan,
+    show_shown,
+    shown_view,
+)
+from holdfast.transactions.repairs import Repair, RepairOrder, Stated
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.bootstrap import System
+
+T = TypeVar("T")
+
+app = typer.Typer(name="tx", help=__doc__, no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+IntentArgument = Annotated[str, typer.Argument(metavar="INTENT", help="The id `inbox` shows.")]
+ActionArgument = Annotated[Repair, typer.Argument(metavar="ACTION", help=", ".join(Repair))]
+Reason = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
+By = Annotated[str, typer.Option("--as", help="Who asks; recorded.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this, only show the plan.")]
+Outcome = Annotated[
+    Stated | None, typer.Option("--outcome", help="For accept-outcome: what really happened.")
+]
+
+
+@app.command()
+def inbox(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List every transaction that is ambiguous, stuck, or displaced and not acknowledged."""
+
+    async def work(system: System) -> dict[str, Any]:
+        return {"cases": [case_view(case) for case in await system.inbox.cases()]}
+
+    _show(_with_system(context, work), show_cases, as_json=as_json)
+
+
+@app.command()
+def show(
+    context: typer.Context, intent: IntentArgument, *, by: By = "operator", as_json: AsJson = False
+) -> None:
+    """Show one transaction: its evidence, what the chain says now, and what may be done."""
+    wanted, person = intent_id(intent), principal_id(by)
+
+    async def work(system: System) -> dict[str, Any]:
+        return shown_view(await system.inbox.show(wanted, person))
+
+    _show(_with_system(context, work), show_shown, as_json=as_json)
+
+
+@app.command()
+def resolve(  # noqa: PLR0913 - one parameter per option
+    context: typer.Context,
+    intent: IntentArgument,
+    action: ActionArgument,
+    *,
+    reason: Reason,
+    outcome: Outcome = None,
+    by: By = "operator",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an action needs and would do; with --yes, do it if everything it needs holds."""
+    wanted = intent_id(intent)
+    if not reason.strip():
+        raise Rejected("tx.reason", "say why, in words: --reason TEXT")
+    order = RepairOrder(action, principal_id(by), reason, outcome)
+
+    async def work(system: System) -> dict[str, Any]:
+        made = system.inbox.carry_out if yes else system.inbox.plan
+        return {**plan_view(await made(wanted, order)), "dry_run": not yes}
+
+    _show(_with_system(context, work), show_plan, as_json=as_json)
+    if not yes:
+        typer.echo("Nothing was done. Add --yes to carry it out.", err=True)
+
+
+def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:
+    async def session() -> T:
+        async with opened(invocation(context).settings) as system:
+            return await work(system)
+
+    return asyncio.run(session())
+
+
+def _show(
+    document: dict[str, Any], render: Callable[[dict[str, Any]], None], *, as_json: bool
+) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, default=str))
+    else:
+        render(document)
