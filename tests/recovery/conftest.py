@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import shutil
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from holdfast.common.db import libpq_url
+from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.devnet.service import Devnet
+from tests.chaos.stage import stage
 from tests.recovery.scene import opened_scene
 from tests.support.devnet import devnet, interval_devnet, ready, start_devnet
-from tests.support.postgres import database_at
+from tests.support.postgres import FOLDER, database_at
 from tests.support.worker_process import Nursery
 
 __all__ = ["devnet", "interval_devnet", "ready", "start_devnet"]
@@ -37,6 +40,18 @@ async def slow_scene(interval_devnet, database_url, tmp_path, nursery):
     """A scene of the test's own, where a block is mined every second."""
     async with opened_scene(interval_devnet, database_url, tmp_path, nursery) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def storm_stage(request, tmp_path_factory):
+    """A stage of the crash test, with a database server of its own to be crashed."""
+    folder = tmp_path_factory.mktemp("storm")
+    server_folder = request.config.stash[FOLDER]
+    home = server_folder / f"storm-{os.getpid()}-{folder.name}"
+    server = EmbeddedPostgres(server_folder, durable=True, home=home)
+    with stage(folder, server) as made:
+        yield made
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,14 @@
 
 import asyncio
 import json
-import os
 from dataclasses import replace
 
 import psycopg
 import pytest
 
-from holdfast.common.embedded_postgres import EmbeddedPostgres
 from tests.chaos.report import concluded
-from tests.chaos.stage import stage
 from tests.chaos.storm import Order, storm
 from tests.support.auditor import deal_rows
-from tests.support.postgres import FOLDER
 from tests.support.thief import Thief
 
 ETHER = 10**18
@@ -21,13 +17,9 @@ DEPOSIT = "d0e30db0"
 
 
 @pytest.fixture(scope="module")
-def aftermath(request):
+def aftermath(storm_stage):
     """Two deals with nothing wrong; the stage stays for the tests to plant faults on."""
-    folder = request.config.stash[FOLDER] / f"storm-{os.getpid()}"
-    folder.mkdir(parents=True)
-    server = EmbeddedPostgres(request.config.stash[FOLDER], durable=False, home=folder / "server")
-    with stage(folder, server) as world:
-        yield asyncio.run(storm(world, Order(kills=2, deals=2, seed=1)))
+    return asyncio.run(storm(storm_stage, Order(kills=2, deals=2, seed=1)))
 
 
 @pytest.fixture
