@@ -20,6 +20,7 @@ from holdfast.chain.profile_file import load_profile
 from holdfast.chain.rpc import Rpc
 from holdfast.chain.watch import Watch
 from holdfast.common.boundary import Boundary, unobserved
+from holdfast.common.crash import crash_boundary
 from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Rejected
@@ -118,14 +119,12 @@ class System:
 async def opened(
     settings: Settings,
     *,
-    boundary: Boundary = unobserved,
     patience_seconds: float = A_MOMENT_SECONDS,
 ) -> AsyncGenerator[System]:
     """The system for `settings`: database reachable and migrated, no node is asked yet.
 
     Args:
         settings: what the operator decided.
-        boundary: what work passes on its way.
         patience_seconds: how long a database that is away is waited for.
 
     Raises:
@@ -146,7 +145,7 @@ async def opened(
         for each in signals:
             listen = functools.partial(stack.enter_async_context, each)
             await patiently(listen, seconds=patience_seconds)
-        yield _Builder(settings, profile, url, db, metrics=metrics).system(pool, signals, boundary)
+        yield _Builder(settings, profile, url, db, metrics=metrics).system(pool, signals)
 
 
 @asynccontextmanager
@@ -194,12 +193,14 @@ async def _database_alone(settings: Settings) -> AsyncGenerator[tuple[str, Datab
         await db.close()
 
 
-def notices_of(settings: Settings, url: str, db: Database) -> Notices:
+def notices_of(
+    settings: Settings, url: str, db: Database, boundary: Boundary = unobserved
+) -> Notices:
     """Alerts and chores in the database `db` at `url`."""
     queue = ChoreQueue(url)
     chores = Chores(queue)
     delivery = Delivery(db, targets(settings.alert_urls, settings.alert_severity))
-    chore_runner = ChoreRunner(db, queue, {DELIVERY: delivery})
+    chore_runner = ChoreRunner(db, queue, {DELIVERY: delivery}, at=boundary)
     return Notices(db, Alerts(chores), chores, queue, chore_runner)
 
 
@@ -324,14 +325,15 @@ class _Builder:
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
         self._deals = DealStore()
-        self._queue = Queue(url)
-        self._notices = notices_of(settings, url, db)
+        self._boundary = crash_boundary(settings.crash_at, is_devnet=profile.is_devnet)
+        self._queue = Queue(url, self._boundary)
+        self._notices = notices_of(settings, url, db, self._boundary)
         self._audit = AuditTrail(self._clock)
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
 
-    def system(self, pool: Pool, signals: Sequence[Signal], boundary: Boundary) -> System:
+    def system(self, pool: Pool, signals: Sequence[Signal]) -> System:
         """The finished graph."""
         node = Node(Rpc(pool), self._profile)
         observer = ChainObserver(node, self._protocols, self._limits)
@@ -356,7 +358,7 @@ class _Builder:
                 tokens=self._tokens,
                 limits=self._limits,
             ),
-            advance=self._advance(node, observer, boundary),
+            advance=self._advance(node, observer),
             queue=self._queue,
             sweep=Sweep(
                 db=self._db,
@@ -365,8 +367,9 @@ class _Builder:
                 clock=self._clock,
                 sleeper=self._clock,
                 seconds=settings.sweep_seconds,
+                at=self._boundary,
             ),
-            chain_loops=self._chain_loops(node, signals, boundary),
+            chain_loops=self._chain_loops(node, signals),
             inbox=self._inbox(node),
             notices=self._notices,
             metrics=self._metrics,
@@ -394,11 +397,12 @@ class _Builder:
                 float=accounts.float_,
                 treasury_return=accounts.treasury_return,
             ),
+            at=self._boundary,
         )
 
-    def _advance(self, node: Node, observer: ChainObserver, boundary: Boundary) -> Advance:
+    def _advance(self, node: Node, observer: ChainObserver) -> Advance:
         book, alarm = self._tokens, self._notices.alerts
-        transactions = Transactions(self._keys, boundary, alarm=alarm)
+        transactions = Transactions(self._keys, self._boundary, alarm=alarm)
         tokens = DealTokens(book.native, book.weth, book.usdt, book.usdtz)
         block = self._profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
         return Advance(
@@ -418,7 +422,7 @@ class _Builder:
             audit=self._audit,
             clock=self._clock,
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),
-            at=boundary,
+            at=self._boundary,
             alarm=alarm,
         )
 
@@ -433,9 +437,7 @@ class _Builder:
             clock=self._clock,
         )
 
-    def _chain_loops(
-        self, node: Node, signals: Sequence[Signal], boundary: Boundary
-    ) -> tuple[ChainLoop, ...]:
+    def _chain_loops(self, node: Node, signals: Sequence[Signal]) -> tuple[ChainLoop, ...]:
         """A loop for each shard, which listens to its own signal."""
         share = FairShare()
         chain, shards = f"chain:{self._profile.chain_id}", len(signals)
@@ -445,19 +447,19 @@ class _Builder:
             # A sole loop bears the name that it had before there were shards.
             name = chain if shards == 1 else f"{chain}:{shard.name}"
             lead = LeaderLock(self._url, name, share=share)
-            loops.append(ChainLoop(self._parts(node, lead, shard, boundary), lead, signal))
+            loops.append(ChainLoop(self._parts(node, lead, shard), lead, signal))
         return tuple(loops)
 
-    def _parts(self, node: Node, lead: LeaderLock, shard: Shard, boundary: Boundary) -> Parts:
+    def _parts(self, node: Node, lead: LeaderLock, shard: Shard) -> Parts:
         chain_id, lease = self._profile.chain_id, lead.lease
         return Parts(
             chain_id=chain_id,
             fee_model=self._profile.fee_model,
             network=node,
-            journal=self._journal(boundary, lease=lease, shard=shard),
+            journal=self._journal(self._boundary, lease=lease, shard=shard),
             keys=self._keys,
             clock=self._clock,
-            boundary=boundary,
+            boundary=self._boundary,
             lease=lease,
             patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
             pace=Pace.of_chain(self._profile.block_time_seconds),

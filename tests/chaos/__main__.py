@@ -8,6 +8,8 @@ import asyncio
 import sys
 
 from holdfast.common.embedded_postgres import EmbeddedPostgres
+from holdfast.common.log import LogLevel, configure_logging
+from holdfast.common.redaction import Redactor
 from tests.chaos.report import concluded
 from tests.chaos.stage import alone, stage, storm_folder
 from tests.chaos.storm import Order, storm
@@ -16,6 +18,7 @@ from tests.chaos.storm import Order, storm
 def main():
     """Run the storm and print its line."""
     options = _options()
+    configure_logging(Redactor(), level=LogLevel.ERROR)  # the line alone goes to standard output
     order = Order(options.kills, options.deals, options.seed)
     folder = storm_folder()
     with alone(folder), stage(folder, EmbeddedPostgres(folder)) as world:

@@ -18,7 +18,7 @@ BOUNDARIES = (
     "tx.after_receipts",
 )
 _LATEST_PASS = 2
-_PAUSE_SECONDS = (0.2, 1.2)
+_PAUSE_SECONDS = (0.4, 1.6)
 _LAST_SECONDS = (0.5, 4.0)
 
 

@@ -21,7 +21,7 @@ from tests.support.fault_proxy import fault_proxy
 from tests.support.faults import Faults
 from tests.support.witness import Places, observe
 
-_WINDOW = 24
+_WINDOW = 16
 _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 120  # without any change of any deal: what is not over then is stuck
 _TELL_SECONDS = 10

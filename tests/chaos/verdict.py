@@ -27,7 +27,7 @@ LEGS = (
 
 @dataclass
 class Judgement:
-    """What the judges found; `problems` are wrong things that no other field counts."""
+    """What the judges found; `problems` tells it in words, with what no other field counts."""
 
     deals: int = 0
     legs: int = 0
@@ -55,7 +55,12 @@ def judged(stage, start, expected, before=()):
         return made
     verdict = judge_all(stage.chain, start, places, expected, by=SAME_SHAPE)
     made.lost, made.duplicated = verdict.lost.total(), verdict.duplicated.total()
-    made.problems = list(verdict.problems)
+    made.problems = [
+        *(f"lost: {times} x {leg}" for leg, times in verdict.lost.items()),
+        *(f"duplicated: {times} x {leg}" for leg, times in verdict.duplicated.items()),
+        *(f"stuck: {row.deal_id} is {row.status}" for row in rows if row.status != "completed"),
+        *verdict.problems,
+    ]
     _add_books(made, ledger_totals(stage.libpq_url), rows, verdict.seen)
     return made
 

@@ -74,3 +74,32 @@ POINTS = (
     Point("tx.in_receipts", is_signed=True, is_sent=True),
     Point("tx.after_receipts", is_signed=True, is_sent=True),
 )
+
+ROUNDS = (
+    "queue.job_fetched:2",
+    "queue.job_done",
+    "advance.after_observe:2",
+    "tx.in_sent:2",
+    "tx.after_sent",
+)
+"""Boundaries that a deal passes again and again, at which each of its workers dies.
+
+At the second pass where the first would leave every worker as far as the one before.
+"""
+
+ONCE = ("sweep.before_commit", "sweep.after_commit")
+DESK = ("desk.before_commit", "desk.after_commit")
+REPLACEMENT = ("tx.in_attempt", "tx.after_attempt")
+REORG = ("tx.before_unmine", "tx.in_unmine", "tx.after_unmine")
+CHORE = ("chore.taken", "chore.done")
+
+MATRIX = (
+    *(point.name for point in POINTS),
+    *(name.partition(":")[0] for name in ROUNDS),
+    *ONCE,
+    *DESK,
+    *REPLACEMENT,
+    *REORG,
+    *CHORE,
+)
+"""Every boundary at which a process is killed by one of the recovery tests."""

@@ -106,6 +106,16 @@ class Scene:
             worker.send(signal.SIGTERM)
             await worker.ended()
 
+    def bury_the_dead(self):
+        """Let the time pass after which the jobs of workers that died are given to others.
+
+        No worker may be alive: it tells the job engine that all were last heard of a minute ago.
+        """
+        with psycopg.connect(libpq_url(self.database_url)) as connection:
+            connection.execute(
+                "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'"
+            )
+
     async def supervised(self):
         """Start a worker, and again whenever it ends; until cancelled."""
         while True:

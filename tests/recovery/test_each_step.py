@@ -26,6 +26,7 @@ async def test_a_worker_killed_there_leaves_the_same_deal(scene, undisturbed, po
         await deal.dies_at(f"{point.name}:{group.number}")
     await deal.mined(point.mined(group))
     assert deal.signed() == point.signed(group)
+    scene.bury_the_dead()  # what the next worker waits for is measured in test_two_workers.py
     outcome = await deal.finished()
     assert_same_deal(deal, outcome, undisturbed)
 

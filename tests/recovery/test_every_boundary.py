@@ -12,6 +12,7 @@ async def test_a_deal_that_loses_a_worker_at_every_boundary_is_the_same_deal(sce
     for group in GROUPS:
         for point in POINTS:
             # Each worker gets just far enough to die where the one before it would have gone on.
+            scene.bury_the_dead()
             await deal.dies_at(point.name)
             await deal.mined(point.mined(group))
             assert deal.signed() == point.signed(group), (group.name, point.name)

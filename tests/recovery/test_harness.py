@@ -30,7 +30,7 @@ def planted(aftermath, capsys):
 
     def conclude():
         code = concluded(aftermath)
-        return code, json.loads(capsys.readouterr().out)
+        return code, json.loads(capsys.readouterr().out.splitlines()[-1])
 
     yield aftermath.stage, conclude
     control.revert(mark)
@@ -91,14 +91,14 @@ def test_a_deal_that_is_not_over_is_red(planted):
 def test_fewer_kills_than_asked_for_are_red(aftermath, capsys):
     more = Order(kills=10**6, deals=2, seed=1)
     assert concluded(replace(aftermath, order=more)) == 1
-    assert not faults(json.loads(capsys.readouterr().out))
+    assert not faults(json.loads(capsys.readouterr().out.splitlines()[-1]))
 
 
 def test_a_leg_that_is_no_longer_on_chain_is_red(aftermath, capsys):
     # The last test here: a chain that was rolled back cannot be put back as it was.
     aftermath.stage.devnet.control.rpc.call("anvil_rollback", 1)
     assert concluded(aftermath) == 1
-    figures = json.loads(capsys.readouterr().out)
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert figures["lost"] == 1
     assert figures["duplicated"] == 0
 

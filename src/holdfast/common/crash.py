@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from holdfast.common.boundary import Boundary, unobserved
+from holdfast.common.boundary import NAMES, Boundary, unobserved
 from holdfast.common.errors import Rejected
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def crash_boundary(wanted: str | None, *, is_devnet: bool) -> Boundary:
     """The boundary for HOLDFAST_CRASH_AT: `name`, or `name:3` for the third pass.
 
     Raises:
-        Rejected: `config.crash_at` on any chain that is not a devnet.
+        Rejected: `config.crash_at` on any chain that is not a devnet, and for a name that no
+            boundary has: a test that waits for it would wait in vain.
     """
     if wanted is None:
         return unobserved
@@ -43,6 +44,8 @@ def crash_boundary(wanted: str | None, *, is_devnet: bool) -> Boundary:
             "config.crash_at", "HOLDFAST_CRASH_AT is for tests on a devnet: unset it on this chain"
         )
     name, _, nth = wanted.partition(":")
+    if name not in NAMES:
+        raise Rejected("config.crash_at", f"no boundary is called {name}: see docs/recovery.md")
     return CrashAt(name, int(nth or 1))
 
 

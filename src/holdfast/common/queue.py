@@ -18,6 +18,7 @@ from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 
+from holdfast.common.boundary import unobserved
 from holdfast.common.db import libpq_url, raw_connection
 from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Paused, Transient
 from holdfast.common.ids import DealId
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from procrastinate.types import JSONDict
     from psycopg import AsyncConnection
 
+    from holdfast.common.boundary import Boundary
     from holdfast.common.db import Session
 
 Wake: TypeAlias = Callable[[DealId], Awaitable[None]]
@@ -64,7 +66,8 @@ def schema_sql() -> str:
 class Queue:
     """Wake-ups of deals, in the database at `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, boundary: Boundary = unobserved) -> None:
+        self._boundary = boundary
         self._engine = _Engine(url, QUEUE, connections=6)
         self._advance = self._engine.task(TASK, self._woken, retry=_RETRY)
         retention = self._engine.task("delete_old_jobs", self._delete_old_jobs)
@@ -93,6 +96,7 @@ class Queue:
     async def _woken(self, context: JobContext, deal_id: str) -> None:
         if self._wake is None:
             raise Broken("queue.no_handler", "a job came before the queue was run")
+        self._boundary("queue.job_fetched")
         deal = DealId(UUID(deal_id))
         with structlog.contextvars.bound_contextvars(deal=deal_id):
             try:
@@ -101,6 +105,7 @@ class Queue:
                 # Raised, the engine tries again soon; at last the job ends and the sweep goes on.
                 if context.job.attempts < _RETRIES:
                     raise
+        self._boundary("queue.job_done")
 
     async def _delete_old_jobs(self, _context: JobContext, timestamp: int) -> None:  # noqa: ARG002 - the engine's call
         await self._engine.app.job_manager.delete_old_jobs(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.audit.model import Act
+from holdfast.common.boundary import unobserved
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import new_deal_id
 from holdfast.execution.script import Changed, change
@@ -14,10 +16,11 @@ from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from holdfast.model.plan import Accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from holdfast.audit.service import AuditTrail
     from holdfast.authorization.service import Authorization
+    from holdfast.common.boundary import Boundary
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Address
@@ -61,6 +64,7 @@ class DealDesk:
     wakes: Wakes
     clock: Clock
     treasury: Treasury
+    at: Boundary = unobserved
 
     async def preview(self, request: DealRequest) -> Plan:
         """The plan that `request` would get now; nothing is stored."""
@@ -84,7 +88,7 @@ class DealDesk:
             booked = await self.deals.booked_core(session, self.treasury.chain_id)
         accounts = await self._accounts(deal_id, number)
         plan = await self.planner.plan(request, accounts, booked)
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             await self.deals.insert(session, NewDeal(deal_id, author, DealStatus.PLANNED, plan))
             deal = await self.deals.load(session, deal_id)
             await self._record(session, deal, actor=author, action="deal.planned", detail={})
@@ -95,7 +99,7 @@ class DealDesk:
 
     async def approve(self, deal_id: DealId, principal: PrincipalId) -> DealRecord:
         """Approve the deal's present plan and start it."""
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             deal = await self._locked(session, deal_id)
             return await self._approve(session, deal, principal)
 
@@ -111,7 +115,7 @@ class DealDesk:
 
     async def give(self, deal_id: DealId, order: Order) -> DealRecord:
         """Carry out `order` and wake the deal."""
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             deal = await self._locked(session, deal_id)
             changed_deal, changed = _ordered(deal, order)
             # The wake-up may fail where the deal's own time has none: the sweep then repeats it.
@@ -134,6 +138,13 @@ class DealDesk:
         """The newest deals, without their legs."""
         async with self.db.begin() as session:
             return await self.deals.recent(session, status=status, bank=bank, limit=limit)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[Session]:
+        async with self.db.begin() as session:
+            yield session
+            self.at("desk.before_commit")
+        self.at("desk.after_commit")
 
     async def _accounts(self, deal_id: DealId, number: int) -> Accounts:
         signer = await self.keys.open(await self.keys.create(deal_id, number))

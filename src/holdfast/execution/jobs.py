@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from holdfast.common.boundary import unobserved
 from holdfast.common.retry import patiently
 
 if TYPE_CHECKING:
+    from holdfast.common.boundary import Boundary
     from holdfast.common.clock import Clock, Sleeper
     from holdfast.common.db import Database
     from holdfast.execution.ports import Wakes
@@ -31,6 +33,7 @@ class Sweep:
     clock: Clock
     sleeper: Sleeper
     seconds: float
+    at: Boundary = unobserved
 
     async def run(self) -> None:
         """Sweep until cancelled; a database that is away is asked again."""
@@ -45,4 +48,7 @@ class Sweep:
         async with self.db.begin() as session:
             due = await self.deals.take_due(session, now, later, BATCH)
             await self.wakes.wake(session, *due)
+            passed = self.at if due else unobserved  # nothing due is no boundary
+            passed("sweep.before_commit")
+        passed("sweep.after_commit")
         return len(due)

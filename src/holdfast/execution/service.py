@@ -117,6 +117,7 @@ class Advance:
     async def _prepare(self, settlement: Settlement) -> Prepared:
         """Look at the chain and decide; nothing is written and no row is locked."""
         seen = await self.observer.observe(settlement.deal)
+        self.at("advance.after_observe")
         if seen.position.at.number < settlement.deal.last_block:
             raise Transient("chain.behind", "the node has not seen the deal's own blocks yet")
         stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
+from holdfast.common.boundary import unobserved
 from holdfast.common.errors import Broken, HoldfastError
 from holdfast.monitoring.errors import ChoreNotFound
 from holdfast.monitoring.model import ChoreState, Patience
@@ -21,6 +22,7 @@ from holdfast.monitoring.store import chores as store
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from holdfast.common.boundary import Boundary
     from holdfast.common.db import Database, Session
     from holdfast.monitoring.model import Attempt, Chore
     from holdfast.monitoring.ports import ChoreBell
@@ -70,6 +72,7 @@ class ChoreRunner:
     bell: ChoreBell
     work: Mapping[str, Work]
     patience: Patience = field(default_factory=Patience)
+    at: Boundary = unobserved
 
     async def do(self, kind: str, subject: str) -> None:
         """Make one attempt, if the chore is due.
@@ -80,11 +83,13 @@ class ChoreRunner:
         attempt = await self._taken(kind, subject)
         if attempt is None:
             return
+        self.at("chore.taken")
         try:
             await self._work(kind)(subject)
         except HoldfastError as error:
             await self._failed(attempt, error)
             return
+        self.at("chore.done")
         async with self.db.begin() as session:
             await store.end(session, attempt)
 

@@ -66,6 +66,8 @@ class PostgresJournal:
         """Note what was broadcast."""
         async with self._writing() as session:
             await updating.mark_sent(session, sends)
+            self._boundary("tx.in_sent")
+        self._boundary("tx.after_sent")
 
     async def advance(self, progress: Progress) -> None:
         """Write receipts, statuses and place, and wake the deals whose groups are final.
@@ -88,7 +90,10 @@ class PostgresJournal:
     async def add_attempt(self, intent: Intent, attempt: Attempt) -> bool:
         """Write a further attempt of a live intent; False when another loop was faster."""
         async with self._writing() as session:
-            return await updating.add_attempt(session, intent, attempt)
+            is_added = await updating.add_attempt(session, intent, attempt)
+            self._boundary("tx.in_attempt")
+        self._boundary("tx.after_attempt")
+        return is_added
 
     async def fill(self, intent: Intent) -> bool:
         """Write a no-op's intent; False when its nonce has an intent, live or final, already."""

@@ -28,13 +28,19 @@ def test_a_chain_with_real_money_refuses_to_crash_on_purpose():
     assert caught.value.code == "config.crash_at"
 
 
-@pytest.mark.parametrize(("wanted", "passes"), [("advance.done", 1), ("advance.done:2", 2)])
+@pytest.mark.parametrize(("wanted", "passes"), [("queue.job_done", 1), ("queue.job_done:2", 2)])
 def test_the_wish_names_the_boundary_and_the_pass(wanted, passes, monkeypatch):
     signals = []
     monkeypatch.setattr("os.kill", lambda pid, number: signals.append(number))
     boundary = crash_boundary(wanted, is_devnet=True)
     for passed in range(1, passes + 1):
         assert signals == []
-        boundary("advance.done")
+        boundary("queue.job_done")
         assert bool(signals) == (passed == passes)
     assert signals == [9]
+
+
+def test_a_boundary_that_does_not_exist_is_refused():
+    with pytest.raises(Rejected) as caught:
+        crash_boundary("advance.sometime", is_devnet=True)
+    assert caught.value.code == "config.crash_at"

@@ -93,7 +93,11 @@ async def test_an_approved_deal_starts_and_sends_its_funding_in_one_transaction(
     assert stage.journal.last("save")[3] == {Step.SPLIT}
     assert stage.pause == PATIENCE.under_way
     assert stage.db.begun == 2  # one to look at the records, one to write
-    assert stage.boundaries == ["advance.before_commit", "advance.after_commit"]
+    assert stage.boundaries == [
+        "advance.after_observe",
+        "advance.before_commit",
+        "advance.after_commit",
+    ]
 
 
 async def test_the_audit_says_who_did_what_and_at_which_block():

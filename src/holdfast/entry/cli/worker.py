@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from holdfast.bootstrap import opened, opened_workers_reporter, profile_of
-from holdfast.common.crash import crash_boundary
+from holdfast.bootstrap import opened, opened_workers_reporter
 from holdfast.common.errors import Paused
 from holdfast.common.metrics import MetricsServer
 from holdfast.common.system_clock import SystemClock
@@ -70,9 +69,7 @@ def status(
 
 async def work(settings: Settings) -> None:
     """Open the system and run it as a worker."""
-    profile = profile_of(settings)
-    boundary = crash_boundary(settings.crash_at, is_devnet=profile.is_devnet)
-    async with opened(settings, boundary=boundary, patience_seconds=_START_SECONDS) as system:
+    async with opened(settings, patience_seconds=_START_SECONDS) as system:
         with suppress(Paused):  # every node is down: start all the same, and wait for one
             await system.pool.require()
         await run_worker(worker_parts(system))
