@@ -52,7 +52,7 @@ simulate: setup ## Run the transaction layer in SEEDS=10000 seeded worlds of fau
 e2e-testnet: setup ## Open and close a tiny position on a public testnet with your own node and key
 	@$(BIN)/python -m tests.e2e $(ARGS)
 
-bench: setup ## Measure deals per second against a plain client and the presigned limit
+bench: setup ## Measure deals, transactions, takeover and growth against plain clients and the limit
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 fix: setup ## Format and apply the safe lint fixes

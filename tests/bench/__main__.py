@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import time
+from pathlib import Path
 
 from holdfast.common.log import LogLevel, configure_logging
 from holdfast.common.redaction import Redactor
@@ -28,6 +29,8 @@ def main():
     configure_logging(Redactor(), level=LogLevel.WARNING)
     with server() as postgres:
         tables = [CASES[name](postgres, options) for name in CASES if name in options.only]
+    if options.into is not None:
+        report.write(tables, options.into)
     report.tail(tables, load, time.perf_counter() - start, markdown=options.markdown)
 
 
@@ -35,6 +38,7 @@ def _options():
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=CASES, default=tuple(CASES), help="cases")
     parser.add_argument("--markdown", action="store_true", help="also as the tables of the docs")
+    parser.add_argument("--into", type=Path, help="put the tables into docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="a glance: fewer and smaller runs")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
     parser.add_argument("--block-time", type=int, choices=(0, 1), help="only this mining")

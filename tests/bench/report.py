@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 
 import orjson
 
@@ -14,6 +15,18 @@ def head(load):
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load {load[0]:.1f} before; "
         f"a fixed piece of Python takes {speed():.0f} ms of CPU (column `machine`: at that time)"
     )
+
+
+def write(tables, document):
+    """Put the tables into a Markdown file, each between its own marks there."""
+    text = document.read_text()
+    for table in tables:
+        begin, end = f"<!-- bench: {table.name} -->", "<!-- end -->"
+        marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        shown = f"{begin}\n\n{table.markdown()}\n\n{end}"
+        text, found = marked.subn(lambda _, shown=shown: shown, text)
+        assert found == 1, f"{document} has no place for {table.name}"
+    document.write_text(text)
 
 
 def tail(tables, load, seconds, *, markdown):

@@ -77,7 +77,7 @@ def measure(postgres, options):
     """Both programs on the same node, for each kind of mining."""
     table = Table(
         "transactions",
-        f"Transactions alone: ERC-20 transfers of {SIGNERS} signers, CPU for one",
+        f"Transactions alone: ERC-20 transfers of {SIGNERS} signers",
         _COLUMNS,
     )
     table.head()
