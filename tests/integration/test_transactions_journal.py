@@ -225,6 +225,19 @@ async def test_of_two_loops_that_replace_at_once_one_is_refused(kept):
     assert [a.fees.cap_wei for a in after.attempts] == [FEES.cap_wei, 9]
 
 
+async def test_a_refused_replacement_leaves_the_other_ones_bytes_to_be_sent(kept):
+    (new,) = group(1)
+    await kept.record([new])
+    (one,) = await kept.journal.live()
+    await kept.journal.sent([send(one)])
+    faster = await signed(new, 0, Fees(3 * GWEI, 2 * GWEI), 2)
+    assert await kept.journal.add_attempt(one, faster)
+    slower = await signed(new, 0, Fees(4 * GWEI, 2 * GWEI), 2)
+    assert not await kept.journal.add_attempt(one, slower)
+    (now,) = await kept.journal.to_act_on()
+    assert now.last == faster
+
+
 async def test_a_final_intent_gets_no_further_attempt(kept):
     (wanted,) = group(1)
     await kept.record([wanted])

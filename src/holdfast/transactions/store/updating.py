@@ -131,19 +131,27 @@ async def supersede(session: Session, intents: Sequence[IntentId]) -> None:
     await session.execute(_SUPERSEDE, {"ids": list(intents)})
 
 
+_LOCK_LIVE = text("""
+    SELECT intent_id FROM intents
+    WHERE intent_id = :intent_id AND status <> ALL(CAST(:final AS text[])) FOR UPDATE
+""")
 _REOPEN = text(f"""
+    WITH older AS (
+        UPDATE attempts SET state = '{AttemptState.SUPERSEDED}', version = version + 1,
+            updated_at = now()
+        WHERE intent_id = :intent_id AND attempt_no < :attempt_no
+            AND state = '{AttemptState.SIGNED}'
+    )
     UPDATE intents SET status = '{IntentStatus.SIGNED}', version = version + 1, updated_at = now()
-    WHERE intent_id = :intent_id AND status <> ALL(CAST(:final AS text[]))
-    RETURNING intent_id
+    WHERE intent_id = :intent_id
 """)  # noqa: S608 - constants only
 
 
 async def add_attempt(session: Session, intent: Intent, attempt: Attempt) -> bool:
-    """Write a further attempt of a live intent; False when another loop was faster."""
-    locked = await session.execute(_REOPEN, {"intent_id": intent.intent_id, "final": _FINAL})
+    """Write a further attempt of a live intent; False, and nothing, when another was faster."""
+    locked = await session.execute(_LOCK_LIVE, {"intent_id": intent.intent_id, "final": _FINAL})
     if locked.one_or_none() is None:
         return False
-    await supersede(session, [intent.intent_id])
     row = {
         **attempt_row(attempt),
         "raw": attempt.raw,
@@ -153,7 +161,11 @@ async def add_attempt(session: Session, intent: Intent, attempt: Attempt) -> boo
         "state": AttemptState.SIGNED,
     }
     written = insert(attempts).values(row).on_conflict_do_nothing().returning(attempts.c.tx_hash)
-    return (await session.execute(written)).one_or_none() is not None
+    if (await session.execute(written)).one_or_none() is None:
+        return False
+    which = {"intent_id": intent.intent_id, "attempt_no": attempt.attempt_no}
+    await session.execute(_REOPEN, which)
+    return True
 
 
 _REQUEST_CANCEL = text(f"""
