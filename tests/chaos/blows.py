@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.chaos.schedule import Kind
+from tests.support.fault_answers import Lies
 from tests.support.faults import Fault
 from tests.support.sabotage import lead_without_the_lock
 
@@ -32,7 +33,7 @@ class Blows:
     """What can be done to the desk; `done` counts it by kind."""
 
     stage: object
-    proxy: object
+    nodes: list
     keepers: object
     watch: object
     done: Counter = field(default_factory=Counter)
@@ -60,7 +61,7 @@ class Blows:
             case Kind.USURPER:
                 self._begin(self._usurp(blow.seconds))
             case Kind.FAULTS:
-                self._begin(self._misbehave(blow.seconds))
+                self._begin(self._misbehave(blow))
         self.done[blow.kind] += 1
 
     async def end(self):
@@ -81,11 +82,13 @@ class Blows:
     async def _kill_node(self, seconds):
         async with self.stage.node_lock:
             self.watch.killed()
-            await self.proxy.cut()
+            for node in self.nodes:
+                await node.cut()
             await asyncio.to_thread(self.stage.kill_node)
             await asyncio.sleep(seconds)
             await asyncio.to_thread(self.stage.revive_node)
-            await self.proxy.restore()
+            for node in self.nodes:
+                await node.restore()
 
     async def _freeze(self, blow):
         worker = self.keepers.workers[blow.slot]
@@ -100,7 +103,13 @@ class Blows:
         if worker.exit_code is None:
             await worker.kill()
 
-    async def _misbehave(self, seconds):
-        self.proxy.faults.odds = ODDS
-        await asyncio.sleep(2 * seconds)
-        self.proxy.faults.clear()
+    async def _misbehave(self, blow):
+        """One of the nodes goes wrong by the dice, and perhaps in one way all the time."""
+        node = self.nodes[blow.slot % len(self.nodes)]
+        if blow.lasting is Fault.LYING:
+            newest = await asyncio.to_thread(self.stage.chain.number, "eth_blockNumber")
+            node.view.lies = Lies(since=newest)
+        node.faults.odds = ODDS
+        node.faults.lasting = {blow.lasting} - {None}
+        await asyncio.sleep(2 * blow.seconds)
+        node.faults.clear()

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tests.support.faults import Fault
+
 WORKERS = 3
 
 BOUNDARIES = (
@@ -20,6 +22,7 @@ BOUNDARIES = (
 _LATEST_PASS = 2
 _PAUSE_SECONDS = (0.4, 1.6)
 _LAST_SECONDS = (0.5, 4.0)
+_LASTING = (None, None, Fault.LYING, Fault.STALE, Fault.SKEWED, Fault.NOT_FOUND)
 
 
 class Kind(StrEnum):
@@ -58,7 +61,8 @@ class Blow:
     """One thing that is done, `pause` seconds after the one before.
 
     `slot` says to which worker, `point` at which boundary its follower dies (`name:pass`),
-    `seconds` how long what is not a kill lasts, or what was stopped stays away.
+    `seconds` how long what is not a kill lasts, or what was stopped stays away, `lasting` what is
+    wrong all that time with a node that misbehaves.
     """
 
     kind: Kind
@@ -66,6 +70,7 @@ class Blow:
     slot: int
     point: str
     seconds: float
+    lasting: Fault | None
 
 
 def schedule(seed: int) -> Iterator[Blow]:
@@ -81,4 +86,5 @@ def schedule(seed: int) -> Iterator[Blow]:
             slot=dice.randrange(WORKERS),
             point=f"{dice.choice(BOUNDARIES)}:{dice.randint(1, _LATEST_PASS)}",
             seconds=dice.uniform(*_LAST_SECONDS),
+            lasting=dice.choice(_LASTING),
         )

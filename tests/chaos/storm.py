@@ -21,6 +21,7 @@ from tests.support.fault_proxy import fault_proxy
 from tests.support.faults import Faults
 from tests.support.witness import Places, observe
 
+NODES = 2
 _WINDOW = 16
 _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 120  # without any change of any deal: what is not over then is stuck
@@ -144,7 +145,7 @@ class Storm:
 async def storm(stage, order):
     """What is left of `order` on `stage`."""
     began = time.monotonic()
-    async with opened(load(stage.environment())) as system, _proxied(stage, order.seed) as proxy:
+    async with opened(load(stage.environment())) as system, _nodes(stage, order.seed) as nodes:
         feeder = Feeder(stage, system)
         expected, model = await _model_deal(stage, feeder)
         start = Start.read(stage.chain, model)
@@ -152,7 +153,7 @@ async def storm(stage, order):
         feeder.created = 0
         watch = Watch(stage.libpq_url)
         async with Keepers(stage, WORKERS, on_death=watch.killed) as keepers:
-            blows = Blows(stage, proxy, keepers, watch)
+            blows = Blows(stage, nodes, keepers, watch)
             await Storm(stage, order, feeder, blows, watch, before).run()
     return Aftermath(
         stage=stage,
@@ -170,11 +171,15 @@ async def storm(stage, order):
 
 
 @contextlib.asynccontextmanager
-async def _proxied(stage, seed):
-    """The node that the workers know: it may misbehave, and dies without their addresses going."""
-    async with fault_proxy(stage.devnet.url, Faults(seed)) as proxy:
-        stage.rpc_url = proxy.url
-        yield proxy
+async def _nodes(stage, seed):
+    """The nodes that the workers know: two, over one chain, that may misbehave apart."""
+    async with contextlib.AsyncExitStack() as stack:
+        nodes = [
+            await stack.enter_async_context(fault_proxy(stage.devnet.url, Faults(seed + number)))
+            for number in range(NODES)
+        ]
+        stage.rpc_url = ",".join(node.url for node in nodes)
+        yield nodes
 
 
 async def _model_deal(stage, feeder):
