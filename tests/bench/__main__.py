@@ -30,7 +30,7 @@ def main():
     with server() as postgres:
         tables = [CASES[name](postgres, options) for name in CASES if name in options.only]
     if options.into is not None:
-        report.write(tables, options.into)
+        report.write(tables, load, options.into)
     report.tail(tables, load, time.perf_counter() - start, markdown=options.markdown)
 
 

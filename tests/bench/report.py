@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import time
 
 import orjson
 
@@ -17,16 +18,28 @@ def head(load):
     )
 
 
-def write(tables, document):
-    """Put the tables into a Markdown file, each between its own marks there."""
-    text = document.read_text()
+def write(tables, load, document):
+    """Put machine and tables into a Markdown file, each between its own marks there."""
+    text = _replaced(document.read_text(), "machine", _machine(load))
     for table in tables:
-        begin, end = f"<!-- bench: {table.name} -->", "<!-- end -->"
-        marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        shown = f"{begin}\n\n{table.markdown()}\n\n{end}"
-        text, found = marked.subn(lambda _, shown=shown: shown, text)
-        assert found == 1, f"{document} has no place for {table.name}"
+        text = _replaced(text, table.name, table.markdown())
     document.write_text(text)
+
+
+def _machine(load):
+    after = os.getloadavg()[0]
+    return (
+        f"The tables were last written on {time.strftime('%Y-%m-%d')}: {os.cpu_count()} cores,\n"
+        f"Python {platform.python_version()}, load average {load[0]:.1f} before and {after:.1f} "
+        f"after,\n{speed():.0f} ms for the fixed piece of Python."
+    )
+
+
+def _replaced(text, name, shown):
+    marked = re.compile(f"(<!-- bench: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    text, found = marked.subn(lambda marks: f"{marks[1]}\n{shown}\n\n{marks[2]}", text)
+    assert found == 1, f"there is no place for {name}"
+    return text
 
 
 def tail(tables, load, seconds, *, markdown):
