@@ -7,10 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from holdfast.common.log import LogLevel, configure_logging
-from holdfast.common.redaction import Redactor
 from tests.bench import areas, growth, loops, report, takeover, transfers
-from tests.bench.stage import server
+from tests.bench.stage import log_little, server
 
 CASES = {
     "transactions": transfers.measure,
@@ -26,7 +24,7 @@ def main():
     options = _options()
     load, start = os.getloadavg(), time.perf_counter()
     report.head(load)
-    configure_logging(Redactor(), level=LogLevel.WARNING)
+    log_little()
     with server() as postgres:
         tables = [CASES[name](postgres, options) for name in CASES if name in options.only]
     if options.into is not None:

@@ -7,13 +7,11 @@ import asyncio
 import contextlib
 
 from holdfast.bootstrap import opened
-from holdfast.common.log import configure_logging
-from holdfast.common.redaction import Redactor
 from holdfast.config import load
 from holdfast.entry.cli.worker import worker_parts
 from tests.bench import deals
 from tests.bench.sampler import Sampler
-from tests.bench.stage import node
+from tests.bench.stage import logging_to, node
 from tests.bench.table import Table
 
 _AT_ONCE, _ROUNDS = 8, 4
@@ -40,8 +38,7 @@ async def _measured(devnet, postgres, rounds):
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": postgres.folder}
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
     sampler, roots = Sampler(), {"node": [devnet.node.pid], "database": [postgres.pid]}
-    with (devnet.folder / "worker.log").open("w") as stream:
-        configure_logging(Redactor(), stream=stream)
+    with logging_to(devnet.folder / "worker.log"):
         async with opened(ours) as system, _working(system):
             bench = deals.Bench(devnet, deals.with_rungs(system), url, {**roots, "worker": []})
             await bench.warm_up(_WARM_UP)

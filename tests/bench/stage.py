@@ -12,7 +12,9 @@ from psycopg import sql
 
 from holdfast.common.db import Database, libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
+from holdfast.common.log import LogLevel, configure_logging
 from holdfast.common.postgres_files import make_folders
+from holdfast.common.redaction import Redactor
 from holdfast.config import from_environment
 from holdfast.devnet.node import NodeOptions
 from holdfast.devnet.paths import DEFAULT_CACHE
@@ -65,6 +67,22 @@ def server():
             yield running
         finally:
             running.postgres.stop()
+
+
+def log_little():
+    """Log nothing but what is wrong: the tables are the output."""
+    configure_logging(Redactor(), level=LogLevel.WARNING)
+
+
+@contextlib.contextmanager
+def logging_to(path):
+    """Log into a file as a worker does, which is part of its work."""
+    with path.open("w") as stream:
+        configure_logging(Redactor(), stream=stream)
+        try:
+            yield
+        finally:
+            log_little()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ and handed to the same node. Both are counted on chain.
 """
 
 import asyncio
-import contextlib
 import itertools
 import time
 from dataclasses import dataclass
@@ -17,9 +16,7 @@ from sqlalchemy import func, select, text
 from holdfast.bootstrap import keys_of, opened
 from holdfast.common.evm import checksummed, keccak256
 from holdfast.common.ids import BankId, new_deal_id, new_group_id, new_intent_id, new_leg_id
-from holdfast.common.log import configure_logging
 from holdfast.common.money import TokenAmount
-from holdfast.common.redaction import Redactor
 from holdfast.config import load
 from holdfast.protocols.erc20 import Erc20
 from holdfast.signing.model import Fees
@@ -29,7 +26,7 @@ from holdfast.transactions.store import intents
 from holdfast.transactions.store.tables import IS_LIVE
 from tests.bench.cpu import Meter, speed
 from tests.bench.presigned import Rpc
-from tests.bench.stage import node
+from tests.bench.stage import logging_to, node
 from tests.bench.table import Table, milliseconds
 
 SIGNERS = 32
@@ -163,21 +160,14 @@ async def _durable(devnet, postgres, count):
     url = await postgres.fresh("bench_transfers")
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": postgres.folder}
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
-    async with _logging(devnet.folder / "transfers.log"), opened(ours) as system:
-        loop = asyncio.create_task(system.chain_loops[0].run())
-        try:
-            return await _Durable(devnet, system, count).run(postgres.pid, loop)
-        finally:
-            loop.cancel()
-            await asyncio.gather(loop, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def _logging(path):
-    """Log as a worker does, which is part of its work."""
-    with path.open("w") as stream:
-        configure_logging(Redactor(), stream=stream)
-        yield
+    with logging_to(devnet.folder / "transfers.log"):
+        async with opened(ours) as system:
+            loop = asyncio.create_task(system.chain_loops[0].run())
+            try:
+                return await _Durable(devnet, system, count).run(postgres.pid, loop)
+            finally:
+                loop.cancel()
+                await asyncio.gather(loop, return_exceptions=True)
 
 
 class _Durable:
