@@ -62,6 +62,7 @@ from holdfast.transactions.actions import Patience as SendPatience
 from holdfast.transactions.inbox import Inbox
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
+from holdfast.transactions.metrics import TransactionMetrics
 from holdfast.transactions.model import Shard
 from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.service import Transactions
@@ -321,6 +322,7 @@ class _Builder:
         self._settings, self._profile, self._url, self._db = settings, profile, url, db
         self._clock = SystemClock()
         self._metrics = metrics
+        self._tx_metrics = TransactionMetrics(metrics)
         self._limits = limits_of(settings)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
@@ -390,6 +392,7 @@ class _Builder:
             authorization=self._authorization,
             audit=self._audit,
             wakes=self._queue,
+            groups=Transactions(self._keys),
             clock=self._clock,
             treasury=Treasury(
                 chain_id=self._profile.chain_id,
@@ -464,6 +467,8 @@ class _Builder:
             patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
             pace=Pace.of_chain(self._profile.block_time_seconds),
             heads=PushedHeads(self._profile.ws_urls) if self._profile.ws_urls else None,
+            shard=shard,
+            metrics=self._tx_metrics,
         )
 
     def _journal(self, boundary: Boundary, *, lease: Lease | None, shard: Shard) -> PostgresJournal:

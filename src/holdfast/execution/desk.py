@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Address
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
-    from holdfast.execution.ports import DealKeys, PlanMaker, Wakes
+    from holdfast.execution.ports import DealKeys, Groups, PlanMaker, Wakes
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.deal import DealRequest
@@ -62,6 +62,7 @@ class DealDesk:
     authorization: Authorization
     audit: AuditTrail
     wakes: Wakes
+    groups: Groups
     clock: Clock
     treasury: Treasury
     at: Boundary = unobserved
@@ -114,7 +115,11 @@ class DealDesk:
         return _ordered(deal, order)[1]
 
     async def give(self, deal_id: DealId, order: Order) -> DealRecord:
-        """Carry out `order` and wake the deal."""
+        """Carry out `order` and wake the deal.
+
+        A hold gives up what is not mined yet: a group may end at any leg. What is mined meanwhile
+        counts as it is.
+        """
         async with self._writing() as session:
             deal = await self._locked(session, deal_id)
             changed_deal, changed = _ordered(deal, order)
@@ -124,6 +129,8 @@ class DealDesk:
                 "wake_at": self.clock.now(),
             }
             await self._save(session, changed_deal, changed, actor=order.by, values=values)
+            if order.event is DealEvent.HOLD and deal.group_id is not None:
+                await self.groups.cancel_group(session, deal.group_id)
             await self.wakes.wake(session, deal_id)
             return await self.deals.load(session, deal_id)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from holdfast.common.db import Session
-    from holdfast.common.ids import DealId
+    from holdfast.common.ids import DealId, GroupId
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
@@ -54,6 +54,14 @@ class Wakes(Protocol):
 
     async def wake(self, session: Session, *deals: DealId, at: datetime | None = None) -> None:
         """Wake the deals when the transaction of `session` commits."""
+        ...
+
+
+class Groups(Protocol):
+    """The groups of legs that are under way."""
+
+    async def cancel_group(self, session: Session, group_id: GroupId) -> int:
+        """Have what is not mined yet replaced by no-ops; returns how many legs that is."""
         ...
 
 

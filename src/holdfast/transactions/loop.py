@@ -45,6 +45,12 @@ class ChainLoop:
     async def work(self) -> None:
         """Send and follow, without asking for the lead: what `run` does once it leads."""
         sender, watcher, shared = await self._started()
+        try:
+            await self._run(sender, watcher, shared)
+        finally:
+            self._parts.metrics.stopped(self._parts.shard.name)
+
+    async def _run(self, sender: Sender, watcher: Watcher, shared: Shared) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(shared), name="tx.listen")
             group.create_task(self._send(sender, shared), name="tx.send")

@@ -10,6 +10,8 @@ from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.lease import Unrivalled
 from holdfast.transactions.actions import Patience
 from holdfast.transactions.live import LiveSet
+from holdfast.transactions.metrics import TransactionMetrics
+from holdfast.transactions.model import Shard
 
 if TYPE_CHECKING:
     from holdfast.chain.profiles import FeeModel
@@ -69,6 +71,8 @@ class Parts:
     patience: Patience = field(default_factory=Patience)
     pace: Pace = field(default_factory=Pace)
     heads: Heads | None = None
+    shard: Shard = field(default_factory=Shard)
+    metrics: TransactionMetrics = field(default_factory=TransactionMetrics.unread)
 
 
 class Shared:

@@ -39,6 +39,7 @@ class Presser:
                 shared.live.replace_all(await self._parts.journal.live())
                 return
             shared.live.put([_with(shared.live.get(intent.intent_id) or intent, attempt)])
+        self._parts.metrics.pressed(attempt.purpose)
         shared.to_send.set()
 
     async def fill(self, blocked: Intent, action: Fill) -> bool:
@@ -55,6 +56,7 @@ class Presser:
             if not await self._parts.journal.fill(no_op):
                 return False
             shared.live.put([no_op])
+        self._parts.metrics.pressed(Purpose.CANCEL)
         log.warning("tx.gap_filled", **no_op.new.log_ids, nonce=no_op.nonce)
         shared.to_send.set()
         return True

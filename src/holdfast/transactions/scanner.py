@@ -59,6 +59,7 @@ class Scanner:
         async with self._shared.gate:
             await self._parts.journal.advance(progress)
             self._shared.live.apply(progress.receipts, progress.changes)
+        self._parts.metrics.written(progress)
         if progress.place is not None:
             self._placed = self._parts.clock.monotonic_seconds()
 
@@ -75,7 +76,9 @@ class Scanner:
         if now - self._reloaded >= self._parts.pace.reload:
             await self._reload()
             self._reloaded = now
-        if len(self._shared.live) > 0:
+        live, parts = self._shared.live, self._parts
+        parts.metrics.looked(parts.shard.name, live.all(), parts.clock.now().timestamp())
+        if len(live) > 0:
             await self._scan(head)
         if now - self._placed >= self._parts.pace.place:
             await self.write(Progress(place=Place(head.ref.number, head.ref.hash)))

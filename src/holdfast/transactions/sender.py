@@ -80,6 +80,7 @@ class Sender:
         async with shared.gate:
             await parts.journal.sent(sends)
             shared.live.sent(sends, now)
+        parts.metrics.answered(send.sent.delivery for send in sends)
 
 
 def _delivery(answer: SendAnswer) -> Delivery:

@@ -10,6 +10,7 @@ from holdfast.execution import desk as desk_module
 from holdfast.execution.desk import DealDesk, Order, Treasury
 from holdfast.execution.errors import DealNotFound
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
+from holdfast.model.leg import LegKind, LegStatus
 from holdfast.signing.model import KeyRef
 from tests.support.walk import record_of
 from tests.unit.execution import fakes
@@ -73,6 +74,7 @@ class Stage:
             authorization=Authorization(self.journal, refuses),
             audit=fakes.Audit(self.journal),
             wakes=fakes.Wakes(self.journal),
+            groups=fakes.Groups(self.journal),
             clock=fakes.Clock(),
             treasury=Treasury(CHAIN, CORE, FLOAT, TREASURY),
         )
@@ -218,3 +220,21 @@ async def test_deals_are_listed_by_status_and_bank():
     assert await desk.recent(status=DealStatus.HOLDING) == [held]
     assert await desk.recent(bank=BankId("BANK002")) == [other]
     assert await desk.recent(limit=1) == [held]
+
+
+@pytest.mark.parametrize("event", [DealEvent.HOLD, DealEvent.CLOSE])
+async def test_only_a_hold_gives_up_what_is_under_way(event):
+    group = new_group_id()
+    legs = (leg(LegKind.FUND, status=LegStatus.SENT, group_id=group),)
+    record = deal(status=DealStatus.EXECUTING, group_id=group, legs=legs)
+    stage = Stage(record)
+    await stage.desk.give(record.deal_id, Order(event, BOB))
+    cancelled = [what for what in stage.journal.done if what[0] == "cancel_group"]
+    assert cancelled == ([("cancel_group", group)] if event is DealEvent.HOLD else [])
+
+
+async def test_a_hold_with_nothing_under_way_gives_nothing_up():
+    record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
+    stage = Stage(record)
+    await stage.desk.give(record.deal_id, Order(DealEvent.HOLD, BOB))
+    assert "cancel_group" not in stage.journal.names()
