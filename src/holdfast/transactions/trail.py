@@ -35,10 +35,6 @@ class Trail:
         """Whether `ref` is one of the blocks remembered."""
         return self._hashes.get(ref.number) == ref.hash
 
-    def contradicts(self, ref: BlockRef) -> bool:
-        """Whether another block with the number of `ref` is remembered."""
-        return self._hashes.get(ref.number, ref.hash) != ref.hash
-
     async def holds(self, place: Place, network: Network) -> bool:
         """Whether `place` is canonical, asking the chain for what was never followed."""
         followed = self._hashes.get(place.number)

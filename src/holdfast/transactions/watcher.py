@@ -151,10 +151,10 @@ class Watcher:
     async def _doubted(self, fork: Place, head: Head) -> Sequence[Place]:
         """The deciding blocks that may be gone when the chain goes another way after `fork`."""
         last = self._trail.last.number
-        if head.ref.number > last or self._trail.contradicts(head.ref):
+        if head.ref.number >= last:
             return await self._parts.journal.mined_above(fork.number)
-        # Nothing but shorter than it was: the node lost blocks, or it lags. What is as deep as
-        # finality is not given up for that.
+        # Shorter than it was: the node lost blocks, or it lags, maybe on a branch that was left
+        # long ago. What is as deep as finality is not given up for that.
         places = await self._parts.journal.mined_above_finality(last)
         return [place for place in places if place.number > fork.number]
 

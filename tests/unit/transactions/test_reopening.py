@@ -80,6 +80,19 @@ async def test_a_node_that_falls_far_behind_gives_up_nothing_as_deep_as_finality
     assert rig.journal.lost == rig.journal.reopened == []
 
 
+async def test_a_node_that_lags_on_another_branch_gives_up_nothing_as_deep_as_finality(rig):
+    wishes = group(2)
+    await landed(rig, wishes)
+    for _ in range(FINALITY + 1):
+        rig.chain.mine()
+    await rig.settle()
+    rig.chain.rewind(FINALITY + 2)
+    rig.chain.pool.clear()
+    rig.chain.mine()
+    await rig.settle()
+    assert rig.journal.lost == []
+
+
 async def test_a_restarted_loop_takes_no_old_head_for_another_branch(rig):
     wishes = group(2)
     await landed(rig, wishes)
