@@ -182,7 +182,7 @@ def hold(
     execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a deal stand still after what is under way; `resume` lets it go on."""
+    """Make a deal stand still and give up what is not mined yet; `resume` lets it go on."""
     order = Order(DealEvent.HOLD, principal_id(by))
     _order(context, deal, order, execute=execute, as_json=as_json)
 
