@@ -138,7 +138,8 @@ class Member:
         before, self.health = self.health, health
         if health.is_used and not before.is_used:
             self._metrics.taken_in()
-            log.info("chain.endpoint_in", endpoint=self.name)
+            is_first = before.trouble is Trouble.UNVERIFIED
+            (log.debug if is_first else log.info)("chain.endpoint_in", endpoint=self.name)
         elif not health.is_used and health.trouble is not before.trouble:
             trouble = str(health.trouble)
             self._metrics.taken_out(trouble)

@@ -79,7 +79,7 @@ def _show(document: dict[str, Any]) -> None:
         table.add_row(
             one["endpoint"] + (" (private)" if one["private"] else ""),
             one["state"],
-            one["since"],
+            one["since"][11:19],
             _text(one["head"]),
             _text(one["lag_blocks"]),
             "" if errors is None else f"{errors:.0%}",
