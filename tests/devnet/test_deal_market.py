@@ -8,6 +8,8 @@ from holdfast.common.money import TokenAmount
 from holdfast.devnet.accounts import ADMIN
 from holdfast.execution import model as m
 from holdfast.execution.desk import Order
+from holdfast.ledger import service as ledger
+from holdfast.ledger.model import Account
 from holdfast.model.deal import DealEvent, DealStatus, Funding, HoldReason
 from tests.support.deals import ALICE, settings_for, until
 from tests.support.onchain import OnChain
@@ -90,7 +92,7 @@ async def test_gas_above_the_plans_ceiling_waits_and_then_goes_on(devnet, databa
     assert_nothing_left(chain, deal, report)
 
 
-async def test_one_unit_from_a_stranger_turns_the_reconciliation_red(
+async def test_one_unit_from_a_stranger_is_booked_as_such_and_stops_nothing(
     devnet, database_url, tmp_path
 ):
     chain, orders = OnChain(devnet), Orders()
@@ -106,12 +108,16 @@ async def test_one_unit_from_a_stranger_turns_the_reconciliation_red(
         _, report = await ended(system, made)
     assert lines(clean) == {}
     assert lines(red) == {("asset/deal_wallet", "USDT"): 1}
-    # The unit went to the treasury with the rest: that nobody booked it in stays visible.
-    assert lines(report) == {("asset/deal_wallet", "USDT"): 1}
+    # The unit went to the treasury with the rest, and is told apart from what the deal earned.
+    assert lines(report) == {}
+    assert report["ledger"]["trial_balance"]["USDT"] == 0
+    async with system.db.begin() as session:
+        held = await ledger.balances(session, made.deal_id)
+    assert held.units(Account.UNSOLICITED, devnet.profile.usdt) == -1
     assert chain.holdings(deal.plan.accounts.deal) == EMPTY
 
 
-async def test_one_unit_taken_from_a_deal_turns_the_reconciliation_red(
+async def test_one_unit_taken_from_a_deal_stops_it_until_a_person_has_seen_it(
     devnet, database_url, tmp_path
 ):
     chain, orders = OnChain(devnet), Orders()
@@ -122,6 +128,8 @@ async def test_one_unit_taken_from_a_deal_turns_the_reconciliation_red(
         deal = await holding(system, made, HoldReason.OPERATOR)
         chain.transfer_as(deal.plan.accounts.deal, "USDT", ADMIN, 1)
         red = lines(await system.reporter.report(made.deal_id))
+        await system.desk.give(made.deal_id, Order(DealEvent.RESUME, ALICE))
+        await until(system, made.deal_id, lambda one: one.status is DealStatus.HOLDING)
     wallet = "asset/deal_wallet"
     assert red[wallet, "USDT"] == 1
     assert set(red) == {(wallet, "USDT"), (wallet, "ETH")}  # and the gas of whoever sent it

@@ -178,22 +178,24 @@ async def test_the_database_refuses_an_entry_that_does_not_balance(database):
 
 
 async def test_a_reconciliation_is_stored_with_all_its_lines(database):
-    settled = await settle(database, entries(scene.borrow(500, RAY)), 1, usdt=499, debt=500)
-    assert settled.reconciliation.mismatch_wei == 100_000 * 10**9 + 1
+    made = entries(scene.borrow(500, RAY, price=0))
+    settled = await settle(database, made, 1, usdt=499, debt=501)
+    assert settled.reconciliation.mismatch_wei == 2
+    assert [line.missing for line in settled.unexplained] == [1, 1]
     async with database.begin() as session:
         row = (await session.execute(text("SELECT * FROM ledger_reconciliations"))).one()
         lines = (
             await session.execute(
                 text(
                     "SELECT account, symbol, ledger_units, chain_units FROM"
-                    " ledger_reconciliation_lines WHERE mismatch_units <> 0 ORDER BY symbol"
+                    " ledger_reconciliation_lines WHERE mismatch_units <> 0 ORDER BY account"
                 )
             )
         ).all()
-    assert (row.deal_id, row.block_number, row.mismatch_units) == (DEAL_ID, 1, 10**14 + 1)
+    assert (row.deal_id, row.block_number, row.mismatch_units) == (DEAL_ID, 1, 2)
     assert [tuple(line) for line in lines] == [
-        (Account.WALLET, "ETH", -(10**14), 0),
         (Account.WALLET, "USDT", 500, 499),
+        (Account.DEBT, "USDT", -500, -501),
     ]
 
 
@@ -306,7 +308,26 @@ async def test_settling_takes_two_statements_however_many_legs_there_are(databas
         lambda *args: statements.append(args[2].split()[:3]),
     )
     made = entries(*(make() for make in (*OPENING, *REDEEMING)))
-    await settle(database, made, 5)
+    shown = {"usdt": 19_930_050_000, "native": 20 * E - 11 * 10**14}
+    lent = {"collateral": 3_003 * E // 100, "debt": 12_024 * U}
+    async with database.begin() as session:
+        await service.settle(
+            session,
+            BOOK,
+            made,
+            indexes=indexes(5, SUPPLY_NOW, DEBT_NOW),
+            chain=chain(5, **shown, **lent),
+        )
     # Balances are read; twelve legs, an accrual and the comparison are written together.
     assert len(statements) == 2
     assert await count(database, "ledger_postings") > 40
+
+
+async def test_what_is_missing_stops_once_and_not_again_until_more_is(database):
+    """Three looks at one lack of 5, then one of 6; interest on it, up to 1 %, is no more."""
+    made = entries(scene.borrow(500, RAY, price=0))
+    found = []
+    for lack in (5, 5, 4, 6):
+        settled = await settle(database, made, 1, usdt=500 - lack, debt=500)
+        found.append([line.missing for line in settled.unexplained])
+    assert found == [[5], [], [], [6]]

@@ -11,7 +11,7 @@ import structlog
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Token, TokenAmount
-from holdfast.execution.errors import CoreShort
+from holdfast.execution.errors import CoreShort, Unexplained
 from holdfast.execution.store.legs import record_steps, reopen_legs, settle_legs
 from holdfast.ledger import service as ledger
 from holdfast.ledger.model import Book
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from holdfast.execution.settlement import Settlement
     from holdfast.execution.store.deals import DealStore
     from holdfast.ledger.model import Balances, JournalEntry, TokenBook
-    from holdfast.ledger.reconciliation import Reconciliation
+    from holdfast.ledger.reconciliation import Line, Reconciliation
     from holdfast.model.deal import Step
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -62,10 +62,14 @@ class Bookkeeping:
         *,
         after: DealRecord,
         seen: Seen,
+        goes_on: bool = False,
     ) -> Balances | None:
         """Book what was mined and compare with the chain; None when nothing happened.
 
+        `goes_on` says that legs follow: then the chain must show what is recorded.
+
         Raises:
+            Unexplained: when it shows less; roll back.
             CoreShort: `ledger.core_short` when the core address cannot carry this deal as well.
         """
         book = self.book(after)
@@ -73,7 +77,7 @@ class Bookkeeping:
             await self._book_core(session, book, after, seen)
         if settlement.settled:
             await settle_legs(session, settlement.settled)
-        if not settlement.settled and not changes:
+        if not settlement.settled and not changes and not goes_on:
             return None
         settled = await ledger.settle(
             session,
@@ -83,6 +87,8 @@ class Bookkeeping:
             chain=seen.balances,
             is_claim=after.status in _CLAIM_STATES,
         )
+        if goes_on and settled.unexplained:
+            raise Unexplained([_line(line) for line in settled.unexplained])
         if not settled.reconciliation.is_exact:
             _report_mismatch(settled.reconciliation)
         if after.status in TERMINAL:
@@ -247,8 +253,9 @@ def _report_mismatch(reconciliation: Reconciliation) -> None:
         "ledger.mismatch",
         mismatch_wei=reconciliation.mismatch_wei,
         block=reconciliation.at.number,
-        lines=[
-            f"{line.account}: ledger {line.ledger}, chain {line.chain}"
-            for line in reconciliation.mismatches
-        ],
+        lines=[_line(line) for line in reconciliation.mismatches],
     )
+
+
+def _line(line: Line) -> str:
+    return f"{line.account}: ledger {line.ledger}, chain {line.chain}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from holdfast.common.errors import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.model.leg import LegKind
 
 
@@ -27,3 +29,15 @@ class MoveRefused(Rejected):
 
 class CoreShort(Rejected):
     """The core address cannot carry this deal beside the others: nothing was done."""
+
+
+class Unexplained(Rejected):
+    """The chain shows less than the books say, and nobody knows of it: nothing was written."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__(
+            "deal.unexplained",
+            f"the chain shows less than what is recorded: {'; '.join(lines)}",
+            lines=list(lines),
+        )
+        self.lines = tuple(lines)

@@ -47,6 +47,12 @@ class Position:
         """Discounted tokens that are still to be redeemed, wherever they are."""
         return self.tokens + self.queued + self.claimable
 
+    @property
+    def told(self) -> dict[str, str]:
+        """The amounts as JSON can hold them: as text, as they may pass 64 bits."""
+        names = ("native", "weth", "cash", "tokens", "collateral", "debt", "queued", "claimable")
+        return {name: str(getattr(self, name)) for name in names}
+
 
 @dataclass(frozen=True, slots=True)
 class Venues:

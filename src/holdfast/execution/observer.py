@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from holdfast.protocols.suite import Protocols
     from holdfast.risk.limits import RiskLimits
     from holdfast.signing.model import Fees
+    from holdfast.transactions.model import Place
 
 TRANSFER_GAS: Final = 21_000
 _BLOCKS_KEPT: Final = 4
@@ -78,6 +79,10 @@ class ChainObserver:
         )
         seen = self._seen(deal, head, market, account=Holdings(values), nonces=nonces)
         return replace(seen, venues=replace(seen.venues, drift=drift)) if drift else seen
+
+    async def holds(self, place: Place) -> bool:
+        """Whether the chain still has that block; `Transient` when it does not answer."""
+        return (await self._node.block(place.number)).ref.hash == place.hash
 
     async def _drift(self, deal: DealRecord, head: Head) -> tuple[str, ...]:
         """Why an approved plan that has not started no longer fits what the chain shows."""

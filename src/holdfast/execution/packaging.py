@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.common.errors import Transient
 from holdfast.common.ids import new_intent_id
 from holdfast.execution.store.legs import record_legs
+from holdfast.execution.store.snapshots import record_snapshot
 from holdfast.model.leg import LegKind
 from holdfast.transactions.fees import exact
 from holdfast.transactions.model import NewIntent
@@ -55,6 +56,7 @@ class EoaAccount:
         """
         await self._require_float(session, deal, legs, seen)
         await record_legs(session, deal, group_id, legs)
+        await record_snapshot(session, deal, group_id, seen)
         intents = [await self._intent(deal, group_id, leg) for leg in legs]
         sweeps = any(intent.is_sweep for intent in intents)
         accounts = deal.plan.accounts

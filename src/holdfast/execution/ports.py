@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from holdfast.model.plan import Accounts, Plan
     from holdfast.signing.model import KeyRef
     from holdfast.signing.ports import Signer
+    from holdfast.transactions.model import Place
 
 
 class PlanMaker(Protocol):
@@ -70,6 +71,14 @@ class Observer(Protocol):
 
     async def observe(self, deal: DealRecord) -> Seen:
         """What the deal holds and owes, and what the venues allow, at the newest block.
+
+        Raises:
+            Transient: when the chain does not answer.
+        """
+        ...
+
+    async def holds(self, place: Place) -> bool:
+        """Whether the chain still has that block.
 
         Raises:
             Transient: when the chain does not answer.

@@ -133,5 +133,6 @@ def _alert(
         text=text,
         chain_id=deal.chain_id,
         deal_id=deal.deal_id,
+        bank_id=deal.bank,
         fields=facts,
     )

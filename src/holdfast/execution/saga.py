@@ -35,6 +35,12 @@ DUST_WEI = 10**15
 """Wrapped or lent ether that is worth no transaction: the gas of one at 5 gwei or so."""
 
 
+_STANDS_STILL = {
+    HoldReason.OPERATOR,
+    HoldReason.FOREIGN_USE,
+    HoldReason.REORG,
+    HoldReason.UNEXPLAINED,
+}
 _ENDS = {DealEvent.COMPLETE, DealEvent.COMPLETE_WITH_CLAIM, DealEvent.FAIL}
 
 
@@ -168,7 +174,7 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     match state.hold_reason:
         case HoldReason.AMBIGUITY:
             return Change(DealEvent.RESUME)  # nobody decides before the chain's signals agree
-        case HoldReason.OPERATOR | HoldReason.FOREIGN_USE | HoldReason.REORG:
+        case reason if reason in _STANDS_STILL:
             return _standing_still(position, venues)
         case _:
             return _unwinding(state, position, venues)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.common.alerts import Alarm, Alert, LoggedAlarm, Severity
+from holdfast.common.alerts import Alarm, LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.errors import CoreShort, MoveRefused
+from holdfast.execution.alerts import gas_too_dear, unexplained
+from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
 from holdfast.execution.model import Send, Wait, WaitFor
 from holdfast.execution.script import Script, play
 from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
 from holdfast.execution.standstill import StandStill, act_of
+from holdfast.execution.store.snapshots import last_snapshot
 from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegStatus
 from holdfast.transactions.errors import ForeignNonce
@@ -61,13 +63,17 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What one look led to, ready to be written."""
+    """What one look led to, ready to be written.
+
+    `doubt` is what the chain was found to lack of what is recorded, once that is certain.
+    """
 
     settlement: Settlement
     script: Script
     deal: DealRecord
     legs: Sequence[Leg]
     seen: Seen
+    doubt: Unexplained | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,26 @@ class Advance:
         except ForeignNonce as error:
             if not await self._stand_still.take_note(deal, error):
                 await self._write(prepared)
+        except Unexplained as error:
+            await self._write(await self._doubted(prepared, error))
+
+    async def _doubted(self, prepared: Prepared, error: Unexplained) -> Prepared:
+        """What to write instead: a deal that builds up stands still, one that goes home goes on.
+
+        Raises:
+            Transient: `chain.reorged` when the deal's blocks are gone: the chain loop sees to that.
+        """
+        deal = prepared.settlement.deal
+        async with self.db.begin() as session:
+            last = await self.transactions.last_block(session, deal.deal_id)
+        if last is not None and not await self.observer.holds(last):
+            raise Transient("chain.reorged", "the deal's own blocks are gone: not seen to yet")
+        doubted = replace(prepared, doubt=error)
+        if prepared.deal.status is not DealStatus.EXECUTING or deal.status is DealStatus.APPROVED:
+            return doubted
+        seen, stop = prepared.seen, HoldReason.UNEXPLAINED
+        script = play(deal, seen.position, seen.venues, stop=stop)
+        return replace(doubted, script=script, deal=script.deal, legs=())
 
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal
@@ -176,7 +202,13 @@ class Advance:
                 prepared.script.changes,
                 after=deal,
                 seen=prepared.seen,
+                goes_on=bool(prepared.legs) and prepared.doubt is None,
             )
+            if prepared.doubt is not None:
+                before_group = await last_snapshot(session, deal.deal_id)
+                await self.alarm.raised(
+                    session, unexplained(prepared.seen, deal, prepared.doubt, before_group)
+                )
             await self._record_changes(session, prepared)
             await self._follow_foreign(session, prepared)
             if group_id is not None:
@@ -190,7 +222,7 @@ class Advance:
                 touched=touched,
             )
             if prepared.script.outcome == Wait(WaitFor.GAS):
-                await self.alarm.raised(session, _gas_too_dear(deal))
+                await self.alarm.raised(session, gas_too_dear(deal))
             self.at("advance.before_commit")
         self.at("advance.after_commit")
         self._tell(prepared)
@@ -254,16 +286,3 @@ class Advance:
                 legs=[leg.label for leg in prepared.legs],
                 block=prepared.seen.head.ref.number,
             )
-
-
-def _gas_too_dear(deal: DealRecord) -> Alert:
-    return Alert(
-        code="deal.gas_too_dear",
-        severity=Severity.WARNING,
-        subject=str(deal.deal_id),
-        text="a block costs more than the plan allows: the deal waits until gas is cheaper",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
-        fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
-    )

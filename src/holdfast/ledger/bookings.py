@@ -1,8 +1,11 @@
 """Entries that no transaction makes: core and claims, booked and released; pure."""
 
+from collections.abc import Sequence
+
 from holdfast.common.evm import BlockRef
 from holdfast.common.money import TokenAmount
-from holdfast.ledger.model import Account, Balances, Book, EntryKind, JournalEntry, moved
+from holdfast.ledger.model import Account, Balances, Book, EntryKind, JournalEntry, Posting, moved
+from holdfast.ledger.reconciliation import Reconciliation
 
 _CLAIMED = {Account.WALLET: Account.CLAIM_HELD, Account.QUEUE: Account.CLAIM_QUEUED}
 
@@ -45,3 +48,27 @@ def claim_marked(
     kind = EntryKind.CLAIM_BOOKED if is_claim else EntryKind.CLAIM_RELEASED
     name = f"{kind}:{at.hash}:" + ":".join(str(amount.units) for amount in amounts)
     return (JournalEntry(book.deal_id, kind, name, "claim", at, postings),)
+
+
+def unsolicited(book: Book, balances: Balances, made: Reconciliation) -> tuple[JournalEntry, ...]:
+    """What the account holds beyond the books: anybody can send it something, unasked.
+
+    It is no profit and no reason to stop. What is missing later, as when a reorg took the gift
+    back, is taken from what was given before, never from what is ours.
+    """
+    given = {token: -balances.units(Account.UNSOLICITED, token) for token in book.tokens.all}
+    postings: list[Posting] = []
+    for line in made.lines:
+        if line.account not in {Account.WALLET, Account.QUEUE}:
+            continue
+        token = line.ledger.token
+        more = max(line.chain.units - line.ledger.units, -given[token])
+        given[token] += more
+        postings += moved(line.account, Account.UNSOLICITED, TokenAmount(token, more))
+    return _unsolicited(book, made.at, postings) if postings else ()
+
+
+def _unsolicited(book: Book, at: BlockRef, postings: Sequence[Posting]) -> tuple[JournalEntry, ...]:
+    kind = EntryKind.UNSOLICITED
+    name = f"{kind}:{at.hash}:" + ":".join(str(one.amount.units) for one in postings)
+    return (JournalEntry(book.deal_id, kind, name, "unsolicited", at, tuple(postings)),)

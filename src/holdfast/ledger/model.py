@@ -22,7 +22,8 @@ class Account(StrEnum):
     """Every account a deal has; each holds one balance per token.
 
     The `TRADE_*` accounts take exactly what an event says was given and received. They are no
-    plug: no posting is ever derived from a difference between ledger and chain.
+    plug: no posting is ever derived from a difference between ledger and chain, but for what
+    somebody gave unasked (`UNSOLICITED`), which is nobody's profit and only ever adds.
     """
 
     CORE = "asset/core"
@@ -34,6 +35,7 @@ class Account(StrEnum):
     DEBT = "liability/aave_debt"
     CONTRIBUTED = "equity/treasury_contributed"
     RETURNED = "equity/treasury_returned"
+    UNSOLICITED = "equity/unsolicited"
     SUPPLY_INTEREST = "income/supply_interest"
     BORROW_INTEREST = "expense/borrow_interest"
     GAS = "expense/gas"
@@ -55,6 +57,7 @@ class EntryKind(StrEnum):
     ACCRUAL = "accrual"
     CLAIM_BOOKED = "claim_booked"
     CLAIM_RELEASED = "claim_released"
+    UNSOLICITED = "unsolicited"
     REVERSAL = "reversal"
 
 
@@ -71,6 +74,11 @@ class TokenBook:
     def contracts(self) -> tuple[Token, Token, Token]:
         """Those that are contracts and so emit transfers."""
         return self.weth, self.usdt, self.usdtz
+
+    @property
+    def all(self) -> tuple[Token, Token, Token, Token]:
+        """Every token of a deal."""
+        return self.native, *self.contracts
 
 
 @dataclass(frozen=True, slots=True)

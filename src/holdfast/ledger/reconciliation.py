@@ -26,6 +26,11 @@ class Line:
     chain: TokenAmount
     mismatch: int
 
+    @property
+    def missing(self) -> int:
+        """By how much the chain shows less than the ledger says; a debt counts as less than 0."""
+        return max(0, self.ledger.units - self.chain.units) if self.mismatch else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:

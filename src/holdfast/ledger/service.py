@@ -10,17 +10,22 @@ from holdfast.common.ids import DealId
 from holdfast.common.money import Token, TokenAmount
 from holdfast.ledger import bookings, store
 from holdfast.ledger.interest import accrual
-from holdfast.ledger.model import Balances, Book, JournalEntry, reversal
+from holdfast.ledger.model import Account, Balances, Book, JournalEntry, reversal
 from holdfast.ledger.ports import ChainBalances, Indexes
-from holdfast.ledger.reconciliation import Reconciliation, reconciled
+from holdfast.ledger.reconciliation import Line, Reconciliation, reconciled
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A deal's balances after everything up to one block was booked, compared with the chain."""
+    """A deal's balances after everything up to one block was booked, compared with the chain.
+
+    `unexplained` is where the chain shows less than the ledger, and that by more than it did when
+    the two were compared before.
+    """
 
     balances: Balances
     reconciliation: Reconciliation
+    unexplained: tuple[Line, ...] = ()
 
 
 async def post(session: Session, book: Book, entries: Sequence[JournalEntry]) -> int:
@@ -135,10 +140,15 @@ async def settle(
     further = [_of(now, entry) for entry in (*accrual(book, held, indexes), *marked)]
     balances = held.after(further)
     made = reconciled(book, balances, chain, core_booked=now.core_booked)
+    given = [_of(now, entry) for entry in bookings.unsolicited(book, balances, made)]
+    if given:
+        further, balances = [*further, *given], balances.after(given)
+        made = reconciled(book, balances, chain, core_booked=now.core_booked)
+    unexplained = await _unexplained(session, book, made)
     written = [*fresh, *further]
     if await store.insert_settlement(session, book, written, made) < len(written):
         await _require_same(session, book, written)
-    return Settled(balances, made)
+    return Settled(balances, made, unexplained)
 
 
 async def balances(session: Session, deal: DealId) -> Balances:
@@ -149,6 +159,19 @@ async def balances(session: Session, deal: DealId) -> Balances:
 async def trial_balance(session: Session, deal: DealId) -> dict[Token, int]:
     """The sum of all accounts for each token: zero, or the ledger is broken."""
     return (await balances(session, deal)).trial()
+
+
+async def _unexplained(session: Session, book: Book, made: Reconciliation) -> tuple[Line, ...]:
+    lines = [line for line in made.mismatches if line.missing and line.account != Account.CORE]
+    if not lines:
+        return ()
+    known = await store.last_missing(session, book.deal_id)
+    # What is missing at the lending venue grows with the interest on it.
+    return tuple(
+        line
+        for line in lines
+        if line.missing > known.get((line.account, line.ledger.token.symbol), 0) * 101 // 100
+    )
 
 
 def _of(now: store.Standing, entry: JournalEntry) -> JournalEntry:

@@ -73,6 +73,7 @@ class HoldReason(StrEnum):
     OPERATOR = "operator"
     FOREIGN_USE = "foreign_use"
     REORG = "reorg"
+    UNEXPLAINED = "unexplained"
 
 
 TERMINAL = frozenset(

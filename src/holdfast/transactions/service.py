@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holdfast.common.ids import ChainId, DealId, GroupId, LegId
     from holdfast.signing.model import Fees
     from holdfast.signing.ports import KeyProvider
-    from holdfast.transactions.model import Attempt, IntentOutcome, NewIntent
+    from holdfast.transactions.model import Attempt, IntentOutcome, NewIntent, Place
 
 log = structlog.get_logger()
 
@@ -113,6 +113,10 @@ class Transactions:
     ) -> list[IntentOutcome]:
         """How the deal's intents stand, final or not; only those of `legs` when given."""
         return await reading.outcomes_of(session, deal_id, legs)
+
+    async def last_block(self, session: Session, deal_id: DealId) -> Place | None:
+        """The newest block that holds a transaction of the deal; None before the first."""
+        return await reading.last_block_of(session, deal_id)
 
     async def live_count(self, session: Session, deal_id: DealId) -> int:
         """How many of the deal's intents may still change the chain."""

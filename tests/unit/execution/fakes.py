@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from holdfast.common.errors import Rejected, Transient
-from holdfast.execution.errors import DealNotFound
+from holdfast.execution.errors import DealNotFound, Unexplained
 from holdfast.execution.model import Trouble
 from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
 from tests.unit.execution.scene import NOW, seen
+
+GONE = 88
+"""The number of a block that the chain no longer has."""
 
 
 @dataclass
@@ -160,6 +163,10 @@ class Outcomes:
         self.outcomes_ = outcomes
         self.asked = []
         self.caught_up = []
+        self.last = None
+
+    async def last_block(self, session, deal_id):
+        return self.last
 
     async def catch_up(self, session, chain_id, sender, on_chain):
         self.caught_up.append((sender, on_chain))
@@ -189,7 +196,10 @@ class Books:
         self.journal = journal
         self.refuses = refuses
 
-    async def settle(self, session, settlement, changes, *, after, seen):
+    async def settle(self, session, settlement, changes, *, after, seen, goes_on=False):
+        if isinstance(self.refuses, Unexplained) and not goes_on:
+            self.journal.note("settle", [change.event for change in changes], after.status)
+            return
         if self.refuses is not None:
             raise self.refuses
         self.journal.note("settle", [change.event for change in changes], after.status)
@@ -206,6 +216,9 @@ class Observer:
     async def observe(self, deal):
         self.observed.append(deal.deal_id)
         return seen(**self.what)
+
+    async def holds(self, place):
+        return place.number != GONE
 
 
 class Builder:

@@ -50,7 +50,11 @@ def recorded(monkeypatch):
     async def record_legs(session, of, group_id, legs):
         stored.append((session, of.deal_id, group_id, legs))
 
+    async def record_snapshot(session, of, group_id, observed):
+        assert observed.deal_nonce == 0
+
     monkeypatch.setattr(packaging, "record_legs", record_legs)
+    monkeypatch.setattr(packaging, "record_snapshot", record_snapshot)
     return stored
 
 

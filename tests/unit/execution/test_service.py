@@ -8,17 +8,18 @@ import pytest
 from holdfast.common.alerts import Severity
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.errors import CoreShort, MoveRefused
+from holdfast.execution import service
+from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
 from holdfast.execution.model import Trouble
 from holdfast.execution.service import Advance, Patience
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.transactions.errors import ForeignNonce, wrong_sender
-from holdfast.transactions.model import IntentStatus
+from holdfast.transactions.model import IntentStatus, Place
 from tests.support.alarm import KeptAlarm
 from tests.support.transactions import SOMEBODY
 from tests.unit.execution import fakes
-from tests.unit.execution.scene import AT, CALLS, NOW, deal, leg, outcome, receipt
+from tests.unit.execution.scene import AT, CALLS, NOW, deal, leg, outcome, receipt, seen
 
 PATIENCE = Patience(under_way=30.0, block=2.0, holding=15.0, most=60.0)
 FUND = CALLS.fund(5)
@@ -221,6 +222,51 @@ async def test_core_that_cannot_carry_the_deal_voids_the_approval_instead():
     assert stage.journal.names() == ["lock", "audit", "change"]
     assert stage.journal.last("change")[1]["status"] == "planned"
     assert stage.journal.last("audit")[1].detail["why"] == ["core is short"]
+
+
+UNEXPLAINED = Unexplained(["asset/deal_wallet: ledger 5, chain 4"])
+
+
+@pytest.fixture
+def snapshot(monkeypatch):
+    """What the last group was decided on."""
+
+    async def last_snapshot(session, deal_id):
+        return {"block_number": 80, "position": {"weth": "5"}}
+
+    monkeypatch.setattr(service, "last_snapshot", last_snapshot)
+
+
+async def test_a_deal_that_lost_something_stands_still_and_tells_both_states(snapshot):
+    record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
+    stage = await Stage(record, refuses=UNEXPLAINED).run()
+    saved = stage.journal.last("save")[1]
+    assert (saved.status, saved.hold_reason) == (DealStatus.HOLDING, HoldReason.UNEXPLAINED)
+    assert "send" not in stage.journal.names()
+    (alert,) = stage.alarm.alerts
+    assert (alert.code, alert.severity) == ("deal.unexplained", Severity.CRITICAL)
+    assert alert.fields["lines"] == ["asset/deal_wallet: ledger 5, chain 4"]
+    assert alert.fields["last_group_decided_on"]["position"] == {"weth": "5"}
+    assert alert.fields["position"] == seen().position.told
+
+
+async def test_a_deal_on_its_way_home_goes_on_and_tells(snapshot):
+    record = deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),))
+    stage = await Stage(record, refuses=UNEXPLAINED, weth=5).run()
+    assert stage.journal.last("save")[1].status is DealStatus.CLOSING
+    assert "send" in stage.journal.names()
+    assert stage.alarm.codes == ["deal.unexplained"]
+
+
+async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snapshot):
+    record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
+    stage = Stage(record, refuses=UNEXPLAINED)
+    stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
+    with pytest.raises(Transient) as postponed:
+        await stage.run()
+    assert postponed.value.code == "chain.reorged"
+    assert stage.journal.done == []
+    assert stage.alarm.alerts == []
 
 
 HELD = {"status": DealStatus.HOLDING, "legs": (leg(LegKind.FUND),)}

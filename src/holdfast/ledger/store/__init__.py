@@ -8,7 +8,11 @@ from holdfast.ledger.store.journal import (
     insert_entries,
     standing,
 )
-from holdfast.ledger.store.reconciliations import insert_reconciliation, insert_settlement
+from holdfast.ledger.store.reconciliations import (
+    insert_reconciliation,
+    insert_settlement,
+    last_missing,
+)
 from holdfast.ledger.store.reversals import untrue_entries
 from holdfast.ledger.store.tables import TRIGGERS
 
@@ -21,6 +25,7 @@ __all__ = [
     "insert_entries",
     "insert_reconciliation",
     "insert_settlement",
+    "last_missing",
     "standing",
     "untrue_entries",
 ]

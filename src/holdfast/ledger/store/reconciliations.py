@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import text
 
 from holdfast.common.db import Session
+from holdfast.common.ids import DealId
 from holdfast.ledger.model import Book, JournalEntry
 from holdfast.ledger.reconciliation import Line, Reconciliation
 from holdfast.ledger.store.journal import BOOK_ENTRIES, entry_values
@@ -43,6 +44,20 @@ async def insert_settlement(
     """Write `entries` and the reconciliation after them; return how many entries were new."""
     values = {**entry_values(book, entries), **_values(made)}
     return len((await session.execute(_INSERT_BOTH, values)).all())
+
+
+_LAST_MISSING = text("""
+    SELECT account, symbol, ledger_units - chain_units AS missing
+    FROM ledger_reconciliation_lines
+    WHERE ledger_units > chain_units AND reconciliation_id = (
+      SELECT max(reconciliation_id) FROM ledger_reconciliations WHERE deal_id = :deal_id)
+""")
+
+
+async def last_missing(session: Session, deal: DealId) -> dict[tuple[str, str], int]:
+    """By how much the chain showed less than the ledger at the deal's last reconciliation."""
+    rows = await session.execute(_LAST_MISSING, {"deal_id": deal})
+    return {(row.account, row.symbol): int(row.missing) for row in rows}
 
 
 def _values(made: Reconciliation) -> dict[str, object]:

@@ -21,7 +21,8 @@ _UNTRUE = text("""
     LEFT JOIN ledger_entries AS r ON r.reverses = e.entry_id
     WHERE e.deal_id = :deal_id AND r.entry_id IS NULL AND (
       e.kind <> 'reversal' AND e.tx_hash = ANY(CAST(:hashes AS text[]))
-      OR e.kind IN ('accrual', 'claim_booked', 'claim_released') AND e.block_number >= :first)
+      OR e.kind IN ('accrual', 'claim_booked', 'claim_released', 'unsolicited')
+        AND e.block_number >= :first)
     ORDER BY e.block_number, e.entry_id, p.position
 """)
 

@@ -152,6 +152,19 @@ async def outcomes_of(
     return [_outcome(row) for row in found]
 
 
+async def last_block_of(session: Session, deal_id: DealId) -> Place | None:
+    """The newest block that holds a transaction of the deal; None before the first."""
+    query = (
+        select(receipts.c.block_number, receipts.c.block_hash)
+        .join(intents, intents.c.intent_id == receipts.c.intent_id)
+        .where(intents.c.deal_id == deal_id)
+        .order_by(receipts.c.block_number.desc())
+        .limit(1)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Place(row.block_number, row.block_hash)
+
+
 async def count_live(session: Session, deal_id: DealId) -> int:
     """How many of the deal's intents are not final."""
     query = select(func.count()).where(intents.c.deal_id == deal_id, _IS_LIVE)

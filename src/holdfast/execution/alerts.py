@@ -1,0 +1,50 @@
+"""What a person must hear of while a deal advances; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.common.alerts import Alert, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdfast.execution.errors import Unexplained
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.records import DealRecord
+
+
+def unexplained(
+    seen: Seen, deal: DealRecord, doubt: Unexplained, before: Mapping[str, object]
+) -> Alert:
+    """The chain shows less than is recorded; `before` is what the last group was decided on."""
+    return Alert(
+        code="deal.unexplained",
+        severity=Severity.CRITICAL,
+        subject=str(deal.deal_id),
+        text="the chain shows less of this deal than is recorded: find out what happened to it, "
+        "then `deal resume` or `deal close`; what you have seen does not stop it again",
+        chain_id=deal.chain_id,
+        deal_id=deal.deal_id,
+        bank_id=deal.bank,
+        fields={
+            "lines": list(doubt.lines),
+            "block": seen.head.ref.number,
+            "position": seen.position.told,
+            "last_group_decided_on": dict(before),
+        },
+    )
+
+
+def gas_too_dear(deal: DealRecord) -> Alert:
+    """The deal waits for cheaper gas."""
+    return Alert(
+        code="deal.gas_too_dear",
+        severity=Severity.WARNING,
+        subject=str(deal.deal_id),
+        text="a block costs more than the plan allows: the deal waits until gas is cheaper",
+        chain_id=deal.chain_id,
+        deal_id=deal.deal_id,
+        bank_id=deal.bank,
+        fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
+    )
