@@ -16,17 +16,25 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+_TABLES = (
+    *("account_events", "watched_accounts", "event_blocks", "event_cursors"),
+    *("chores", "alerts"),
+)
+
 
 def upgrade() -> None:
     """Create the tables."""
     _create_alerts()
     _create_chores()
+    _create_event_cursors()
+    _create_watched_accounts()
+    _create_account_events()
 
 
 def downgrade() -> None:
     """Drop them."""
-    op.drop_table("chores")
-    op.drop_table("alerts")
+    for table in _TABLES:
+        op.drop_table(table)
 
 
 def _create_alerts() -> None:
@@ -84,6 +92,88 @@ def _create_chores() -> None:
         "chores",
         ["next_at"],
         postgresql_where=sa.text("state = 'pending'"),
+    )
+
+
+def _create_event_cursors() -> None:
+    op.create_table(
+        "event_cursors",
+        sa.Column("chain_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("block_hash", sa.Text(), nullable=False),
+        _now("updated_at"),
+        sa.PrimaryKeyConstraint("chain_id", name=op.f("pk_event_cursors")),
+    )
+    op.create_table(
+        "event_blocks",
+        sa.Column("chain_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("block_number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("block_hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("chain_id", "block_number", name=op.f("pk_event_blocks")),
+    )
+
+
+def _create_watched_accounts() -> None:
+    op.create_table(
+        "watched_accounts",
+        sa.Column("chain_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("since_block", sa.BigInteger(), nullable=False),
+        sa.Column("deal_id", sa.Uuid()),
+        sa.Column("participant_bank_id", sa.Text()),
+        sa.Column("native_wei", sa.Numeric(78, 0)),
+        _now("created_at"),
+        sa.PrimaryKeyConstraint("chain_id", "address", name=op.f("pk_watched_accounts")),
+    )
+
+
+def _create_account_events() -> None:
+    op.create_table(
+        "account_events",
+        sa.Column("event_id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("chain_id", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("block_hash", sa.Text(), nullable=False),
+        sa.Column("log_index", sa.Integer(), nullable=False),
+        sa.Column("tx_hash", sa.Text(), nullable=False),
+        sa.Column("contract", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("giver", sa.Text()),
+        sa.Column("taker", sa.Text()),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("amount", sa.Numeric(78, 0), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("deal_id", sa.Uuid()),
+        sa.Column("participant_bank_id", sa.Text()),
+        sa.Column("intent_id", sa.Uuid()),
+        sa.Column("leg_id", sa.Uuid()),
+        sa.Column("is_foreign", sa.Boolean(), nullable=False),
+        sa.Column("orphaned_at", sa.DateTime(timezone=True)),
+        _now("created_at"),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_account_events")),
+        sa.UniqueConstraint(
+            "chain_id",
+            "block_hash",
+            "log_index",
+            name=op.f("uq_account_events_chain_id_block_hash_log_index"),
+        ),
+    )
+    _index_account_events()
+
+
+def _index_account_events() -> None:
+    table = "account_events"
+    op.create_index(
+        op.f("ix_account_events_chain_id_block_number"), table, ["chain_id", "block_number"]
+    )
+    op.create_index(op.f("ix_account_events_deal_id"), table, ["deal_id"])
+    op.create_index(
+        "ix_account_events_foreign",
+        table,
+        ["chain_id"],
+        postgresql_where=sa.text("is_foreign"),
     )
 
 
