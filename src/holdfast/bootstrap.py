@@ -28,7 +28,7 @@ from holdfast.common.fair_share import FairShare
 from holdfast.common.leader import LeaderLock
 from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
-from holdfast.common.queue import ChoreQueue, Queue
+from holdfast.common.queue import Queue
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.common.secret import Secret
 from holdfast.common.system_clock import SystemClock
@@ -45,10 +45,8 @@ from holdfast.execution.service import Advance, Patience
 from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
 from holdfast.migrations import runner
-from holdfast.monitoring.alerts import Alerts, Delivery
-from holdfast.monitoring.chores import ChoreRunner, Chores
-from holdfast.monitoring.store.alerts import DELIVERY
 from holdfast.monitoring.targets import targets
+from holdfast.monitoring.wiring import ChainParts, Notices, listener_of, notices_of
 from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
@@ -74,23 +72,12 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from holdfast.chain.profiles import ChainProfile
-    from holdfast.common.alerts import Alarm, Alert
     from holdfast.config import Settings
+    from holdfast.monitoring.listener import Listener
     from holdfast.transactions.ports import Lease
 
 _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
 """Where each transaction is mined at once, the next look need not wait for a block."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notices:
-    """Alerts and chores: all that works without a node."""
-
-    db: Database
-    alerts: Alerts
-    chores: Chores
-    chore_queue: ChoreQueue
-    chore_runner: ChoreRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +99,7 @@ class System:
     sweep: Sweep
     chain_loops: tuple[ChainLoop, ...]
     inbox: Inbox
+    listener: Listener
     notices: Notices
     metrics: CollectorRegistry
 
@@ -164,20 +152,13 @@ async def opened_chain(settings: Settings) -> AsyncGenerator[Pool]:
 
 
 @asynccontextmanager
-async def opened_notices(settings: Settings) -> AsyncGenerator[Notices]:
-    """Alerts and chores of the settings' database, which must be migrated.
+async def opened_workers_reporter(settings: Settings) -> AsyncGenerator[WorkersReporter]:
+    """What tells how the workers of the settings' database fare.
 
     Raises:
-        Rejected: `database.schema`; `config.alert_urls`.
-        Transient: when the database does not answer.
+        Rejected: `database.schema` when it is not migrated.
+        Transient: when it does not answer.
     """
-    async with _database_alone(settings) as (url, db):
-        yield notices_of(settings, url, db)
-
-
-@asynccontextmanager
-async def opened_workers_reporter(settings: Settings) -> AsyncGenerator[WorkersReporter]:
-    """What tells how the workers of the settings' database fare; raises as `opened_notices`."""
     async with _database_alone(settings) as (_, db):
         yield WorkersReporter(db, DealStore(), SystemClock())
 
@@ -192,17 +173,6 @@ async def _database_alone(settings: Settings) -> AsyncGenerator[tuple[str, Datab
         yield url, db
     finally:
         await db.close()
-
-
-def notices_of(
-    settings: Settings, url: str, db: Database, boundary: Boundary = unobserved
-) -> Notices:
-    """Alerts and chores in the database `db` at `url`."""
-    queue = ChoreQueue(url)
-    chores = Chores(queue)
-    delivery = Delivery(db, targets(settings.alert_urls, settings.alert_severity))
-    chore_runner = ChoreRunner(db, queue, {DELIVERY: delivery}, at=boundary)
-    return Notices(db, Alerts(chores), chores, queue, chore_runner)
 
 
 async def database_url(settings: Settings) -> str:
@@ -295,18 +265,6 @@ def _keystore(settings: Settings) -> tuple[Path, Secret[str]]:
     return settings.keystore, passphrase
 
 
-@dataclass(frozen=True, slots=True)
-class _Herald:
-    """Raises alerts in a transaction of their own."""
-
-    db: Database
-    alarm: Alarm
-
-    async def tell(self, *alerts: Alert) -> None:
-        async with self.db.begin() as session:
-            await self.alarm.raised(session, *alerts)
-
-
 class _Builder:
     """Puts the parts of one system together, each made once."""
 
@@ -329,7 +287,8 @@ class _Builder:
         self._deals = DealStore()
         self._boundary = crash_boundary(settings.crash_at, is_devnet=profile.is_devnet)
         self._queue = Queue(url, self._boundary)
-        self._notices = notices_of(settings, url, db, self._boundary)
+        reached = targets(settings.alert_urls, settings.alert_severity)
+        self._notices = notices_of(url, db, reached, self._boundary)
         self._audit = AuditTrail(self._clock)
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
@@ -373,13 +332,13 @@ class _Builder:
             ),
             chain_loops=self._chain_loops(node, signals),
             inbox=self._inbox(node),
+            listener=self._listener(node),
             notices=self._notices,
             metrics=self._metrics,
         )
 
     def _watch(self, pool: Pool) -> Watch:
-        herald = _Herald(self._db, self._notices.alerts)
-        return Watch(self._profile.chain_id, pool, herald, self._clock)
+        return Watch(self._profile.chain_id, pool, self._notices, self._clock)
 
     def _desk(self, node: Node) -> DealDesk:
         market = ChainMarket(node, self._protocols)
@@ -405,7 +364,7 @@ class _Builder:
 
     def _advance(self, node: Node, observer: ChainObserver) -> Advance:
         book, alarm = self._tokens, self._notices.alerts
-        transactions = Transactions(self._keys, self._boundary, alarm=alarm)
+        transactions = self._transactions()
         tokens = DealTokens(book.native, book.weth, book.usdt, book.usdtz)
         block = self._profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
         return Advance(
@@ -428,6 +387,9 @@ class _Builder:
             at=self._boundary,
             alarm=alarm,
         )
+
+    def _transactions(self) -> Transactions:
+        return Transactions(self._keys, self._boundary, alarm=self._notices.alerts)
 
     def _reopening(self) -> Reopening:
         return Reopening(
@@ -494,3 +456,8 @@ class _Builder:
             outcomes=self._journal(unobserved, lease=None, shard=Shard()),
             audit=self._audit,
         )
+
+    def _listener(self, node: Node) -> Listener:
+        own, notices = self._transactions(), self._notices
+        parts = ChainParts(node, self._protocols, own, self._deals, self._clock, notices)
+        return listener_of(self._url, parts)

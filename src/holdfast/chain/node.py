@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from holdfast.chain.logs import LogPage, MinedLog, read_heads, read_page, read_span
 from holdfast.chain.multicall import (
     block_timestamp,
     chunks,
@@ -36,6 +37,7 @@ from holdfast.common.evm import Address, BlockRef, Receipt, TxHash, keccak256
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.chain.logs import LogFilter
     from holdfast.chain.multicall import Read
     from holdfast.chain.simulation import SimCall, SimResult
 
@@ -128,6 +130,20 @@ class Node:
             _block(_present(head, number), _present(entries, number))
             for number, head, entries in zip(numbers, answers[::2], answers[1::2], strict=True)
         ]
+
+    async def logs(self, first: int, last: int, filters: Sequence[LogFilter]) -> LogPage:
+        """The blocks from `first` to `last` with their logs; raises as `read_page`."""
+        return await read_page(self._rpc, first, last, filters)
+
+    async def span(
+        self, first: int, last: int, filters: Sequence[LogFilter]
+    ) -> tuple[Head, tuple[MinedLog, ...]]:
+        """The logs from block `first` to `last`, and the head of `last`; raises as `read_page`."""
+        return await read_span(self._rpc, first, last, filters)
+
+    async def heads(self, numbers: Sequence[int]) -> list[Head]:
+        """The canonical blocks with these numbers; `chain.block_missing` without one."""
+        return await read_heads(self._rpc, numbers)
 
     async def find_receipts(self, hashes: Sequence[TxHash]) -> list[Receipt]:
         """The receipts of those of the transactions that this node shows as mined.

@@ -147,6 +147,16 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What one of our transactions was for, known from the moment that it was signed."""
+
+    intent_id: IntentId
+    leg_id: LegId
+    deal_id: DealId
+    bank_id: BankId
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One signed version of an intent."""
 

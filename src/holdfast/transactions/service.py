@@ -19,18 +19,18 @@ from holdfast.transactions.errors import (
     unknown_chain_nonce,
 )
 from holdfast.transactions.model import Purpose, Recorded
-from holdfast.transactions.store import reading, recording, updating
+from holdfast.transactions.store import causes, reading, recording, updating
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from holdfast.common.alerts import Alarm
     from holdfast.common.db import Session
-    from holdfast.common.evm import Address
+    from holdfast.common.evm import Address, TxHash
     from holdfast.common.ids import ChainId, DealId, GroupId, LegId
     from holdfast.signing.model import Fees
     from holdfast.signing.ports import KeyProvider
-    from holdfast.transactions.model import Attempt, IntentOutcome, NewIntent, Place
+    from holdfast.transactions.model import Attempt, Cause, IntentOutcome, NewIntent, Place
 
 log = structlog.get_logger()
 
@@ -125,6 +125,16 @@ class Transactions:
     async def live_value(self, session: Session, chain_id: ChainId, sender: Address) -> int:
         """The native token, in wei, that the sender's live intents will send along."""
         return await reading.live_value_of(session, chain_id, sender)
+
+    async def causes(self, session: Session, hashes: Collection[TxHash]) -> Mapping[TxHash, Cause]:
+        """What those of the transactions were for that we signed, whether or not they were sent."""
+        return await causes.causes_of(session, hashes)
+
+    async def next_nonces(
+        self, session: Session, chain_id: ChainId, addresses: Collection[Address]
+    ) -> Mapping[Address, int]:
+        """The nonce after the last given out, of those addresses that we ever signed for."""
+        return await causes.next_nonces(session, chain_id, addresses)
 
     async def cancel_group(self, session: Session, group_id: GroupId) -> int:
         """Ask for the group's live intents to be replaced by no-ops; returns how many there are.

@@ -10,16 +10,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from holdfast.bootstrap import opened_notices
+from holdfast.bootstrap import database_url
+from holdfast.common.db import Database
 from holdfast.common.ids import principal_id
 from holdfast.entry.cli.invocation import invocation
+from holdfast.migrations import runner
+from holdfast.monitoring.targets import targets
+from holdfast.monitoring.wiring import notices_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from holdfast.bootstrap import Notices
     from holdfast.common.db import Session
+    from holdfast.config import Settings
     from holdfast.monitoring.records import KeptAlert
+    from holdfast.monitoring.wiring import Notices
 
 T = TypeVar("T")
 
@@ -82,13 +87,19 @@ def ack(
 
 def with_notices(context: typer.Context, work: Callable[[Session, Notices], Awaitable[T]]) -> T:
     """What `work` returns, done in one transaction on the settings' database."""
+    return asyncio.run(_with_notices(invocation(context).settings, work))
 
-    async def run() -> T:
-        settings = invocation(context).settings
-        async with opened_notices(settings) as notices, notices.db.begin() as session:
-            return await work(session, notices)
 
-    return asyncio.run(run())
+async def _with_notices(settings: Settings, work: Callable[[Session, Notices], Awaitable[T]]) -> T:
+    url = await database_url(settings)
+    db = Database.connect(url, pool_size=1)
+    try:
+        await runner.require_newest(db)
+        reached = targets(settings.alert_urls, settings.alert_severity)
+        async with db.begin() as session:
+            return await work(session, notices_of(url, db, reached))
+    finally:
+        await db.close()
 
 
 def alert_view(alert: KeptAlert) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from holdfast.entry.cli.alerts import AsJson, with_notices
 from holdfast.entry.cli.output import show_facts
 
 if TYPE_CHECKING:
-    from holdfast.bootstrap import Notices
     from holdfast.common.db import Session
     from holdfast.monitoring.model import Chore
+    from holdfast.monitoring.wiring import Notices
 
 app = typer.Typer(name="chores", help=__doc__, no_args_is_help=True)
 

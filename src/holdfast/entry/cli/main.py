@@ -38,6 +38,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "tx": Part("holdfast.entry.cli.tx", "app", "See and repair transactions in doubt."),
     "worker": Part("holdfast.entry.cli.worker", "app", "Advance deals until stopped."),
     "alerts": Part("holdfast.entry.cli.alerts", "app", "See and acknowledge alerts."),
+    "events": Part("holdfast.entry.cli.events", "app", "See what happened to our accounts."),
     "chores": Part("holdfast.entry.cli.chores", "app", "See and retry work that failed."),
     "devnet": Part("holdfast.entry.cli.devnet", "app", "Start, stop and steer the local chain."),
     "chain": Part("holdfast.entry.cli.chain", "app", "Show the nodes of the chain."),

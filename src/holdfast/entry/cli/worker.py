@@ -77,13 +77,13 @@ async def work(settings: Settings) -> None:
 
 def worker_parts(system: System) -> list[Part]:
     """What one worker runs."""
-    notices = system.notices
     concurrency, metrics_port = system.settings.worker_concurrency, system.settings.metrics_port
     parts = [
         Part("queue", functools.partial(system.queue.run, system.advance, concurrency=concurrency)),
         *(Part(f"chain-{n}", loop.run) for n, loop in enumerate(system.chain_loops)),
         Part("sweep", system.sweep.run),
-        Part("chores", functools.partial(notices.chore_queue.run, notices.chore_runner)),
+        Part("events", system.listener.run),
+        Part("chores", system.notices.do_chores),
         Part("nodes", system.watch.run),
     ]
     if metrics_port is not None:

@@ -1,4 +1,4 @@
-"""Alerts and chores as Postgres keeps them."""
+"""Alerts, chores, and the events of our accounts, as Postgres keeps them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -14,13 +15,14 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     func,
     text,
 )
 
 from holdfast.common.alerts import Severity
-from holdfast.common.db import Json, metadata
+from holdfast.common.db import Json, Units, metadata
 from holdfast.monitoring.model import ChoreState
 
 if TYPE_CHECKING:
@@ -78,4 +80,65 @@ chores = Table(
     _now("updated_at"),
     CheckConstraint(f"state IN ({_listed(ChoreState)})", "state"),
     Index("ix_chores_next_at", "next_at", postgresql_where=text("state = 'pending'")),
+)
+
+event_cursors = Table(
+    "event_cursors",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    _now("updated_at"),
+)
+
+event_blocks = Table(
+    "event_blocks",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("block_hash", Text, nullable=False),
+)
+
+watched_accounts = Table(
+    "watched_accounts",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("since_block", BigInteger, nullable=False),
+    Column("deal_id", Uuid),
+    Column("participant_bank_id", Text),
+    Column("native_wei", Units),
+    _now("created_at"),
+)
+
+account_events = Table(
+    "account_events",
+    metadata,
+    Column("event_id", BigInteger, Identity(), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    Column("log_index", Integer, nullable=False),
+    Column("tx_hash", Text, nullable=False),
+    Column("contract", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("giver", Text),
+    Column("taker", Text),
+    Column("token", Text, nullable=False),
+    Column("amount", Units, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("deal_id", Uuid),
+    Column("participant_bank_id", Text),
+    Column("intent_id", Uuid),
+    Column("leg_id", Uuid),
+    Column("is_foreign", Boolean, nullable=False),
+    Column("orphaned_at", DateTime(timezone=True)),
+    _now("created_at"),
+    # The same log is the same event, however often its block is read.
+    UniqueConstraint("chain_id", "block_hash", "log_index"),
+    Index(None, "chain_id", "block_number"),
+    Index(None, "deal_id"),
+    Index("ix_account_events_foreign", "chain_id", postgresql_where=text("is_foreign")),
 )

@@ -1,6 +1,6 @@
 """The pool's events, decoded.
 
-Source: aave core-v3 1.19.3 IPool, IScaledBalanceToken.
+Source: aave core-v3 1.19.3 IPool, IScaledBalanceToken, ICreditDelegationToken.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ COLLATERAL_ENABLED: Final = EventName.of(
 )
 COLLATERAL_DISABLED: Final = EventName.of(
     "ReserveUsedAsCollateralDisabled(address,address)", indexed=2
+)
+LIQUIDATION_CALL: Final = EventName.of(
+    "LiquidationCall(address,address,address,uint256,uint256,address,bool)", indexed=3
+)
+BORROW_ALLOWANCE: Final = EventName.of(
+    "BorrowAllowanceDelegated(address,address,address,uint256)", indexed=3
 )
 SCALED_MINT: Final = EventName.of("Mint(address,address,uint256,uint256,uint256)", indexed=2)
 SCALED_BURN: Final = EventName.of("Burn(address,address,uint256,uint256,uint256)", indexed=2)
@@ -74,6 +80,28 @@ class Repaid:
     reserve: Address
     user: Address
     repayer: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidated:
+    """`seized` base units of `collateral` taken from `user` by `liquidator` for `covered` debt."""
+
+    collateral: Address
+    debt: Address
+    user: Address
+    liquidator: Address
+    covered: int
+    seized: int
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowAllowance:
+    """`delegatee` may borrow up to `amount` base units of `asset` as the debt of `delegator`."""
+
+    asset: Address
+    delegator: Address
+    delegatee: Address
     amount: int
 
 
@@ -144,6 +172,30 @@ def decode_repay(log: EventLog) -> Repaid:
         reserve=abi.topic_address(reserve),
         user=abi.topic_address(user),
         repayer=abi.topic_address(repayer),
+        amount=abi.uint(log.data),
+    )
+
+
+def decode_liquidation(log: EventLog) -> Liquidated:
+    """The liquidation in `log`; `event.unexpected` when it is another event."""
+    _, collateral, debt, user = LIQUIDATION_CALL.checked(log).topics
+    return Liquidated(
+        collateral=abi.topic_address(collateral),
+        debt=abi.topic_address(debt),
+        user=abi.topic_address(user),
+        liquidator=abi.address_at(log.data, 2),
+        covered=abi.uint(log.data, 0),
+        seized=abi.uint(log.data, 1),
+    )
+
+
+def decode_borrow_allowance(log: EventLog) -> BorrowAllowance:
+    """The delegation in `log`; `event.unexpected` when it is another event."""
+    _, delegator, delegatee, asset = BORROW_ALLOWANCE.checked(log).topics
+    return BorrowAllowance(
+        asset=abi.topic_address(asset),
+        delegator=abi.topic_address(delegator),
+        delegatee=abi.topic_address(delegatee),
         amount=abi.uint(log.data),
     )
 

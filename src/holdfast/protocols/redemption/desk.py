@@ -23,6 +23,7 @@ REDEEM_REQUEST: Final = EventName.of(
     "RedeemRequest(address,address,uint256,address,uint256)", indexed=3
 )
 WITHDRAW: Final = EventName.of("Withdraw(address,address,address,uint256,uint256)", indexed=3)
+OPERATOR_SET: Final = EventName.of("OperatorSet(address,address,bool)", indexed=2)
 ANY_REQUEST: Final = 0
 """The request id that stands for all requests of a controller."""
 
@@ -59,6 +60,15 @@ class RedemptionClaimed:
     controller: Address
     assets: int
     shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorChanged:
+    """`operator` may act for `controller` from now on, or no longer."""
+
+    controller: Address
+    operator: Address
+    approved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +163,16 @@ def decode_claim(log: EventLog) -> RedemptionClaimed:
         controller=abi.topic_address(controller),
         assets=abi.uint(log.data, 0),
         shares=abi.uint(log.data, 1),
+    )
+
+
+def decode_operator(log: EventLog) -> OperatorChanged:
+    """The change of rights in `log`; `event.unexpected` when it is another event."""
+    _, controller, operator = OPERATOR_SET.checked(log).topics
+    return OperatorChanged(
+        controller=abi.topic_address(controller),
+        operator=abi.topic_address(operator),
+        approved=abi.boolean(log.data),
     )
 
 

@@ -1,0 +1,145 @@
+"""Logs of a span of blocks, read so that they certainly belong to the blocks they came with.
+
+A node answers `eth_getLogs` from whatever it holds at that moment, and with silence for blocks that
+it does not have: so the blocks are asked for before, the last of them again after, and every log
+must name one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.chain.receipts import Head, parse_head, parse_log
+from holdfast.chain.rpc import Fault, Request, fault_error
+from holdfast.common.errors import Broken, Transient
+from holdfast.common.evm import BlockHash, EventLog, TxHash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.rpc import Rpc
+    from holdfast.common.evm import Address
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which logs: of any of `addresses`, where each place holds one of its topics; None is any."""
+
+    addresses: tuple[Address, ...]
+    topics: tuple[tuple[bytes, ...] | None, ...]
+
+    def as_json(self, first: int, last: int) -> dict[str, Any]:
+        """The parameter of `eth_getLogs` for the blocks from `first` to `last`."""
+        topics = [
+            None if each is None else [f"0x{one.hex()}" for one in each] for each in self.topics
+        ]
+        return {
+            "address": list(self.addresses),
+            "topics": topics,
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MinedLog:
+    """One log, and where on the chain it stands."""
+
+    block_number: int
+    block_hash: BlockHash
+    tx_hash: TxHash
+    log: EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Blocks that follow on each other, and what was found in them, in order and each once."""
+
+    heads: tuple[Head, ...]
+    logs: tuple[MinedLog, ...]
+
+
+async def read_page(rpc: Rpc, first: int, last: int, filters: Sequence[LogFilter]) -> LogPage:
+    """The blocks from `first` to `last` and their logs, in one exchange.
+
+    Raises:
+        Transient: `chain.block_missing`; `chain.reorged` when the chain changed in between.
+    """
+    blocks = [_block(number) for number in range(first, last + 1)]
+    answers = await _answers(rpc, [*blocks, *_logs(first, last, filters), _block(last)])
+    heads = [_head(answer) for answer in answers[: len(blocks)]]
+    logs = _merged(answers[len(blocks) : -1])
+    _require_same(heads[-1].ref.hash, _head(answers[-1]).ref.hash, last)
+    hashes = {head.ref.number: head.ref.hash for head in heads}
+    for one in logs:
+        _require_same(hashes.get(one.block_number), one.block_hash, one.block_number)
+    return LogPage(tuple(heads), logs)
+
+
+async def read_span(
+    rpc: Rpc, first: int, last: int, filters: Sequence[LogFilter]
+) -> tuple[Head, tuple[MinedLog, ...]]:
+    """The logs of many blocks without their heads, and the head that `last` had all the while.
+
+    Raises:
+        Transient: as `read_page`.
+    """
+    answers = await _answers(rpc, [_block(last), *_logs(first, last, filters), _block(last)])
+    head = _head(answers[0])
+    _require_same(head.ref.hash, _head(answers[-1]).ref.hash, last)
+    return head, _merged(answers[1:-1])
+
+
+async def read_heads(rpc: Rpc, numbers: Sequence[int]) -> list[Head]:
+    """The canonical blocks with these numbers; `chain.block_missing` when one is not there."""
+    return [_head(answer) for answer in await _answers(rpc, [_block(one) for one in numbers])]
+
+
+def _block(number: int) -> Request:
+    return Request("eth_getBlockByNumber", (hex(number), False))
+
+
+def _logs(first: int, last: int, filters: Sequence[LogFilter]) -> list[Request]:
+    return [Request("eth_getLogs", (each.as_json(first, last),)) for each in filters]
+
+
+async def _answers(rpc: Rpc, requests: Sequence[Request]) -> list[Any]:
+    answers = await rpc.batch(requests)
+    for request, answer in zip(requests, answers, strict=True):
+        if isinstance(answer, Fault):
+            raise fault_error(request.method, answer)
+    return answers
+
+
+def _head(answer: Any) -> Head:  # noqa: ANN401 - JSON
+    if answer is None:
+        raise Transient("chain.block_missing", "the node does not have a block of the span")
+    return parse_head(answer)
+
+
+def _merged(answers: Sequence[Any]) -> tuple[MinedLog, ...]:
+    """The logs of several filters: one that two of them match counts once."""
+    found = {
+        (one.block_number, one.log.log_index): one
+        for entries in answers
+        for one in map(_mined, entries)
+    }
+    return tuple(found[place] for place in sorted(found))
+
+
+def _mined(entry: Any) -> MinedLog:  # noqa: ANN401 - JSON
+    try:
+        return MinedLog(
+            block_number=int(entry["blockNumber"], 16),
+            block_hash=BlockHash(entry["blockHash"].lower()),
+            tx_hash=TxHash(entry["transactionHash"].lower()),
+            log=parse_log(entry),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Broken("chain.bad_answer", f"the node's log is malformed: {error!r}") from error
+
+
+def _require_same(expected: BlockHash | None, found: BlockHash, number: int) -> None:
+    if found != expected:
+        raise Transient("chain.reorged", f"block {number} changed while its logs were read")

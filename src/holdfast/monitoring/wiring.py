@@ -1,0 +1,88 @@
+"""Puts the parts of monitoring together; called by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.common.boundary import Boundary, unobserved
+from holdfast.common.leader import LeaderLock
+from holdfast.common.queue import ChoreQueue
+from holdfast.monitoring.alerts import Alerts, Delivery
+from holdfast.monitoring.chores import ChoreRunner, Chores
+from holdfast.monitoring.ether import EtherWatch
+from holdfast.monitoring.hearing import Parts
+from holdfast.monitoring.listener import Listener
+from holdfast.monitoring.store.alerts import DELIVERY
+from holdfast.monitoring.venues import Venues
+from holdfast.monitoring.watchlist import Watchlist
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.node import Node
+    from holdfast.common.alerts import Alert
+    from holdfast.common.clock import Clock
+    from holdfast.common.db import Database
+    from holdfast.execution.store.deals import DealStore
+    from holdfast.monitoring.ports import OwnTransactions, Target
+    from holdfast.protocols.suite import Protocols
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """Alerts and chores: all that works without a node."""
+
+    db: Database
+    alerts: Alerts
+    chores: Chores
+    chore_queue: ChoreQueue
+    chore_runner: ChoreRunner
+
+    async def tell(self, *alerts: Alert) -> None:
+        """Raise alerts in a transaction of their own."""
+        async with self.db.begin() as session:
+            await self.alerts.raised(session, *alerts)
+
+    async def do_chores(self) -> None:
+        """Do chores until cancelled; raises as `ChoreQueue.run`."""
+        await self.chore_queue.run(self.chore_runner)
+
+
+def notices_of(
+    url: str, db: Database, targets: Sequence[Target], boundary: Boundary = unobserved
+) -> Notices:
+    """Alerts and chores in the database `db` at `url`."""
+    queue = ChoreQueue(url)
+    chores = Chores(queue)
+    runner = ChoreRunner(db, queue, {DELIVERY: Delivery(db, targets)}, at=boundary)
+    return Notices(db, Alerts(chores), chores, queue, runner)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainParts:
+    """What the listener of one chain is made of."""
+
+    node: Node
+    protocols: Protocols
+    own: OwnTransactions
+    deals: DealStore
+    clock: Clock
+    notices: Notices
+
+
+def listener_of(url: str, parts: ChainParts) -> Listener:
+    """The listener of the chain of `parts`, led through the database at `url`."""
+    node, profile = parts.node, parts.node.profile
+    chain_id = profile.chain_id
+    made = Parts(
+        chain_id=chain_id,
+        chain=node,
+        db=parts.notices.db,
+        venues=Venues(node, parts.protocols),
+        watchlist=Watchlist(chain_id, profile.require_accounts(), parts.clock),
+        own=parts.own,
+        ether=EtherWatch(node, chain_id, parts.own, parts.deals),
+        alarm=parts.notices.alerts,
+    )
+    return Listener(made, LeaderLock(url, f"events:{chain_id}"))
