@@ -183,7 +183,8 @@ async def database_url(settings: Settings) -> str:
     url = await asyncio.to_thread(server.start)
     db = Database.connect(url, pool_size=1)
     try:
-        if await runner.current(db) != runner.newest():
+        found = await runner.current(db)
+        if found != runner.newest() and not runner.is_newer(found):
             await runner.upgrade(db)
     finally:
         await db.close()

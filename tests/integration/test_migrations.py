@@ -135,3 +135,11 @@ def test_the_job_engine_ships_the_schema_that_revision_0001_was_tested_with():
     # A new release needs a revision with its migration, and 0001 needs the old text frozen.
     digest = hashlib.sha256(schema_sql().encode()).hexdigest()
     assert digest == "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
+
+
+async def test_a_schema_of_a_later_version_is_worked_on(empty):
+    """Its revisions only add: workers of two versions run on one database while they change."""
+    await runner.upgrade(empty)
+    async with empty.begin() as session:
+        await session.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
+    await runner.require_newest(empty)

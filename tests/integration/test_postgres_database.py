@@ -171,3 +171,23 @@ async def test_no_transaction_may_stay_open_for_long(database):
 
 def test_the_address_for_the_driver_itself_names_no_driver():
     assert libpq_url("postgresql+psycopg://u@/x?host=/s") == "postgresql://u@/x?host=/s"
+
+
+@pytest.mark.parametrize("then", ["SELECT 1", None], ids=["statement", "commit"])
+async def test_a_transaction_that_stood_still_too_long_wrote_nothing(database, then):
+    """As of a worker that was frozen in the middle of one, and woke."""
+
+    async def freeze():
+        async with database.begin() as session:
+            await session.exec_driver_sql("CREATE TABLE written_while_frozen ()")
+            await session.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 50")
+            await asyncio.sleep(0.5)
+            if then is not None:
+                await session.exec_driver_sql(then)
+
+    with pytest.raises(Transient) as caught:
+        await freeze()
+    assert caught.value.code == "database.unavailable"
+    async with database.begin() as session:
+        found = await session.exec_driver_sql("SELECT to_regclass('written_while_frozen')")
+        assert found.scalar_one() is None

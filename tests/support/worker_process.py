@@ -82,6 +82,11 @@ class ExecutedWorker(WorkerProcess):
     def exit_code(self):
         return self._process.poll()
 
+    def end(self):
+        """SIGKILL, and return when it is gone; also from where nothing can be awaited."""
+        self._process.kill()
+        self._process.wait(10)
+
 
 class Nursery:
     """Forks workers from a process that has the program imported already: see nursery.py."""

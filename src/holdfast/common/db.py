@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from psycopg.errors import IdleInTransactionSessionTimeout
 from sqlalchemy import MetaData, Numeric, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -115,6 +116,11 @@ class Database:
                 await _commit(transaction)
         except (OperationalError, InterfaceError) as error:
             raise unavailable(error.orig or error) from error
+        except InternalError as error:
+            # We stood still for too long, and the server rolled back and hung up.
+            if isinstance(error.orig, IdleInTransactionSessionTimeout):
+                raise unavailable(error.orig) from error
+            raise
 
     async def close(self) -> None:
         """Close every connection of the pool."""

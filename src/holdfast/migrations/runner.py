@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import structlog
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -15,9 +17,13 @@ from holdfast.common.errors import Broken, Rejected
 from holdfast.migrations.tables import all_tables, is_ours
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from sqlalchemy import Connection
 
-    from holdfast.common.db import Database
+    from holdfast.common.db import Database, Session
+
+_log = structlog.stdlib.get_logger(__name__)
 
 _LOCK = 0x686F6C6466617374  # "holdfast": two processes that upgrade at once take turns
 _HEAD = "head"
@@ -26,19 +32,19 @@ _VERSIONS: Final = Path(__file__).parent / "versions"
 
 async def upgrade(database: Database, revision: str = _HEAD) -> None:
     """Bring the schema up to `revision`, in one transaction: all of it or nothing."""
-    async with database.begin() as session:
+    async with _unhurried(database) as session:
         await session.run_sync(_run, revision, is_upgrade=True)
 
 
 async def downgrade(database: Database, revision: str) -> None:
     """Take the schema back to `revision`; `base` is an empty database."""
-    async with database.begin() as session:
+    async with _unhurried(database) as session:
         await session.run_sync(_run, revision, is_upgrade=False)
 
 
 async def current(database: Database) -> str | None:
     """The revision that the database is at; None before the first."""
-    async with database.begin() as session:
+    async with _unhurried(database) as session:
         return await session.run_sync(_current)
 
 
@@ -48,14 +54,24 @@ def newest() -> str:
     return head or "base"
 
 
+def is_newer(revision: str | None) -> bool:
+    """Whether a database is at a revision of a later version, which only added to the schema."""
+    known = ScriptDirectory.from_config(_config()).walk_revisions()
+    return revision is not None and revision not in {script.revision for script in known}
+
+
 async def require_newest(database: Database) -> None:
-    """Refuse to work on a schema that this version does not know.
+    """Refuse to work on a schema that lacks what this version needs.
+
+    A newer one is worked on: revisions only add, so that workers of two versions can run at once.
 
     Raises:
         Rejected: `database.schema` with the revision found and the one needed.
     """
     found = await current(database)
-    if found != newest():
+    if is_newer(found):
+        _log.warning("database.newer_schema", found=found, known=newest())
+    elif found != newest():
         raise Rejected(
             "database.schema",
             f"the database is at revision {found or 'none'} and this version needs {newest()}: "
@@ -67,7 +83,7 @@ async def require_newest(database: Database) -> None:
 
 async def differences(database: Database) -> list[str]:
     """What the tables in code and the tables in the database disagree about; empty when nothing."""
-    async with database.begin() as session:
+    async with _unhurried(database) as session:
         return await session.run_sync(_differences)
 
 
@@ -79,7 +95,7 @@ async def draft(database: Database, message: str, folder: Path | None = None) ->
         message: the first line of the revision's docstring.
         folder: where to write it, beside the other revisions unless given.
     """
-    async with database.begin() as session:
+    async with _unhurried(database) as session:
         return await session.run_sync(_draft, message, folder or _VERSIONS)
 
 
@@ -101,6 +117,14 @@ def _config(connection: Connection | None = None) -> Config:
     config.set_main_option("script_location", "holdfast:migrations")
     config.attributes["connection"] = connection
     return config
+
+
+@asynccontextmanager
+async def _unhurried(database: Database) -> AsyncGenerator[Session]:
+    """A transaction in which a slow machine may import every revision between two statements."""
+    async with database.begin() as session:
+        await session.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '60s'")
+        yield session
 
 
 def _run(connection: Connection, revision: str, *, is_upgrade: bool) -> None:
