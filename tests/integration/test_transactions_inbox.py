@@ -12,7 +12,6 @@ from holdfast.chain.profiles import FeeModel
 from holdfast.common.boundary import unobserved
 from holdfast.common.errors import Rejected, Transient
 from holdfast.common.ids import PrincipalId, new_intent_id
-from holdfast.execution.store.deals import DealStore
 from holdfast.model.leg import Call, ExpectedEvent
 from holdfast.signing.model import Fees
 from holdfast.transactions.inbox import Inbox
@@ -49,6 +48,14 @@ class Woken:
         self.deals += deals
 
 
+class DealLocks:
+    """Stands for the rows of deals, which are not in the database here."""
+
+    async def lock_row(self, session, deal_id):
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:deal, 0))")
+        await session.execute(lock, {"deal": str(deal_id)})
+
+
 class Office:
     """One chain's loop and inbox, and who was woken and alarmed."""
 
@@ -66,7 +73,7 @@ class Office:
             fee_model=FeeModel.EIP1559,
             network=self.chain,
             keys=keys,
-            deals=DealStore(),
+            deals=DealLocks(),
             outcomes=self.journal,
             audit=self.audit,
         )
