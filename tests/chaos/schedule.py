@@ -20,7 +20,7 @@ BOUNDARIES = (
     "tx.after_receipts",
 )
 _LATEST_PASS = 2
-_PAUSE_SECONDS = (0.4, 1.6)
+_PAUSE_SECONDS = (0.3, 1.3)
 _LAST_SECONDS = (0.5, 4.0)
 _LASTING = (None, None, Fault.LYING, Fault.STALE, Fault.SKEWED, Fault.NOT_FOUND)
 

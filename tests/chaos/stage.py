@@ -44,7 +44,7 @@ class Stage:
     devnet: Devnet
     nursery: Nursery
     url: str
-    rpc_url: str = ""
+    nodes: list = field(default_factory=list)
     node_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -66,8 +66,17 @@ class Stage:
             "HOLDFAST_STATE_DIR": str(self.folder),
             "HOLDFAST_DATABASE_URL": self.url,
             "HOLDFAST_PROFILE": str(self.devnet.profile_path),
-            **({"HOLDFAST_RPC_URL": self.rpc_url} if self.rpc_url else {}),
+            **self._addresses(),
             **{f"HOLDFAST_{name.upper()}": value for name, value in more.items()},
+        }
+
+    def _addresses(self):
+        """Where workers find the chain: once nodes stand before it, through them alone."""
+        if not self.nodes:
+            return {}
+        return {
+            "HOLDFAST_RPC_URL": ",".join(node.url for node in self.nodes),
+            "HOLDFAST_WS_URL": ",".join(node.ws_url for node in self.nodes),
         }
 
     def kill_node(self):

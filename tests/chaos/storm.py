@@ -178,7 +178,7 @@ async def _nodes(stage, seed):
             await stack.enter_async_context(fault_proxy(stage.devnet.url, Faults(seed + number)))
             for number in range(NODES)
         ]
-        stage.rpc_url = ",".join(node.url for node in nodes)
+        stage.nodes = nodes
         yield nodes
 
 
