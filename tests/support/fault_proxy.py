@@ -134,10 +134,12 @@ class FaultProxy:
                 asyncio.create_task(self._pump_requests(ours, theirs)),
                 asyncio.create_task(self._pump_news(theirs, ours)),
             ]
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:  # also when whoever asked is gone and this handler is cancelled
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
         await ours.close()
         return ours
 
