@@ -83,7 +83,13 @@ class FaultProxy:
     # HTTP
 
     async def answer(self, request):
-        """One exchange, with whatever goes wrong with it."""
+        """One exchange, with whatever goes wrong with it; a node that is dead hangs up."""
+        try:
+            return await self._exchanged(request)
+        except aiohttp.ClientError:
+            return _hung_up(request)
+
+    async def _exchanged(self, request):
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._web_socket(request)
         body = await request.read()
