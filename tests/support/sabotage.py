@@ -6,12 +6,14 @@ import http.client
 import json
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.common import crash
 from holdfast.common.leader import LeaderLock
 from holdfast.common.lease import Lease
+from holdfast.common.system_clock import SystemClock
 from holdfast.transactions.store import recording
 
 PAUSED = "paused at its boundary"
@@ -40,6 +42,21 @@ def lead_without_the_lock():
     LeaderLock.held = held
     Lease.require = lambda _: 0
     Lease.fence = fence
+
+
+def live_an_hour_ahead():
+    """The machine's clock is wrong: later than everybody's."""
+    _shift_clock(timedelta(hours=1))
+
+
+def live_an_hour_behind():
+    """The machine's clock is wrong: earlier than everybody's."""
+    _shift_clock(timedelta(hours=-1))
+
+
+def _shift_clock(by):
+    now = SystemClock.now
+    SystemClock.now = lambda clock: now(clock) + by
 
 
 def broadcast_before_commit():
