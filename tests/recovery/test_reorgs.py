@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import signal
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -36,6 +37,11 @@ def scene(scene, tmp_path):
     scene.settings["HOLDFAST_PROFILE"] = str(path)
     scene.devnet.control.mine(FINALITY + 1)  # the node cannot go back behind its start
     return scene
+
+
+def set_finality(scene, depth):
+    path = Path(scene.settings["HOLDFAST_PROFILE"])
+    path.write_text(json.dumps({**json.loads(path.read_text()), "finality": depth}))
 
 
 def reorg(scene, depth):
@@ -139,10 +145,12 @@ async def test_a_leg_that_reverts_the_second_time_is_settled_as_any_other(scene)
 
 
 async def test_a_reorg_below_finality_holds_the_deal_and_calls_somebody(scene):
+    """Here one block is final, so that every leg that counts is."""
+    set_finality(scene, 1)
     deal, group = await scene.deal(), BY_NAME["open"]
     worker = await scene.paused_at(f"advance.before_commit:{group.number + 1}")
     await deal.mined(group.after)
-    reorg(scene, FINALITY + 1)
+    await loses(deal, 2, of=group)
     worker.send(signal.SIGCONT)
     async with blocks_go_on(scene):
         held = await deal.until(lambda one: one.status is DealStatus.HOLDING)
