@@ -15,7 +15,7 @@ import pytest
 
 UNIT_CONTEXTS = ["^tests/unit/"]
 NEEDS_MORE_THAN_A_UNIT_TEST = {
-    "*/holdfast/bootstrap.py": "connects real databases, nodes and signers to each other",
+    "*/holdfast/bootstrap/*.py": "connects real databases, nodes and signers to each other",
     "*/holdfast/common/db.py": "PostgreSQL sessions",
     "*/holdfast/common/embedded_postgres.py": "starts the server",
     "*/holdfast/common/postgres_files.py": "the server's files, folders and user",

@@ -1,38 +1,24 @@
-"""Builds the object graph; the only place that names concrete adapters."""
+"""Builds the object graph: each part once, from the settings of one chain and one database."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
+from holdfast.bootstrap.settings import keys_of, limits_of
 from holdfast.chain.heads import PushedHeads
-from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.node import Node
-from holdfast.chain.pool import Pool
-from holdfast.chain.profile_file import load_profile
 from holdfast.chain.rpc import Rpc
 from holdfast.chain.watch import Watch
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.crash import crash_boundary
-from holdfast.common.db import Database
-from holdfast.common.embedded_postgres import EmbeddedPostgres
-from holdfast.common.errors import Rejected
 from holdfast.common.fair_share import FairShare
 from holdfast.common.leader import LeaderLock
-from holdfast.common.metrics import new_registry
-from holdfast.common.notify import Signal
 from holdfast.common.queue import Queue
-from holdfast.common.retry import A_MOMENT_SECONDS, patiently
-from holdfast.common.secret import Secret
 from holdfast.common.system_clock import SystemClock
-from holdfast.devnet.accounts import devnet_seed
 from holdfast.execution.bookkeeping import Bookkeeping
 from holdfast.execution.builder import LegBuilder
 from holdfast.execution.calls import DealTokens
@@ -44,7 +30,6 @@ from holdfast.execution.reopening import Reopening
 from holdfast.execution.service import Advance, Patience
 from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
-from holdfast.migrations import runner
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import ChainParts, Notices, listener_of, notices_of
 from holdfast.planning.market import ChainMarket
@@ -52,10 +37,7 @@ from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
 from holdfast.reporting.service import DealReporter
-from holdfast.reporting.workers import WorkersReporter
-from holdfast.risk.limits import RiskLimits
-from holdfast.signing.hd import FLOAT_INDEX, HdKeyProvider
-from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_seed, seal_seed
+from holdfast.signing.hd import FLOAT_INDEX
 from holdfast.transactions.actions import Patience as SendPatience
 from holdfast.transactions.inbox import Inbox
 from holdfast.transactions.journal import PostgresJournal
@@ -64,16 +46,19 @@ from holdfast.transactions.metrics import TransactionMetrics
 from holdfast.transactions.model import Shard
 from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.service import Transactions
-from holdfast.transactions.store.recording import CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
 
     from prometheus_client import CollectorRegistry
 
+    from holdfast.chain.pool import Pool
     from holdfast.chain.profiles import ChainProfile
+    from holdfast.common.db import Database
+    from holdfast.common.notify import Signal
     from holdfast.config import Settings
     from holdfast.monitoring.listener import Listener
+    from holdfast.risk.limits import RiskLimits
     from holdfast.transactions.ports import Lease
 
 _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
@@ -104,169 +89,7 @@ class System:
     metrics: CollectorRegistry
 
 
-@asynccontextmanager
-async def opened(
-    settings: Settings,
-    *,
-    patience_seconds: float = A_MOMENT_SECONDS,
-) -> AsyncGenerator[System]:
-    """The system for `settings`: database reachable and migrated, no node is asked yet.
-
-    Args:
-        settings: what the operator decided.
-        patience_seconds: how long a database that is away is waited for.
-
-    Raises:
-        Rejected: what is wrong with the settings, the profile or the keystore.
-        Transient: when the database does not answer.
-    """
-    async with AsyncExitStack() as stack:
-        profile = profile_of(settings)
-        url = await database_url(settings)
-        db = Database.connect(url, pool_size=settings.database_pool)
-        stack.push_async_callback(db.close)
-        require_newest = functools.partial(runner.require_newest, db)
-        await patiently(require_newest, seconds=patience_seconds)
-        metrics = new_registry()
-        pool = Pool.over_http(profile, SystemClock(), ChainMetrics(metrics))
-        stack.push_async_callback(pool.close)
-        signals = [Signal(url, CHANNEL) for _ in range(settings.chain_shards)]
-        for each in signals:
-            listen = functools.partial(stack.enter_async_context, each)
-            await patiently(listen, seconds=patience_seconds)
-        yield _Builder(settings, profile, url, db, metrics=metrics).system(pool, signals)
-
-
-@asynccontextmanager
-async def opened_chain(settings: Settings) -> AsyncGenerator[Pool]:
-    """The endpoints of the chain alone, without a database; none is asked yet.
-
-    Raises:
-        Rejected: what is wrong with the settings or the profile.
-    """
-    pool = Pool.over_http(profile_of(settings), SystemClock(), ChainMetrics(new_registry()))
-    try:
-        yield pool
-    finally:
-        await pool.close()
-
-
-@asynccontextmanager
-async def opened_workers_reporter(settings: Settings) -> AsyncGenerator[WorkersReporter]:
-    """What tells how the workers of the settings' database fare.
-
-    Raises:
-        Rejected: `database.schema` when it is not migrated.
-        Transient: when it does not answer.
-    """
-    async with _database_alone(settings) as (_, db):
-        yield WorkersReporter(db, DealStore(), SystemClock())
-
-
-@asynccontextmanager
-async def _database_alone(settings: Settings) -> AsyncGenerator[tuple[str, Database]]:
-    """One connection to the migrated database, and its address; no node is asked."""
-    url = await database_url(settings)
-    db = Database.connect(url, pool_size=1)
-    try:
-        await runner.require_newest(db)
-        yield url, db
-    finally:
-        await db.close()
-
-
-async def database_url(settings: Settings) -> str:
-    """The given database, or the embedded one, started and migrated."""
-    if settings.database_url is not None:
-        return settings.database_url
-    server = EmbeddedPostgres(settings.state_dir)
-    url = await asyncio.to_thread(server.start)
-    db = Database.connect(url, pool_size=1)
-    try:
-        found = await runner.current(db)
-        if found != runner.newest() and not runner.is_newer(found):
-            await runner.upgrade(db)
-    finally:
-        await db.close()
-    return url
-
-
-def profile_of(settings: Settings) -> ChainProfile:
-    """The chain profile that the settings name.
-
-    Raises:
-        Rejected: `config.profile` without one; what the loader finds wrong with it.
-    """
-    name = settings.profile
-    if name is None:
-        raise Rejected(
-            "config.profile",
-            "no chain is chosen: set HOLDFAST_PROFILE to a profile's file or a chain id "
-            "(`holdfast devnet up` prints the file of the devnet)",
-        )
-    profile = load_profile(int(name) if name.isdecimal() else Path(name))
-    profile = replace(
-        profile,
-        rpc_urls=settings.rpc_url or profile.rpc_urls,
-        private_rpc_urls=settings.private_rpc_url or profile.private_rpc_urls,
-        ws_urls=settings.ws_url or profile.ws_urls,
-    )
-    if not profile.rpc_urls:
-        raise Rejected("config.rpc_url", f"{profile.name} has no node: set HOLDFAST_RPC_URL to one")
-    return profile
-
-
-def limits_of(settings: Settings) -> RiskLimits:
-    """The risk limits, with those that the operator set."""
-    set_by_operator = {
-        name: value
-        for name in ("max_deal", "loss_budget", "in_flight")
-        if (value := getattr(settings, name)) is not None
-    }
-    return replace(RiskLimits(), **set_by_operator)
-
-
-def keys_of(settings: Settings, profile: ChainProfile) -> HdKeyProvider:
-    """The deal keys: the keystore's, or on a devnet without one the devnet's public seed.
-
-    Raises:
-        Rejected: what `keystore_keys` says; `keys.devnet_only` or `keys.production_only` when the
-            keystore is marked for another kind of chain.
-    """
-    if settings.keystore is None and profile.is_devnet:
-        return HdKeyProvider(OpenedSeed(Secret(devnet_seed()), KeyNetwork.DEVNET))
-    path, passphrase = _keystore(settings)
-    return HdKeyProvider.from_keystore(path, passphrase, profile)
-
-
-def keystore_keys(settings: Settings) -> HdKeyProvider:
-    """The keys of the keystore, to look at addresses; no chain is chosen yet.
-
-    Raises:
-        Rejected: `config.keystore` without a keystore and its passphrase; what is wrong with it.
-    """
-    return HdKeyProvider(open_seed(*_keystore(settings)))
-
-
-def create_keystore(settings: Settings, network: KeyNetwork) -> Path:
-    """Seal a new seed in the file that the settings name; `keystore.exists` when there is one."""
-    path, passphrase = _keystore(settings)
-    seal_seed(path, new_seed(), passphrase, network)
-    return path
-
-
-def _keystore(settings: Settings) -> tuple[Path, Secret[str]]:
-    passphrase = settings.passphrase()
-    if settings.keystore is None or passphrase is None:
-        raise Rejected(
-            "config.keystore",
-            "set HOLDFAST_KEYSTORE to the file with the deal keys (`holdfast keys create` makes "
-            "it) and HOLDFAST_KEYSTORE_PASSPHRASE_FILE to a file with its passphrase",
-        )
-    return settings.keystore, passphrase
-
-
-class _Builder:
+class Graph:
     """Puts the parts of one system together, each made once."""
 
     def __init__(

@@ -1,0 +1,25 @@
+"""Builds the object graph; the only place that names concrete adapters."""
+
+from holdfast.bootstrap.graph import System
+from holdfast.bootstrap.settings import (
+    create_keystore,
+    database_url,
+    keys_of,
+    keystore_keys,
+    limits_of,
+    profile_of,
+)
+from holdfast.bootstrap.system import opened, opened_chain, opened_workers_reporter
+
+__all__ = [
+    "System",
+    "create_keystore",
+    "database_url",
+    "keys_of",
+    "keystore_keys",
+    "limits_of",
+    "opened",
+    "opened_chain",
+    "opened_workers_reporter",
+    "profile_of",
+]
