@@ -103,11 +103,10 @@ class Storm:
                 await asyncio.sleep(_LOOK_SECONDS)
 
     def _due(self):
-        """How many deals there may be by now; more than were asked for while kills are missing."""
-        order = self.order
-        if self.feeder.created >= order.deals:
-            return order.deals if self.watch.under_way else self.feeder.created + 1
-        return order.window + (order.deals - order.window) * self.kills // max(1, order.kills)
+        """How many deals there may be by now: enough that there is always one for a kill to hit."""
+        order, created = self.order, self.feeder.created
+        ahead = order.window + (order.deals - order.window) * self.kills // max(1, order.kills)
+        return max(min(ahead, order.deals), created if self.watch.under_way else created + 1)
 
     async def _strike(self):
         for blow in schedule(self.order.seed):
