@@ -32,7 +32,7 @@ class View:
     """How this node sees the chain: `lag_blocks` late, with a clock that is `skew_seconds` off."""
 
     lag_blocks: int = 3
-    skew_seconds: int = 900
+    skew_seconds: int = 120
     delay_seconds: float = 1.5
     lies: Lies = field(default_factory=Lies)
     newest: int = 0
