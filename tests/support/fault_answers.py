@@ -52,6 +52,8 @@ def _stale(call, result, newest):
         return None if number is not None and int(number, 16) > newest else result
     if call["method"] == "eth_getBlockReceipts" and result:
         return None if int(result[0]["blockNumber"], 16) > newest else result
+    if call["method"] == "eth_getLogs" and result:
+        return [one for one in result if int(one["blockNumber"], 16) <= newest]
     return result
 
 

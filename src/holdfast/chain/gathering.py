@@ -41,12 +41,16 @@ class Gathered:
 
     An answer is wanting when another endpoint may have a better one: the block is not there, the
     node had trouble, or its head is older than the one in `followed`. A revert is an answer.
+
+    Requests with logs among them are answered by one endpoint as a whole: for blocks that it does
+    not have a node answers `eth_getLogs` with an empty list, which only its blocks tell apart.
     """
 
     def __init__(self, requests: Sequence[Request], followed: Mapping[str, int]) -> None:
         self._requests = requests
         self._followed = followed
         self._wanting = list(range(len(requests)))
+        self._is_whole = any(request.method == "eth_getLogs" for request in requests)
         self.answers: list[Any] = [_NOTHING_YET] * len(requests)
 
     @property
@@ -61,13 +65,23 @@ class Gathered:
 
     def add(self, answers: Sequence[Any]) -> None:
         """Take the answers to `wanted`."""
-        still: list[int] = []
-        for index, answer in zip(self._wanting, answers, strict=True):
+        asked = list(zip(self._wanting, answers, strict=True))
+        still = [
+            index for index, answer in asked if self._is_wanting(self._requests[index], answer)
+        ]
+        if self._is_whole:
+            self._add_whole(answers, is_complete=not still)
+            return
+        for index, answer in asked:
             if _is_better(answer, self.answers[index]):
                 self.answers[index] = answer
-            if self._is_wanting(self._requests[index], answer):
-                still.append(index)
         self._wanting = still
+
+    def _add_whole(self, answers: Sequence[Any], *, is_complete: bool) -> None:
+        if is_complete or not self.is_answered:
+            self.answers = list(answers)
+        if is_complete:
+            self._wanting = []
 
     def _is_wanting(self, request: Request, answer: object) -> bool:
         if answer is None:

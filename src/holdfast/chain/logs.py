@@ -1,13 +1,14 @@
 """Logs of a span of blocks, read so that they certainly belong to the blocks they came with.
 
 A node answers `eth_getLogs` from whatever it holds at that moment, and with silence for blocks that
-it does not have: so the blocks are asked for before, the last of them again after, and every log
-must name one of them.
+it does not have: so the blocks are asked for before, the last of them again after, the blocks have
+to follow on each other, and every log must name one of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain.receipts import Head, parse_head, parse_log
@@ -69,6 +70,8 @@ async def read_page(rpc: Rpc, first: int, last: int, filters: Sequence[LogFilter
     blocks = [_block(number) for number in range(first, last + 1)]
     answers = await _answers(rpc, [*blocks, *_logs(first, last, filters), _block(last)])
     heads = [_head(answer) for answer in answers[: len(blocks)]]
+    for before, head in pairwise(heads):
+        _require_same(before.ref.hash, head.parent, before.ref.number)
     logs = _merged(answers[len(blocks) : -1])
     _require_same(heads[-1].ref.hash, _head(answers[-1]).ref.hash, last)
     hashes = {head.ref.number: head.ref.hash for head in heads}

@@ -63,6 +63,37 @@ def test_of_two_heads_that_are_both_too_old_the_newer_is_taken(first, second):
     assert gathered.answers == [block(99)]
 
 
+LOGS = Request("eth_getLogs", ({"fromBlock": "0x7", "toBlock": "0x7"},))
+PAGE = [SEVENTH, LOGS, SEVENTH]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [None, [], None],
+        [None, [], block(7)],  # the block came in meanwhile
+        [block(7), [], NO_BLOCK],
+        [block(7), Fault(-32_005, "busy"), block(7)],
+    ],
+)
+def test_empty_logs_count_only_with_the_blocks_of_the_same_node(first):
+    gathered = Gathered(PAGE, {})
+    gathered.add(first)
+    assert gathered.wanted == PAGE
+    found = [block(7), [{"logIndex": "0x0"}], block(7)]
+    gathered.add(found)
+    assert gathered.wanted == []
+    assert gathered.answers == found
+
+
+def test_one_nodes_blocks_do_not_vouch_for_another_nodes_logs():
+    gathered = Gathered(PAGE, {})
+    gathered.add([None, [], None])
+    gathered.add([block(7), Fault(-32_005, "busy"), block(7)])
+    assert gathered.wanted == PAGE
+    assert gathered.answers == [None, [], None]
+
+
 def test_nothing_is_answered_before_somebody_did():
     assert not Gathered([CALL], {}).is_answered
     assert Gathered([], {}).is_answered

@@ -82,6 +82,12 @@ async def test_a_last_block_that_changed_meanwhile_means_a_reorg():
             await read(rpc, 5, 6, [FILTER])
 
 
+async def test_blocks_that_do_not_follow_on_each_other_mean_a_reorg():
+    rpc, _ = node([], lambda number, times: block(number, "f" if number == 5 else ""))
+    with pytest.raises(Transient, match="block 5 changed"):
+        await read_page(rpc, 5, 6, [FILTER])
+
+
 async def test_a_node_that_does_not_have_a_block_proves_nothing_about_its_logs():
     rpc, _ = node([], lambda number, times: None if number == 6 else block(number))
     for read in (read_page, read_span):
