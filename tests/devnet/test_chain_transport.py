@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from holdfast.chain.rpc import Request, Rpc, Timeouts
-from holdfast.chain.transport import HttpTransport, LostError, NotSentError
+from holdfast.chain.transport import HttpOptions, HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Transient
 
 
@@ -81,6 +81,26 @@ async def test_what_went_out_without_an_answer_is_lost(server, transport, behavi
         await transport.post(b"send", 0.2)
     assert server.bodies[0] == b"send"
     assert "secret" not in str(caught.value)
+
+
+async def test_whoever_waits_for_a_connection_when_they_are_closed_is_told_that_it_is_lost(server):
+    server.reply = server.hang
+    one = HttpTransport(server.url, HttpOptions(connections=1))
+    posts = [asyncio.create_task(one.post(b"read", 5)) for _ in range(3)]
+    while not server.bodies:  # noqa: ASYNC110 - the server has no event for it
+        await asyncio.sleep(0.01)
+    await one.close()
+    ends = await asyncio.wait_for(asyncio.gather(*posts, return_exceptions=True), 2)
+    assert [type(end) for end in ends] == [LostError] * 3
+
+
+async def test_a_post_that_is_cancelled_stays_cancelled(server, transport):
+    server.reply = server.hang
+    post = asyncio.create_task(transport.post(b"read", 5))
+    await asyncio.sleep(0.05)
+    post.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await post
 
 
 async def test_a_refused_connection_sent_nothing(server, transport):

@@ -6,6 +6,7 @@ Two failures are told apart, because they mean different things for what was sen
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -79,8 +80,8 @@ class HttpTransport:
 
         Raises:
             NotSentError: no connection was made.
-            LostError: a timeout (`TimedOutError`), a dropped connection, or a status that is
-                not 200.
+            LostError: a timeout (`TimedOutError`), a dropped connection, a status that is not
+                200, or `close` was called meanwhile.
         """
         timeout = aiohttp.ClientTimeout(
             total=timeout_seconds, sock_connect=self._options.connect_seconds
@@ -98,6 +99,11 @@ class HttpTransport:
             raise TimedOutError(f"no answer in {timeout_seconds:g} s") from error
         except aiohttp.ClientError as error:
             raise LostError(_kind(error)) from error
+        except asyncio.CancelledError as error:
+            if _is_asked_to_end():
+                raise
+            # aiohttp cancels whoever waits for a connection of a session that is closed.
+            raise LostError("the connections were closed") from error
 
     async def close(self) -> None:
         """Close the connections; a later request would open new ones."""
@@ -110,6 +116,12 @@ class HttpTransport:
             connector = aiohttp.TCPConnector(limit=self._options.connections)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
+
+
+def _is_asked_to_end() -> bool:
+    """Whether somebody cancelled the task that runs this."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _kind(error: BaseException) -> str:

@@ -101,8 +101,17 @@ class _Frame:
             _log.error("worker.part_failed", part=part.name, exc_info=error)
             self._begin_draining()
             raise
+        except asyncio.CancelledError:
+            if self._is_told_to_end():
+                raise
+            # Something that it waited for was cancelled: the task group would not notice the end.
+            _log.exception("worker.part_failed", part=part.name)
         self._begin_draining()
         raise Broken("worker.part_ended", f"{part.name} ended by itself: start the worker again")
+
+    def _is_told_to_end(self) -> bool:
+        task = asyncio.current_task()
+        return self._deadline is not None or (task is not None and task.cancelling() > 0)
 
     def _begin_draining(self) -> None:
         if self._deadline is None:

@@ -53,6 +53,21 @@ async def test_a_part_that_ends_by_itself_ends_the_worker_as_broken():
     assert other.finished
 
 
+async def test_a_part_whose_work_was_cancelled_by_nobody_who_wants_it_to_end_is_broken_too():
+    async def waits_for_what_is_given_up():
+        given_up = asyncio.get_running_loop().create_future()
+        given_up.cancel()
+        await given_up
+
+    other = Recorder()
+    parts = [Part("loop", waits_for_what_is_given_up), Part("other", other.run)]
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(run_worker(parts), 2)
+    (error,) = caught.value.exceptions
+    assert error.code == "worker.part_ended"
+    assert other.finished
+
+
 async def test_a_part_that_fails_ends_the_worker_with_its_error():
     other = Recorder(finishing=0.05)
     lost = Transient("leader.lost", "lost")
