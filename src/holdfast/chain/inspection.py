@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.chain.health import Failure, Trouble, allowed_lag_blocks, misplaced, outvoted
+from holdfast.chain.health import Circuit, Failure, Trouble, allowed_lag_blocks, misplaced, outvoted
 from holdfast.chain.profiles import verify_node
-from holdfast.chain.receipts import parse_head
+from holdfast.chain.receipts import MALFORMED, parse_head
 from holdfast.chain.rpc import Fault, Request
 from holdfast.chain.transport import LostError, NotSentError
 from holdfast.common.errors import Broken, Rejected
@@ -50,12 +50,24 @@ class Inspector:
         for member in members:
             if not member.health.is_used:
                 member.probing()
+        try:
+            await self._settle(members, followed)
+        finally:
+            self._give_up_probes(members)
+
+    async def _settle(self, members: Sequence[Member], followed: int) -> None:
         looks = await asyncio.gather(*(self._serves(member) for member in members))
         serving = [member for member, serves in zip(members, looks, strict=True) if serves]
         for member in serving:
             if member.is_private:
                 member.passed()
         await self._compare([one for one in serving if not one.is_private], followed)
+
+    def _give_up_probes(self, members: Sequence[Member]) -> None:
+        """Nothing is under way any more, so what is still half open would stay so for good."""
+        for member in members:
+            if member.health.circuit is Circuit.HALF_OPEN:
+                member.take_out(Trouble.UNREACHABLE, "the look at it did not end")
 
     async def _compare(self, serving: Sequence[Member], followed: int) -> None:
         keeping_up = self._without_misplaced(serving, followed)
@@ -123,7 +135,7 @@ class Inspector:
             self.refusals[member.name] = error
             member.take_out(Trouble.REFUSED, error.message)
             return False
-        except (Broken, KeyError, TypeError, ValueError) as error:
+        except (Broken, *MALFORMED) as error:
             member.failed(Failure(f"its answer makes no sense: {error!r:.200}", is_costly=True))
             return False
         return True

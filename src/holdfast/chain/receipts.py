@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holdfast.chain.abi import address_of_hex
 from holdfast.common.errors import Broken
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Json: TypeAlias = "Mapping[str, Any]"
+
+MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading JSON of another shape than expected raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def parse_head(block: Json) -> Head:
             gas_limit=int(block["gasLimit"], 16),
             gas_used=int(block["gasUsed"], 16),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise Broken("chain.bad_answer", f"the node's block is malformed: {error!r}") from error
 
 
@@ -75,7 +78,7 @@ def parse_receipts(entries: list[Json], block: BlockRef) -> tuple[Receipt, ...]:
     """
     try:
         return tuple([_receipt(entry, block) for entry in entries])
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise Broken("chain.bad_answer", f"the node's receipt is malformed: {error!r}") from error
 
 
@@ -87,14 +90,14 @@ def parse_transactions(block: Json, at: BlockRef) -> tuple[MinedTransaction, ...
     """
     try:
         return tuple([_transaction(entry, at) for entry in block["transactions"]])
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise Broken(
             "chain.bad_answer", f"the node's transaction is malformed: {error!r}"
         ) from error
 
 
 def parse_log(entry: Json) -> EventLog:
-    """One log entry; KeyError or ValueError when it is malformed."""
+    """One log entry; one of `MALFORMED` when it is."""
     return EventLog(
         address=address_of_hex(entry["address"]),
         topics=tuple([bytes.fromhex(topic[2:]) for topic in entry["topics"]]),

@@ -13,7 +13,7 @@ from holdfast.chain.sending import SendOutcome
 from holdfast.chain.transport import LostError, NotSentError, TimedOutError
 from holdfast.common.errors import Ambiguous, Paused, Rejected, Transient
 from tests.support.endpoints import GENESIS, ModelNode, hash_of, pool_of
-from tests.support.fake_node import error
+from tests.support.fake_node import error, result
 from tests.unit.chain.test_node import PROFILE as DEVNET
 
 PROFILE = replace(
@@ -281,6 +281,26 @@ async def test_a_node_that_cannot_say_what_it_serves_is_not_used(answer):
     pool, *_ = pool_of(PROFILE, nodes)
     assert await asked(pool) == "n2"
     assert troubles(pool) == {"n1": "unreachable"}
+
+
+async def test_a_malformed_block_takes_out_the_node_that_gave_it_and_no_other():
+    nodes = three()
+    nodes[0].methods["eth_getBlockByNumber"] = lambda *_: result({"number": "0x64", "hash": None})
+    pool, *_ = pool_of(PROFILE, nodes)
+    await pool.check()
+    assert troubles(pool) == {"n1": "unreachable"}
+
+
+async def test_a_look_that_does_not_end_leaves_every_node_to_a_later_one(monkeypatch):
+    pool, clock, _ = pool_of(PROFILE, three())
+    with monkeypatch.context() as broken:
+        broken.setattr(inspection, "parse_head", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await pool.check()
+    assert not pool.is_used
+    clock.seconds += 10
+    await pool.check_when_due()
+    assert troubles(pool) == {}
 
 
 async def test_without_any_node_the_error_says_which_are_gone_since_when_and_why():

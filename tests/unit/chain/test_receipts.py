@@ -73,6 +73,13 @@ def test_a_receipt_of_another_block_is_refused():
     assert caught.value.code == "chain.bad_answer"
 
 
+@pytest.mark.parametrize("block", [BLOCK | {"hash": None}, BLOCK | {"number": 16}, [], "0x10"])
+def test_a_block_of_another_shape_is_refused(block):
+    with pytest.raises(Broken) as caught:
+        parse_head(block)
+    assert caught.value.code == "chain.bad_answer"
+
+
 @pytest.mark.parametrize("key", sorted(BLOCK.keys() - {"baseFeePerGas"}))
 def test_a_block_without_a_field_is_refused(key):
     with pytest.raises(Broken) as caught:
