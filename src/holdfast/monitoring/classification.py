@@ -51,7 +51,11 @@ _POSITION: Final = _Told(
     "account.position", Severity.WARNING, "had its lending position changed by somebody else"
 )
 _INFLOW: Final = _Told("account.inflow", Severity.INFO, "received assets that we did not expect")
+_NOTHING: Final = _Told(
+    "account.nothing_moved", Severity.INFO, "is named by transfers of nothing, as poisoners make"
+)
 _POSITION_GAINS: Final = frozenset({EventKind.SUPPLY, EventKind.REPAY, EventKind.DEBT})
+_TRANSFERS: Final = frozenset({EventKind.TRANSFER, EventKind.DEBT})
 
 
 def events_of(
@@ -86,8 +90,9 @@ def alert_about(event: AccountEvent, chain_id: ChainId) -> Alert | None:
     if event.cause is not None:
         return None
     told, account, effect = _told(event), event.account, event.effect
-    # Gains come as dust by the thousand, losses do not: the former count up on their account.
-    subject = f"{event.tx_hash} {account.address}" if event.is_loss else account.address
+    # Gains and transfers of nothing come by the thousand: they count up on their account.
+    is_told_alone = event.is_loss and not _is_of_nothing(effect)
+    subject = f"{event.tx_hash} {account.address}" if is_told_alone else account.address
     return Alert(
         code=told.code,
         severity=told.severity,
@@ -117,7 +122,14 @@ def _account(effect: Effect, watched: Mapping[Address, Watched]) -> Watched | No
     return None
 
 
+def _is_of_nothing(effect: Effect) -> bool:
+    """Whether it is a transfer of 0, which anybody can make from anybody's account."""
+    return effect.kind in _TRANSFERS and effect.amount == 0
+
+
 def _told(event: AccountEvent) -> _Told:
+    if _is_of_nothing(event.effect):
+        return _NOTHING
     if not event.is_loss:
         return _POSITION if event.effect.kind in _POSITION_GAINS else _INFLOW
     told = _LOSSES.get(event.effect.kind, _OUTFLOW)

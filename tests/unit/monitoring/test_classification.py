@@ -58,6 +58,14 @@ CASES = {
         log(erc20.TRANSFER, OTHER, OURS),
         (EventKind.TRANSFER, "account.inflow", Severity.INFO),
     ),
+    "a poisoner's transfer of nothing": (
+        log(erc20.TRANSFER, OURS, OTHER, data=(0,)),
+        (EventKind.TRANSFER, "account.nothing_moved", Severity.INFO),
+    ),
+    "debt tokens of nothing": (
+        log(erc20.TRANSFER, NOBODY, OURS, data=(0,), contract=DEBT),
+        (EventKind.DEBT, "account.nothing_moved", Severity.INFO),
+    ),
     "an allowance": (
         log(erc20.APPROVAL, OURS, OTHER),
         (EventKind.APPROVAL, "account.approval", Severity.CRITICAL),
@@ -155,6 +163,12 @@ def test_losses_are_told_one_by_one_and_dust_together():
         for tx in ("0xtx1", "0xtx2")
     }
     assert len(subjects) == 3
+
+
+def test_transfers_of_nothing_count_up_on_their_account():
+    mined = log(erc20.TRANSFER, OURS, OTHER, data=(0,))
+    alerts = [alert_about(event_of(replace(mined, tx_hash=tx)), CHAIN) for tx in ("0xtx1", "0xtx2")]
+    assert {alert.subject for alert in alerts} == {OURS}
 
 
 def test_an_alert_names_the_deal_and_its_bank_and_the_amount_exactly():
