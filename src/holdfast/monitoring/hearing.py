@@ -112,8 +112,7 @@ class Hearing:
         head = await self._parts.chain.head()
         move = next_move(self._place, self._blocks, head)
         if move is Next.REWIND:
-            await self._rewind(head)
-            return True
+            return await self._rewind(head)
         has_more = await self._read(head) if move is Next.READ else False
         if not has_more:
             await self._look_for_accounts()
@@ -124,8 +123,7 @@ class Hearing:
         wanted = filters(self._contracts, self._watched)
         page = await self._parts.chain.logs(first, last, wanted)
         if page.heads[0].parent != self._place.hash:
-            await self._rewind(head)
-            return True
+            return await self._rewind(head)
         has_more = last < head.ref.number
         # Ether is looked at where the reading has caught up: an older block tells nothing more.
         look = None if has_more else await self._look_at_ether(page.heads[-1].ref)
@@ -153,10 +151,15 @@ class Hearing:
         if look is not None:
             self._ether = {**self._ether, **look.now}
 
-    async def _rewind(self, head: Head) -> None:
-        """Go back to where the chain forked; what was found above is marked, and read again."""
+    async def _rewind(self, head: Head) -> bool:
+        """Go back to where the chain forked; what was found above is marked, and read again.
+
+        Returns whether there was a fork: none where another node shows the block that we followed.
+        """
         chain_id = self._parts.chain_id
         place = await self._fork(min(self._place.number, head.ref.number))
+        if place == self._place:
+            return False
         at_fork = {place.number: place.hash}
         async with self._parts.db.begin() as session:
             await self._move(session, place)
@@ -167,6 +170,7 @@ class Hearing:
         kept = {number: found for number, found in self._blocks.items() if number < place.number}
         self._blocks = kept | at_fork
         self._place = place
+        return True
 
     async def _fork(self, newest: int) -> Place:
         """The last block that is still canonical, or one certainly before the fork."""
