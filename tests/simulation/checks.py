@@ -94,10 +94,16 @@ class Checks:
             for tx, receipt in zip(block.txs, block.receipts, strict=True):
                 if tx.slot == (row.new.sender, row.nonce):
                     depth = view[-1].head.ref.number - block.head.ref.number + 1
-                    if depth < row.new.depth:
-                        return f"it is {depth} of {row.new.depth} blocks deep"
+                    wanted = self._depth_wanted(row)
+                    if depth < wanted:
+                        return f"it is {depth} of {wanted} blocks deep"
                     return self._contradiction(row, receipt)
         return "its nonce is not used"
+
+    def _depth_wanted(self, row):
+        """What has a leg repeated must be deeper than any reorg: the leg would be paid twice."""
+        is_landed = row.status is IntentStatus.LANDED
+        return row.new.depth if is_landed else self._world.scenario.finality
 
     def _contradiction(self, row, receipt):
         if self._owner.get(receipt.tx_hash) != row.intent_id:

@@ -122,12 +122,11 @@ class Desk:
         self._world.word()
 
     async def _settled(self, group):
-        """The group's rows once none of them will change: only then may a leg be repeated."""
+        """The group's rows once all of them are final: what failed is repeated at once."""
         world, rows = self._world, self._world.rows
         while True:
             found = [rows.intents[one.intent_id] for one in group]
-            deep = world.chain.tip.head.ref.number - world.scenario.finality + 1
-            if all(rows.is_over(one, deep) or world.checks.may_stay(one) for one in found):
+            if all(one.status.is_final or world.checks.may_stay(one) for one in found):
                 return found
             await asyncio.sleep(BLOCK_SECONDS)
 

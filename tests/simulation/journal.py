@@ -44,11 +44,6 @@ class Rows(MemoryJournal):
         self.next_nonce[sender] = max(next_nonce, on_chain)
         return range(next_nonce, on_chain)
 
-    def is_over(self, row, deep):
-        """Whether `row` is final by a block up to number `deep`, which no reorg reaches."""
-        _, place = self._decided(row)
-        return row.status.is_final and place is not None and place.number <= deep
-
     def live_below(self, sender, nonce):
         """The sender's intents below `nonce` that are not final."""
         return [

@@ -42,9 +42,9 @@ def final_without_depth():
     """The first block that holds a receipt settles it."""
     confirm = send_state.confirm
 
-    def hasty(intent, receipt, head, account_nonce):
+    def hasty(intent, receipt, head, account_nonce, *, finality):
         shallow = replace(intent, new=replace(intent.new, depth=1))
-        return confirm(shallow, receipt, head, account_nonce)
+        return confirm(shallow, receipt, head, account_nonce, finality=1)
 
     with (
         mock.patch.object(watcher, "confirm", hasty),

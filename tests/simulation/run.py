@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from holdfast.chain.profiles import FeeModel
@@ -133,6 +133,6 @@ def _parts(process):
         clock=process,
         boundary=process.boundary,
         lease=Lease(process),
-        patience=_PATIENCE,
+        patience=replace(_PATIENCE, finality=process.world.scenario.finality),
         pace=_PACE,
     )

@@ -250,7 +250,10 @@ class Graph:
             clock=self._clock,
             boundary=self._boundary,
             lease=lease,
-            patience=SendPatience(timeout_seconds=self._settings.transaction_timeout_seconds),
+            patience=SendPatience(
+                timeout_seconds=self._settings.transaction_timeout_seconds,
+                finality=self._profile.final_depth,
+            ),
             pace=Pace.of_chain(self._profile.block_time_seconds),
             heads=PushedHeads(self._profile.ws_urls) if self._profile.ws_urls else None,
             shard=shard,

@@ -24,6 +24,8 @@ class Patience:
         retry_seconds: the same where the last answer left open whether a node has them.
         timeout_seconds: since its first broadcast, before a call that is not mined is given up
             and its nonce freed. What was decided that long ago is better decided again.
+        finality: how many blocks, its own included, must hold an outcome other than a landing.
+            Its leg is decided anew then, and both would land if a reorg still took it back.
     """
 
     blocks: int = 3
@@ -31,6 +33,7 @@ class Patience:
     push_seconds: float = 6.0
     retry_seconds: float = 1.0
     timeout_seconds: float = 1800.0
+    finality: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ class Prover:
             if intent.intent_id not in self._tried:
                 self._tried[intent.intent_id] = now
                 use = await self._use_of(intent, head)
-                found += [] if use is None else [(intent, use)]
+                if use is not None:  # asked for again at once: it may be too young to count
+                    found.append((intent, use))
+                    del self._tried[intent.intent_id]
         return found
 
     async def _use_of(self, intent: Intent, head: BlockRef) -> MinedTransaction | None:

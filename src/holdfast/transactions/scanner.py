@@ -104,14 +104,17 @@ class Scanner:
             # Another loop may have added the very attempt that was mined; it recorded it first.
             await self._reload()
             disputed = [live.get(one.intent_id) or one for one in disputed]
-        found = await self._search(disputed)
+        found, finality = await self._search(disputed), self._parts.patience.finality
         resolved: dict[IntentId, tuple[Intent, Action]] = {
-            one.intent_id: (one, confirm(one, receipt, head.ref, nonces[one.new.sender]))
+            one.intent_id: (
+                one,
+                confirm(one, receipt, head.ref, nonces[one.new.sender], finality=finality),
+            )
             for one, receipt in found
         }
         unproved = [one for one in disputed if one.intent_id not in resolved]
         for one, use in await self._prover.find(unproved, head.ref):
-            resolved[one.intent_id] = (one, displaced(one, use, head.ref))
+            resolved[one.intent_id] = (one, displaced(one, use, head.ref, finality=finality))
         await self._act([resolved.get(pair[0].intent_id, pair) for pair in decided], found)
 
     def _decided(self, intent: Intent, seen: Seen) -> Action:

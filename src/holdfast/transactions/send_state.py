@@ -34,13 +34,17 @@ if TYPE_CHECKING:
 def decide(intent: Intent, seen: Seen, model: FeeModel, patience: Patience) -> Action:
     """The next action for a live intent."""
     if intent.receipt is not None:
-        return confirm(intent, intent.receipt, seen.block, seen.account_nonce)
+        return confirm(
+            intent, intent.receipt, seen.block, seen.account_nonce, finality=patience.finality
+        )
     if seen.account_nonce > intent.nonce:
         return _used_elsewhere(intent, seen)
     return _press(intent, seen, FeePolicy(model, intent.new.fee_ceiling_wei), patience)
 
 
-def confirm(intent: Intent, receipt: Receipt, head: BlockRef, account_nonce: int) -> Action:
+def confirm(
+    intent: Intent, receipt: Receipt, head: BlockRef, account_nonce: int, *, finality: int
+) -> Action:
     """The outcome that three signals agree on, or that they do not agree (yet).
 
     Args:
@@ -48,8 +52,12 @@ def confirm(intent: Intent, receipt: Receipt, head: BlockRef, account_nonce: int
         receipt: of one of its attempts, in a block that is canonical as of `head`.
         head: the newest block whose receipts are all known.
         account_nonce: the sender's, at `head`.
+        finality: how many blocks must hold an outcome that has the leg decided anew.
     """
-    if head.number - receipt.block.number + 1 < intent.new.depth:
+    outcome = _outcome(intent, receipt)
+    fails = outcome is not None and outcome.status is not IntentStatus.LANDED
+    wanted = max(intent.new.depth, finality) if fails else intent.new.depth
+    if head.number - receipt.block.number + 1 < wanted:
         return Wait()
     facts: dict[str, object] = {
         "tx_hash": receipt.tx_hash,
@@ -60,7 +68,7 @@ def confirm(intent: Intent, receipt: Receipt, head: BlockRef, account_nonce: int
     }
     if account_nonce <= intent.nonce:
         return Unclear("nonce_behind", facts)
-    return _outcome(intent, receipt) or Unclear("event_missing", facts)
+    return outcome or Unclear("event_missing", facts)
 
 
 def _outcome(intent: Intent, receipt: Receipt) -> Settle | None:
@@ -75,7 +83,7 @@ def _outcome(intent: Intent, receipt: Receipt) -> Settle | None:
     return None
 
 
-def displaced(intent: Intent, use: MinedTransaction, head: BlockRef) -> Action:
+def displaced(intent: Intent, use: MinedTransaction, head: BlockRef, *, finality: int) -> Action:
     """What the transaction `use`, found where the account's count passed the nonce, means.
 
     One nonce is mined once: a transaction of the sender at this nonce that is not one of our
@@ -85,10 +93,11 @@ def displaced(intent: Intent, use: MinedTransaction, head: BlockRef) -> Action:
         intent: the live intent whose nonce is used without a receipt of ours.
         use: the canonical transaction that used it.
         head: the newest block.
+        finality: how many blocks must hold `use`, as the leg is decided anew.
     """
     is_foreign = use.tx_hash not in intent.hashes
     is_same_nonce = (use.sender, use.nonce) == (intent.new.sender, intent.nonce)
-    is_deep = head.number - use.block.number + 1 >= intent.new.depth
+    is_deep = head.number - use.block.number + 1 >= max(intent.new.depth, finality)
     if not (is_foreign and is_same_nonce and is_deep):
         return Wait()
     return Settle(IntentStatus.DISPLACED, foreign_use(intent, use))

@@ -95,8 +95,10 @@ class Watcher:
             return
         senders = sorted({intent.new.sender for intent, _ in mined})
         nonces = await self._parts.network.nonces(senders, head)
+        finality = self._parts.patience.finality
         changes = changes_of(
-            (one, confirm(one, receipt, head, nonces[one.new.sender])) for one, receipt in mined
+            (one, confirm(one, receipt, head, nonces[one.new.sender], finality=finality))
+            for one, receipt in mined
         )
         changed = {change.intent.intent_id for change in changes}
         # Written again with its outcome: another loop may have taken the receipt back meanwhile.

@@ -3,10 +3,12 @@
 import pytest
 import pytest_asyncio
 
+from holdfast.model.leg import Call
 from holdfast.signing.model import Fees
 from holdfast.transactions.loop import start
 from holdfast.transactions.model import IntentStatus, Purpose
-from tests.support.transactions import GWEI, group, signed, wish
+from holdfast.transactions.send_state import Patience
+from tests.support.transactions import GWEI, SOMEBODY, group, signed, wish
 from tests.unit.transactions.test_loop import Rig
 
 FINALITY = 4
@@ -15,7 +17,7 @@ LANDED, REVERTED, SENT = IntentStatus.LANDED, IntentStatus.REVERTED, IntentStatu
 
 @pytest_asyncio.fixture
 async def rig():
-    made = Rig()
+    made = Rig(Patience(finality=FINALITY))
     made.journal.finality = FINALITY
     await made.restart()
     return made
@@ -139,9 +141,41 @@ async def test_a_leg_may_revert_the_second_time(rig):
     rig.chain.fork(1)
     rig.chain.reverting = {rig.journal.intents[one.intent_id].last.tx_hash}
     await rig.settle()
-    rig.chain.mine()
+    for _ in range(FINALITY):
+        rig.chain.mine()
     await rig.settle()
     assert rig.statuses(wishes) == [REVERTED]
+
+
+async def test_a_leg_that_reverted_is_not_given_up_before_no_reorg_can_have_it_land(rig):
+    wishes = group(1)
+    (intent,) = await rig.record(wishes)
+    rig.chain.reverting = {intent.last.tx_hash}
+    await rig.sender.step()
+    for _ in range(FINALITY - 1):
+        rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [IntentStatus.MINED]
+    rig.chain.fork(FINALITY - 1)
+    rig.chain.reverting = set()
+    await rig.settle()
+    await lands_again(rig, wishes)
+    assert rig.journal.reopened == []
+
+
+async def test_a_nonce_that_somebody_else_used_is_no_ambiguity_while_it_waits_for_finality(rig):
+    wishes = group(1)
+    await rig.record(wishes)
+    foreign = await signed(wish(call=Call(SOMEBODY, b"", 99)), 0, Fees(9 * GWEI, GWEI))
+    await rig.chain.send_raw([foreign.raw])
+    for _ in range(FINALITY - 1):
+        rig.chain.mine()
+        await rig.settle()
+        await rig.settle()
+        assert rig.statuses(wishes) == [SENT]
+    rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [IntentStatus.DISPLACED]
 
 
 async def test_a_deadline_that_passed_meanwhile_burns_the_nonce(rig):
@@ -153,7 +187,8 @@ async def test_a_deadline_that_passed_meanwhile_burns_the_nonce(rig):
     await rig.settle()
     rig.chain.pool.clear()
     await rig.settle()
-    rig.chain.mine()
+    for _ in range(FINALITY):
+        rig.chain.mine()
     await rig.settle()
     assert rig.statuses(wishes) in ([LANDED], [IntentStatus.CANCELLED])
     purposes = [a.purpose for a in rig.journal.intents[one.intent_id].attempts]

@@ -107,6 +107,25 @@ def test_a_landed_no_op_is_a_cancellation():
     assert next_of(one, seen(nonce=NONCE + 1)) == Settle(IntentStatus.CANCELLED)
 
 
+@pytest.mark.parametrize(("head", "settles"), [(100, False), (102, False), (103, True)])
+def test_what_has_the_leg_decided_anew_counts_from_the_chains_finality_on(head, settles):
+    no_op = attempt(2, was=sent(), purpose=Purpose.CANCEL, tx_hash=NO_OP_HASH)
+    ends = {
+        IntentStatus.REVERTED: intent(receipt=receipt(succeeded=False)),
+        IntentStatus.CANCELLED: intent(
+            attempt(was=sent()), no_op, receipt=receipt(tx_hash=NO_OP_HASH)
+        ),
+    }
+    final = replace(PATIENCE, finality=4)  # blocks 100 to 103
+    for status, one in ends.items():
+        action = next_of(one, seen(head, nonce=NONCE + 1), final)
+        assert action == (Settle(status) if settles else Wait())
+    use = displaced(intent(), used_by(number=100), block(head), finality=4)
+    assert isinstance(use, Settle if settles else Wait)
+    landed = next_of(intent(receipt=receipt()), seen(head, nonce=NONCE + 1), final)
+    assert landed == Settle(IntentStatus.LANDED)
+
+
 def test_the_call_may_land_although_a_no_op_was_sent_after_it():
     no_op = attempt(2, was=sent(), purpose=Purpose.CANCEL, tx_hash=NO_OP_HASH)
     one = intent(attempt(was=sent()), no_op, receipt=receipt(), cancel=True)
@@ -145,7 +164,7 @@ def used_by(*, tx_hash=OTHER_HASH, nonce=NONCE, sender=None, number=98):
 
 
 def test_a_foreign_transaction_at_our_nonce_and_depth_displaces_and_is_kept_as_evidence():
-    action = displaced(intent(depth=3), used_by(), block(100))
+    action = displaced(intent(depth=3), used_by(), block(100), finality=1)
     assert isinstance(action, Settle)
     assert action.status is IntentStatus.DISPLACED
     assert action.evidence == {
@@ -171,7 +190,7 @@ def test_a_foreign_transaction_at_our_nonce_and_depth_displaces_and_is_kept_as_e
     ],
 )
 def test_anything_else_at_the_nonce_proves_nothing(use):
-    assert displaced(intent(depth=3), use, block(100)) == Wait()
+    assert displaced(intent(depth=3), use, block(100), finality=1) == Wait()
 
 
 def test_unsent_bytes_are_broadcast():
