@@ -9,7 +9,8 @@ from holdfast.chain.gathering import Gathered, heads, is_taken, sent_answer
 from holdfast.chain.health import Trouble
 from holdfast.chain.inspection import Inspector
 from holdfast.chain.member import Member
-from holdfast.chain.rpc import Endpoint, Fault
+from holdfast.chain.rpc import Endpoint
+from holdfast.chain.sending import Silence
 from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Paused, Rejected, Transient
 
@@ -170,7 +171,7 @@ class Pool:
         if not answers:
             raise self._unanswered([f"{member.name} was not reached" for member in members])
         merged = [sent_answer(each) for each in zip(*answers, strict=True)]
-        if all(isinstance(answer, _Silence) for answer in merged):
+        if all(isinstance(answer, Silence) for answer in merged):
             raise Ambiguous("rpc.no_answer", merged[0].message)
         return merged
 
@@ -253,10 +254,6 @@ class Pool:
         )
 
 
-class _Silence(Fault):
-    """Stands for the answer that an endpoint did not give to what was sent to it."""
-
-
 async def _sent(member: Member, requests: Sequence[Request]) -> list[Any] | None:
     """The endpoint's answers; None when nothing was sent to it."""
     try:
@@ -264,7 +261,7 @@ async def _sent(member: Member, requests: Sequence[Request]) -> list[Any] | None
     except NotSentError:
         return None
     except LostError as error:
-        silence = _Silence(0, f"{member.name} did not answer what was sent: {error}")
+        silence = Silence(0, f"{member.name} did not answer what was sent: {error}")
         return [silence] * len(requests)
 
 

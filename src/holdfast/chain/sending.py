@@ -33,6 +33,13 @@ class SendAnswer:
     text: str
 
 
+class Silence(Fault):
+    """Stands for the answer that an endpoint did not give to what was sent to it.
+
+    Its text may quote whatever came instead of an answer, so nothing is read into it.
+    """
+
+
 _SAYINGS: Final = (
     # geth and anvil core/txpool errors; Besu TransactionInvalidReason; Nethermind AcceptTxResult
     ("already known", SendOutcome.ALREADY_KNOWN),
@@ -67,6 +74,8 @@ def send_answer(answer: object) -> SendAnswer:
     """What the answer to `eth_sendRawTransaction` means: a hash, or a fault in a client's words."""
     if not isinstance(answer, Fault):
         return SendAnswer(SendOutcome.ACCEPTED, str(answer))
+    if isinstance(answer, Silence):
+        return SendAnswer(SendOutcome.UNKNOWN, answer.message)
     said = answer.message.lower()
     for phrase, outcome in _SAYINGS:
         if phrase in said:

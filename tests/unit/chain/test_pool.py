@@ -354,6 +354,16 @@ async def test_a_broadcast_that_one_refuses_and_one_does_not_answer_is_open():
     assert answer.outcome is SendOutcome.UNKNOWN
 
 
+async def test_what_a_node_says_instead_of_answers_to_a_broadcast_is_no_refusal():
+    nodes = three()[:2]
+    pool, *_ = pool_of(PROFILE, nodes)
+    await pool.check()
+    nodes[0].sends = lambda raw: error(-32_000, "intrinsic gas too low")
+    nodes[1].rewrite = lambda _: error(-32_600, "rlp: batch refused, insufficient funds")
+    (answer,) = await Node(Rpc(pool), PROFILE).send_raw([b"\x00"])
+    assert answer.outcome is SendOutcome.UNKNOWN
+
+
 async def test_a_broadcast_that_one_refuses_and_one_never_got_is_refused():
     nodes = three()[:2]
     pool, *_ = pool_of(PROFILE, nodes)
