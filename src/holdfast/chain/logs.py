@@ -126,12 +126,13 @@ def _merged(answers: Sequence[Any]) -> tuple[MinedLog, ...]:
     found = {
         (one.block_number, one.log.log_index): one
         for entries in answers
-        for one in map(_mined, entries)
+        for one in map(parse_mined, entries)
     }
     return tuple(found[place] for place in sorted(found))
 
 
-def _mined(entry: Any) -> MinedLog:  # noqa: ANN401 - JSON
+def parse_mined(entry: Any) -> MinedLog:  # noqa: ANN401 - JSON
+    """One entry of `eth_getLogs`; `chain.bad_answer` when it is malformed."""
     try:
         return MinedLog(
             block_number=int(entry["blockNumber"], 16),

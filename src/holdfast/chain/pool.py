@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdfast.chain.gathering import Gathered, heads, is_taken, sent_answer
-from holdfast.chain.health import Trouble
+from holdfast.chain.health import Failure, Trouble
 from holdfast.chain.inspection import Inspector
 from holdfast.chain.member import Member
 from holdfast.chain.rpc import Endpoint
 from holdfast.chain.sending import Silence
+from holdfast.chain.shapes import malformed
 from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Paused, Rejected, Transient
 
@@ -128,7 +129,7 @@ class Pool:
         for member in self._by_preference():
             wanted = gathered.wanted
             try:
-                answers = await member.exchange(wanted, member.timeouts.of(wanted))
+                answers = await _readable(member, wanted)
             except (NotSentError, LostError) as error:
                 failures.append(f"{member.name} did not answer: {error}")
                 continue
@@ -252,6 +253,16 @@ class Pool:
                 if one.trouble is not None
             ],
         )
+
+
+async def _readable(member: Member, requests: Sequence[Request]) -> list[Any]:
+    """The endpoint's answers; raises NotSentError, or LostError also when they make no sense."""
+    answers = await member.exchange(requests, member.timeouts.of(requests))
+    nonsense = malformed(requests, answers)
+    if nonsense is not None:
+        member.failed(Failure(nonsense, is_costly=False))
+        raise LostError(nonsense)
+    return answers
 
 
 async def _sent(member: Member, requests: Sequence[Request]) -> list[Any] | None:

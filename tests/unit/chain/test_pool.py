@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast.chain import inspection
+from holdfast.chain.health import FAILURES_IN_WINDOW
 from holdfast.chain.node import Node
 from holdfast.chain.profiles import ProfileKind
 from holdfast.chain.rpc import Fault, Request, Rpc
@@ -85,6 +86,39 @@ async def test_a_read_goes_on_to_the_next_node_within_the_same_call(failure):
     await asked(pool)
     nodes[0].fails_with = failure
     assert await asked(pool) == "n2"
+
+
+MALFORMED_ANSWERS = [
+    (LATEST, {"number": "0x64", "hash": None}),
+    (Request("eth_getBlockByHash", (hash_of(1), True)), {"number": "0x1"}),
+    (Request("eth_getBlockReceipts", ("0x1",)), [{"blockNumber": "0x1"}]),
+    (Request("eth_getTransactionReceipt", ("0x1",)), []),
+    (Request("eth_getLogs", ({},)), [{"blockNumber": 1}]),
+]
+
+
+@pytest.mark.parametrize(("request_", "answer"), MALFORMED_ANSWERS)
+async def test_a_malformed_answer_is_that_nodes_failure_and_the_next_is_asked(request_, answer):
+    nodes = three()
+    pool, *_ = pool_of(PROFILE, nodes)
+    await asked(pool)
+    nodes[0].methods[request_.method] = lambda *_: result(answer)
+    good = nodes[1].methods.setdefault(request_.method, lambda *_: result(None))
+    assert await pool.read([request_]) == [good("latest", False)["result"]]
+    for _ in range(FAILURES_IN_WINDOW):
+        await pool.read([request_])
+    assert troubles(pool) == {"n1": "errors"}
+
+
+async def test_when_every_node_answers_nonsense_it_may_work_later():
+    nodes = three()
+    pool, *_ = pool_of(PROFILE, nodes)
+    await asked(pool)
+    for node in nodes:
+        node.methods["eth_getLogs"] = lambda *_: result([None])
+    with pytest.raises(Transient) as caught:
+        await pool.read([Request("eth_getLogs", ({},))])
+    assert caught.value.code == "rpc.unreachable"
 
 
 async def test_a_read_that_every_node_fails_is_transient_and_names_them_all():
