@@ -42,6 +42,10 @@ LAG_SECONDS: Final = 10.0
 AUTOMINE_LAG_BLOCKS: Final = 64
 """Where each transaction makes a block, two looks at the same node are many blocks apart."""
 
+LIKELY_LAGS: Final = 1_000
+"""Two heads that are more allowed lags apart than this (hours) are not told apart by who is late:
+a node so far behind is no more likely than one that makes its head up."""
+
 _MASK: Final = (1 << WINDOW) - 1
 
 
@@ -182,7 +186,13 @@ def best_head(heads: Mapping[str, int], allowed_lag: int, followed: int) -> int:
 
 
 def misplaced(heads: Mapping[str, int], allowed_lag: int, followed: int) -> dict[str, Trouble]:
-    """The endpoints whose head is too far behind or ahead of the one that may be believed."""
+    """The endpoints whose head is too far behind or ahead of the one that may be believed.
+
+    It is all of them where the newest head stands alone and impossibly far ahead: nobody can say
+    whether it is made up or all others are late.
+    """
+    if _is_newest_unlikely(heads, allowed_lag, followed):
+        return dict.fromkeys(heads, Trouble.DISAGREES)
     best = best_head(heads, allowed_lag, followed)
     found: dict[str, Trouble] = {}
     for name, head in heads.items():
@@ -191,6 +201,13 @@ def misplaced(heads: Mapping[str, int], allowed_lag: int, followed: int) -> dict
         elif head - best > allowed_lag:
             found[name] = Trouble.DISAGREES
     return found
+
+
+def _is_newest_unlikely(heads: Mapping[str, int], allowed_lag: int, followed: int) -> bool:
+    # A newest head with another one near it, or one far above two that agree, is settled by those.
+    best = best_head(heads, allowed_lag, 0)
+    others = sorted(heads.values(), reverse=True)[1:]
+    return bool(others) and best - max(others[0], followed) > LIKELY_LAGS * allowed_lag
 
 
 def outvoted(hashes: Mapping[str, str]) -> set[str]:

@@ -200,6 +200,7 @@ class Pool:
             followed = self._followed.get("latest", 0)
             await self._inspector.round(self._to_inspect(with_used=True), followed)
             self._note_lags()
+            self._forget_made_up()
         finally:
             self._checked_at = self._clock.monotonic_seconds()
             self._checking = None
@@ -208,11 +209,17 @@ class Pool:
         # A single endpoint is not looked at while it is used: there is nothing to compare it with,
         # and requests show soon enough that it is gone.
         compared = with_used and len(self._readers) > 1
+        # Nodes that disagree are heard together: each would be believed if it were heard alone.
+        disputed = self._disputed()
+        heard = disputed if any(member.is_due() for member in disputed) else []
         return [
             member
             for member in self._members
-            if (member.health.is_used and compared) or member.is_due()
+            if (member.health.is_used and compared) or member.is_due() or member in heard
         ]
+
+    def _disputed(self) -> list[Member]:
+        return [one for one in self._readers if one.health.trouble is Trouble.DISAGREES]
 
     def _used(self) -> list[Member]:
         return [member for member in self._readers if member.health.is_used]
@@ -230,6 +237,11 @@ class Pool:
         best = max(member.head for member in self._readers)
         for member in self._readers:
             member.lags(best - member.head if member.head else 0)
+
+    def _forget_made_up(self) -> None:
+        """Follow no head whose endpoint is not believed: all others would look late."""
+        if any(one.head >= self._followed.get("latest", 0) for one in self._disputed()):
+            self._followed = {}
 
     def _unanswered(self, failures: Sequence[str]) -> Transient:
         if failures and self._used():

@@ -173,6 +173,10 @@ def test_the_newest_block_that_may_be_believed(heads, followed, best):
         ({"a": 100, "b": 97}, 0, {}),
         ({"a": 100, "b": 96}, 0, {"b": Trouble.LAGGING}),
         ({"a": 100, "b": 101, "c": 105}, 0, {"c": Trouble.DISAGREES}),
+        ({"a": 3_100, "b": 100}, 0, {"b": Trouble.LAGGING}),
+        ({"a": 3_101, "b": 100}, 0, {"a": Trouble.DISAGREES, "b": Trouble.DISAGREES}),
+        ({"a": 3_101, "b": 100}, 3_090, {"b": Trouble.LAGGING}),  # what it shows was used before
+        ({"a": 10**9, "b": 100, "c": 99}, 0, {"a": Trouble.DISAGREES}),
         ({"b": 96}, 100, {"b": Trouble.LAGGING}),  # the one that showed 100 is gone
         ({"b": 97}, 100, {}),
     ],

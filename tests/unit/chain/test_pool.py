@@ -263,6 +263,32 @@ async def test_a_node_far_ahead_of_two_others_does_not_make_them_late():
     assert troubles(pool) == {"n1": "disagrees"}
 
 
+async def test_of_two_nodes_one_impossibly_far_ahead_of_the_other_none_is_believed():
+    nodes = three()[:2]
+    pool, clock, _ = pool_of(PROFILE, nodes)
+    assert await head(pool) == 100
+    nodes[0].head = 10**9
+    await head(pool)  # the lie is followed until somebody looks
+    await pool.check()
+    assert troubles(pool) == {"n1": "disagrees", "n2": "disagrees"}
+    nodes[0].fails_with = NotSentError("refused")
+    clock.seconds += 1
+    assert await head(pool) == 100
+
+
+async def test_nodes_that_disagree_are_heard_together():
+    nodes = three()[:2]
+    nodes[1].branch = "c"
+    pool, clock, _ = pool_of(PROFILE, nodes)
+    await pool.check()
+    first, second = pool._readers
+    second.health = replace(second.health, retry_at=clock.seconds + 60)
+    clock.seconds += 1
+    assert first.is_due()
+    await pool.check_when_due()
+    assert troubles(pool) == {"n1": "disagrees", "n2": "disagrees"}
+
+
 @pytest.mark.parametrize("lie", [{"chain": "0x1"}, {"genesis": "0x" + "e" * 64}])
 async def test_a_node_of_another_chain_is_never_used(lie):
     nodes = three()
