@@ -57,8 +57,12 @@ class StandStill:
         _log.warning("deal.voided", reason=why)
 
     async def hold_ambiguous(self, deal: DealRecord) -> None:
-        """Stand still until the signals about a leg agree."""
-        if deal.status is DealStatus.HOLDING:
+        """Stand still until the signals about a leg agree.
+
+        A deal that holds or closes sends nothing meanwhile either, and stays what a person made of
+        it: from a hold for ambiguity it would go on to build up again.
+        """
+        if deal.status is not DealStatus.EXECUTING:
             return
         stopped, changes = held(deal, HoldReason.AMBIGUITY, None)
         changes = [replace(one, why=(_AMBIGUOUS,)) for one in changes]

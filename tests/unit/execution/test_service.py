@@ -154,10 +154,12 @@ async def test_signals_that_disagree_make_the_deal_stand_still_and_tell():
     assert stage.observer.observed == []
 
 
-async def test_a_deal_that_stands_still_already_is_not_told_again():
-    record = replace(
-        under_way(LegKind.WRAP), status=DealStatus.HOLDING, hold_reason=HoldReason.AMBIGUITY
-    )
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(DealStatus.HOLDING, HoldReason.AMBIGUITY), (DealStatus.CLOSING, None)],
+)
+async def test_an_ambiguity_leaves_a_deal_that_holds_or_closes_as_it_is(status, reason):
+    record = replace(under_way(LegKind.WRAP), status=status, hold_reason=reason)
     stage = await Stage(record, outcome(record.legs[0], IntentStatus.AMBIGUOUS)).run()
     assert stage.journal.done == []
 
