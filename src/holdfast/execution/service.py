@@ -171,17 +171,18 @@ class Advance:
 
         Raises:
             Transient: `chain.reorged` when the deal's blocks are gone: the chain loop sees to that.
+                Not for blocks as deep as finality: those it leaves to a person.
         """
-        deal = prepared.settlement.deal
+        deal, seen = prepared.settlement.deal, prepared.seen
         async with self.db.begin() as session:
             last = await self.transactions.last_block(session, deal.deal_id)
-        if last is not None and not await self.observer.holds(last):
+        may_reopen = seen.position.blocks_to_final > 0
+        if may_reopen and last is not None and not await self.observer.holds(last):
             raise Transient("chain.reorged", "the deal's own blocks are gone: not seen to yet")
         doubted = replace(prepared, doubt=error)
         if prepared.deal.status is not DealStatus.EXECUTING or deal.status is DealStatus.APPROVED:
             return doubted
-        seen, stop = prepared.seen, HoldReason.UNEXPLAINED
-        script = play(deal, seen.position, seen.venues, stop=stop)
+        script = play(deal, seen.position, seen.venues, stop=HoldReason.UNEXPLAINED)
         return replace(doubted, script=script, deal=script.deal, legs=())
 
     async def _write(self, prepared: Prepared) -> None:

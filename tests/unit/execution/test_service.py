@@ -262,13 +262,22 @@ async def test_a_deal_on_its_way_home_goes_on_and_tells(snapshot):
 
 async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snapshot):
     record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
-    stage = Stage(record, refuses=UNEXPLAINED)
+    stage = Stage(record, refuses=UNEXPLAINED, blocks_to_final=1)
     stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
     with pytest.raises(Transient) as postponed:
         await stage.run()
     assert postponed.value.code == "chain.reorged"
     assert stage.journal.done == []
     assert stage.alarm.alerts == []
+
+
+async def test_a_deal_goes_home_although_a_reorg_below_finality_took_its_blocks(snapshot):
+    record = deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),))
+    stage = Stage(record, refuses=UNEXPLAINED, weth=5)
+    stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
+    await stage.run()
+    assert "send" in stage.journal.names()
+    assert stage.alarm.codes == ["deal.unexplained"]
 
 
 HELD = {"status": DealStatus.HOLDING, "legs": (leg(LegKind.FUND),)}
