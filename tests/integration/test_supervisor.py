@@ -43,6 +43,23 @@ async def test_one_that_is_wrongly_set_up_is_not_started_again(tmp_path, code):
     assert len(starts.read_text()) == 1
 
 
+RUNS_THEN_ENDS = "import time; time.sleep(0.3)" + ENDS
+
+
+async def test_one_that_ran_and_was_refused_something_then_is_started_again(tmp_path):
+    starts = tmp_path / "starts"
+    settled = Pauses(first=0.01, longest=0.05, settled=0.3)
+    assert await supervisor(RUNS_THEN_ENDS, starts, 3, 3, 0, pauses=settled).run() == 0
+    assert len(starts.read_text()) == 3
+
+
+async def test_a_stop_signal_during_a_start_reaches_the_process_that_comes_of_it():
+    sleeper = supervisor("import time; time.sleep(60)")
+    sleeper._stop(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await sleeper.run() == -signal.SIGTERM
+
+
 DRAINS = """
 import pathlib, signal, sys, time
 told = []

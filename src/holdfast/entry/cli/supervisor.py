@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_FINAL: Final = frozenset({ExitCode.DONE, ExitCode.USAGE, ExitCode.REJECTED})
-"""Ends that a further start would only repeat: asked to end, wrongly called, wrongly set up."""
+_FINAL: Final = frozenset({ExitCode.DONE, ExitCode.USAGE})
+"""Ends that a further start would only repeat: asked to end, wrongly called."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -36,6 +36,7 @@ class Pauses:
     Args:
         first: after the first quick end; doubled with each one that follows.
         longest: the most it grows to.
+        settled: who ran for so long was set up rightly: a refusal is none of its settings.
         well: who ran for so long was well, and is started again as after the first end.
         jitter: the part that chance adds, so that workers which lost one database do not all
             come back at the same moment.
@@ -43,6 +44,7 @@ class Pauses:
 
     first: float = 0.2
     longest: float = 10.0
+    settled: float = 10.0
     well: float = 30.0
     jitter: float = 0.3
 
@@ -78,12 +80,15 @@ class Supervisor:
 
     async def _keep_running(self) -> int:
         ends = 0
+        was_settled = False
         while True:
             started = self.clock.monotonic_seconds()
             code = await self._one_life()
-            if code in _FINAL or self._stopping.is_set():
-                return code
             lived = self.clock.monotonic_seconds() - started
+            was_settled = was_settled or lived >= self.pauses.settled
+            is_refused = code == ExitCode.REJECTED and not was_settled
+            if code in _FINAL or is_refused or self._stopping.is_set():
+                return code
             ends = 1 if lived >= self.pauses.well else ends + 1
             pause = self.pauses.before_start(ends)
             _log.warning(
@@ -100,6 +105,8 @@ class Supervisor:
         # means that it shall not finish what it does.
         self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
         _log.info("supervisor.started", pid=self._child.pid)
+        if self._stopping.is_set():  # told while there was no process yet to tell
+            self._child.terminate()
         return await self._child.wait()
 
     async def _told_to_stop_within(self, seconds: float) -> bool:
