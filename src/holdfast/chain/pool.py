@@ -181,6 +181,11 @@ class Pool:
         """Whether the chain can be read."""
         return bool(self._used())
 
+    @property
+    def can_send(self) -> bool:
+        """Whether raw transactions have an endpoint to go to."""
+        return bool(self._used_for_sending())
+
     def status(self) -> list[EndpointStatus]:
         """Every endpoint as it is now."""
         best = max(member.head for member in self._members)
@@ -249,11 +254,10 @@ class Pool:
         return self._read_only()
 
     def _read_only(self) -> Paused:
-        name = self.profile.name
         return Paused(
             "chain.read_only",
-            f"no node of {name} can be used: nothing is planned, approved or sent until one "
-            "returns; what is stored can be read",
+            f"no node of {self.profile.name} can be used: nothing is planned, approved or sent "
+            "until one returns; what is stored can be read",
             endpoints=[
                 {
                     "endpoint": one.name,

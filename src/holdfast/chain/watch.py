@@ -22,7 +22,8 @@ TICK_SECONDS: Final = 0.5
 """Between two looks at what is due."""
 
 READ_ONLY_AFTER_SECONDS: Final = 2.0
-"""Without an endpoint for so long, the desk says so: shorter gaps end by themselves."""
+"""Without an endpoint to read from, or one to send to, the desk says so: shorter gaps end by
+themselves."""
 
 
 class Watch:
@@ -33,7 +34,7 @@ class Watch:
         self._pool = pool
         self._herald = herald
         self._clock = clock
-        self._last_used = clock.monotonic_seconds()
+        self._last_sending = clock.monotonic_seconds()
         self._is_read_only = False
         self._lies: dict[str, str] = {}
         self._untold: list[Alert] = []
@@ -56,18 +57,19 @@ class Watch:
 
     def _note_read_only(self) -> None:
         now = self._clock.monotonic_seconds()
-        if self._pool.is_used:
-            self._last_used = now
-        is_read_only = now - self._last_used >= READ_ONLY_AFTER_SECONDS
+        if self._pool.is_used and self._pool.can_send:
+            self._last_sending = now
+        is_read_only = now - self._last_sending >= READ_ONLY_AFTER_SECONDS
         if is_read_only is self._is_read_only:
             return
         self._is_read_only = is_read_only
         if not is_read_only:
             log.info("chain.writable_again", chain_id=self._chain_id)
             return
-        out = [f"{one.name}: {one.reason}" for one in self._pool.status()]
+        out = [f"{one.name}: {one.reason}" for one in self._pool.status() if one.trouble]
         log.error("chain.read_only", chain_id=self._chain_id, endpoints=out)
-        self._untold.append(_read_only(self._chain_id, out))
+        tell = _no_private_route if self._pool.is_used else _read_only
+        self._untold.append(tell(self._chain_id, out))
 
     def _note_lies(self) -> None:
         lies = {one.name: one for one in self._pool.status() if one.trouble and one.trouble.is_lie}
@@ -86,6 +88,19 @@ def _read_only(chain_id: ChainId, endpoints: list[str]) -> Alert:
         subject=f"chain:{chain_id}",
         text="No node of this chain can be used. Nothing is planned, approved or sent until one "
         "returns; open deals stand still. Bring a node back, or set HOLDFAST_RPC_URL to others.",
+        chain_id=chain_id,
+        fields={"endpoints": endpoints},
+    )
+
+
+def _no_private_route(chain_id: ChainId, endpoints: list[str]) -> Alert:
+    return Alert(
+        code="chain.read_only",
+        severity=Severity.CRITICAL,
+        subject=f"chain:{chain_id}",
+        text="No private node of this chain can be used, and raw transactions go nowhere else. "
+        "Nothing is sent until one returns; open deals stand still. Bring one back, or set "
+        "HOLDFAST_PRIVATE_RPC_URL to others.",
         chain_id=chain_id,
         fields={"endpoints": endpoints},
     )

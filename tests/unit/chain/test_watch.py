@@ -4,6 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from holdfast.chain import inspection
+from holdfast.chain.rpc import Request
 from holdfast.chain.transport import NotSentError
 from holdfast.chain.watch import Watch
 from holdfast.common.alerts import Severity
@@ -26,9 +27,9 @@ class KeptHerald:
 
 
 class Scene:
-    def __init__(self, nodes):
+    def __init__(self, nodes, private=()):
         self.nodes = nodes
-        self.pool, self.clock, _ = pool_of(PROFILE, nodes)
+        self.pool, self.clock, _ = pool_of(PROFILE, nodes, private)
         self.herald = KeptHerald()
         self.watch = Watch(PROFILE.chain_id, self.pool, self.herald, self.clock)
 
@@ -74,6 +75,22 @@ async def test_without_a_node_it_is_told_once_and_once_more_when_one_is_back(sce
     scene.nodes[1].fails_with = None
     assert await scene.steps(10) == ["chain.writable_again"]
     assert len(scene.herald.alerts) == 1
+
+
+async def test_without_a_private_node_nothing_is_sent_and_that_is_told(scene):
+    private = ModelNode("p1")
+    scene = Scene(scene.nodes, [private])
+    await scene.steps(1)
+    private.fails_with = NotSentError("refused")
+    with pytest.raises(Transient):
+        await scene.pool.submit([Request("eth_sendRawTransaction", ("0x00",))])
+    assert await scene.steps(60) == ["chain.read_only"]
+    (alert,) = scene.herald.alerts
+    assert alert.severity is Severity.CRITICAL
+    assert "HOLDFAST_PRIVATE_RPC_URL" in alert.text
+    assert alert.fields["endpoints"] == ["http://p1: no usable answer: refused"]
+    private.fails_with = None
+    assert await scene.steps(10) == ["chain.writable_again"]
 
 
 async def test_a_gap_of_less_than_two_seconds_is_not_worth_a_word(scene):

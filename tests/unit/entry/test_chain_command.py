@@ -17,13 +17,19 @@ __all__ = ["process_as_before"]
 
 
 @pytest.fixture
-def nodes(monkeypatch):
+def private():
+    """Private nodes: none, until a test adds one."""
+    return []
+
+
+@pytest.fixture
+def nodes(monkeypatch, private):
     """Two nodes of which the second lags; each look is without a pause."""
-    made = [ModelNode("n1"), ModelNode("n2", 90)]
+    made, hidden = [ModelNode("n1"), ModelNode("n2", 90)], private
 
     @contextlib.asynccontextmanager
     async def opened(settings):
-        yield pool_of(PROFILE, made)[0]
+        yield pool_of(PROFILE, made, hidden)[0]
 
     monkeypatch.setenv("COLUMNS", "220")
     monkeypatch.setattr(chain, "opened_chain", opened)
@@ -55,3 +61,15 @@ def test_without_a_node_that_can_be_used_the_exit_code_says_so(nodes, capsys):
     assert "http://n1" in out
     assert "unreachable" in out
     assert "the desk is read-only" in out
+
+
+def test_without_a_private_node_nothing_can_be_sent_and_the_exit_code_says_so(
+    nodes, private, capsys
+):
+    private.append(ModelNode("p1"))
+    private[0].fails_with = NotSentError("refused")
+    assert run(["chain", "status"]) == 4
+    assert "No private node can be used: the desk is read-only" in capsys.readouterr().out
+    assert run(["chain", "status", "--json"]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert (document["can_read"], document["can_send"]) == (True, False)

@@ -30,7 +30,7 @@ def chain() -> None:
 
 @app.command()
 def status(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Ask each node a few times how it is; exit code 4 when none can be used."""
+    """Ask each node a few times how it is; exit code 4 when nothing can be read or sent."""
     document = asyncio.run(_surveyed(context))
     if as_json:
         typer.echo(json.dumps(document))
@@ -50,7 +50,9 @@ def _document(pool: Pool) -> dict[str, Any]:
     return {
         "chain_id": pool.profile.chain_id,
         "name": pool.profile.name,
-        "read_only": not pool.is_used,
+        "read_only": not (pool.is_used and pool.can_send),
+        "can_read": pool.is_used,
+        "can_send": pool.can_send,
         "endpoints": [_endpoint(one) for one in pool.status()],
     }
 
@@ -88,7 +90,8 @@ def _show(document: dict[str, Any]) -> None:
         )
     Console().print(table)
     if document["read_only"]:
-        Console().print("No node can be used: the desk is read-only.")
+        missing = "private node" if document["can_read"] else "node"
+        Console().print(f"No {missing} can be used: the desk is read-only.")
 
 
 def _text(value: int | None) -> str:
