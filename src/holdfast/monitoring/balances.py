@@ -61,19 +61,25 @@ def core_alerts(core: Watched, anchor: Anchor, where: Where) -> list[Alert]:
     return found
 
 
-def key_alert(account: Watched, nonce: int, next_nonce: int, where: Where) -> Alert | None:
+def key_alert(
+    account: Watched, nonce: int, next_nonce: int | None, where: Where, *, is_first_look: bool
+) -> Alert | None:
     """What to raise about an account in question; None when every nonce used is ours.
 
     Args:
         account: whose ether fell, or was never looked at.
         nonce: how many of its transactions are mined at the block.
-        next_nonce: the nonce after the last that we gave out.
+        next_nonce: the nonce after the last that we gave out; None when we never signed for it.
         where: the chain and the block.
+        is_first_look: whether nobody looked at the account before.
     """
-    if account.role is Role.TREASURY or nonce <= next_nonce:
+    if account.role is Role.TREASURY or nonce <= (next_nonce or 0):
+        return None
+    # A float may be older than we are; a deal's key is made by us for the deal.
+    if account.role is Role.FLOAT and next_nonce is None and is_first_look:
         return None
     told = "account.foreign_nonce", "had its key used by somebody else"
-    return _critical(account, told, where, {"nonce": nonce, "next_nonce": next_nonce})
+    return _critical(account, told, where, {"nonce": nonce, "next_nonce": next_nonce or 0})
 
 
 def _critical(

@@ -40,7 +40,13 @@ class Look:
         # Read after the nonces on chain, so that none of ours is missing.
         given = await watch.own.next_nonces(session, watch.chain_id, self.nonces)
         found = [
-            key_alert(self.watched[one], nonce, given.get(one, 0), where)
+            key_alert(
+                self.watched[one],
+                nonce,
+                given.get(one),
+                where,
+                is_first_look=one not in self.before,
+            )
             for one, nonce in self.nonces.items()
         ]
         booked = await watch.deals.booked_core(session, watch.chain_id)

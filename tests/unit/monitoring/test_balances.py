@@ -7,6 +7,7 @@ from holdfast.monitoring.events import Role, Watched
 WHERE = Where(138, BlockRef(9, "0x9", 0))
 CORE = Watched("0xcore", Role.CORE, 1)
 DEAL = Watched("0xdeal", Role.DEAL, 1)
+FLOAT = Watched("0xfloat", Role.FLOAT, 1)
 TREASURY = Watched("0xtreasury", Role.TREASURY, 1)
 
 
@@ -34,14 +35,20 @@ def test_core_neither_falls_nor_is_less_than_booked(anchor, codes):
 
 
 @pytest.mark.parametrize(
-    ("account", "nonce", "given", "is_raised"),
+    ("account", "nonce", "given", "is_first", "is_raised"),
     [
-        (DEAL, 3, 3, False),  # all that is mined is ours
-        (DEAL, 2, 3, False),  # one of ours is still to be mined
-        (DEAL, 4, 3, True),
-        (DEAL, 1, 0, True),  # we never signed for it
-        (TREASURY, 9, 0, False),  # the bank's own key
+        (DEAL, 3, 3, False, False),  # all that is mined is ours
+        (DEAL, 2, 3, False, False),  # one of ours is still to be mined
+        (DEAL, 4, 3, False, True),
+        (DEAL, 1, None, True, True),  # its key is ours and we never signed for it
+        (FLOAT, 9, None, True, False),  # what it sent before we had it
+        (FLOAT, 9, None, False, True),
+        (FLOAT, 10, 9, True, True),
+        (TREASURY, 9, None, True, False),  # the bank's own key
     ],
 )
-def test_a_nonce_above_the_last_given_out_is_somebody_elses(account, nonce, given, is_raised):
-    assert (key_alert(account, nonce, given, WHERE) is not None) == is_raised
+def test_a_nonce_above_the_last_given_out_is_somebody_elses(
+    account, nonce, given, is_first, is_raised
+):
+    alert = key_alert(account, nonce, given, WHERE, is_first_look=is_first)
+    assert (alert is not None) == is_raised
