@@ -70,6 +70,7 @@ class Office:
         self.inbox = Inbox(
             db=database,
             chain_id=CHAIN,
+            finality=1,
             fee_model=FeeModel.EIP1559,
             network=self.chain,
             keys=keys,

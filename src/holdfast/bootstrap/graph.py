@@ -276,6 +276,7 @@ class Graph:
         return Inbox(
             db=self._db,
             chain_id=self._profile.chain_id,
+            finality=self._profile.final_depth,
             fee_model=self._profile.fee_model,
             network=node,
             keys=self._keys,

@@ -57,10 +57,12 @@ class Inbox:
     """The cases of one chain.
 
     A repair is one short transaction over one intent: none waits for another to be finished.
+    `finality` is how many blocks must hold what a person accepts as the outcome.
     """
 
     db: Database
     chain_id: ChainId
+    finality: int
     fee_model: FeeModel
     network: Network
     keys: KeyProvider
@@ -135,6 +137,7 @@ class Inbox:
             raise Transient("chain.reorged", "the chain changed while it was read: look again")
         return Facts(
             at=head.ref,
+            finality=self.finality,
             account_nonce=count,
             base_fee_wei=head.base_fee_wei,
             tip_wei=tip,

@@ -144,8 +144,11 @@ def _under_ceiling(case: Case, wei: int) -> Check:
 
 def _deep(case: Case, facts: Facts, block: int | None) -> Check:
     depth = 0 if block is None else facts.at.number - block + 1
-    wanted = f"it must be {case.intent.new.depth} blocks deep"
-    return _check("shallow", wanted, f"it is {depth}", holds=depth >= case.intent.new.depth)
+    # What a person ends is decided anew: no reorg may bring the transaction that was given up.
+    least = max(case.intent.new.depth, facts.finality)
+    return _check(
+        "shallow", f"it must be {least} blocks deep", f"it is {depth}", holds=depth >= least
+    )
 
 
 def _proved(case: Case, facts: Facts) -> list[Check]:

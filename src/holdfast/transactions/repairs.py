@@ -60,6 +60,7 @@ class Facts:
 
     Args:
         at: the block at which the chain was read; every check is made there.
+        finality: how many blocks must hold what no reorg is expected to take back.
         account_nonce: the sender's.
         base_fee_wei: of that block.
         tip_wei: the suggested tip.
@@ -72,6 +73,7 @@ class Facts:
     """
 
     at: BlockRef
+    finality: int
     account_nonce: int
     base_fee_wei: int
     tip_wei: int

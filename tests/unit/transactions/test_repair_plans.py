@@ -47,6 +47,7 @@ def case(status, reason="", *, kept=None, purpose=Purpose.CALL, cap=2 * GWEI, **
 def facts(**changes):
     plain = Facts(
         at=block(100),
+        finality=1,
         account_nonce=NONCE,
         base_fee_wei=GWEI,
         tip_wei=GWEI,
@@ -107,6 +108,7 @@ REFUSED = [
     (Repair.ACCEPT_DISPLACED, DISPUTED, replace(USED, use=use(), receipt=receipt()), "mined"),
     (Repair.ACCEPT_DISPLACED, DISPUTED, USED, "unproved"),
     (Repair.ACCEPT_DISPLACED, DISPUTED, replace(USED, use=use(99)), "shallow"),
+    (Repair.ACCEPT_DISPLACED, DISPUTED, replace(USED, use=use(), finality=4), "shallow"),
     (
         Repair.ACCEPT_OUTCOME,
         case(LANDED, "event_missing", kept=receipt()),
@@ -128,6 +130,7 @@ REFUSED = [
         replace(USED, receipt=receipt(99)),
         "shallow",
     ),
+    (Repair.ACCEPT_OUTCOME, SILENT, replace(USED, receipt=receipt(), finality=4), "shallow"),
     (Repair.ACCEPT_OUTCOME, SILENT, replace(USED, receipt=receipt(succeeded=False)), "status"),
     (Repair.FILL_GAP, case(LANDED), facts(account_nonce=5), "not_live"),
     (Repair.FILL_GAP, STUCK_CASE, facts(), "no_gap"),
