@@ -94,6 +94,14 @@ async def test_whoever_waits_for_a_connection_when_they_are_closed_is_told_that_
     assert [type(end) for end in ends] == [LostError] * 3
 
 
+async def test_an_answer_that_is_too_long_is_not_read_to_its_end(server):
+    one = HttpTransport(server.url, HttpOptions(answer_bytes=1_000))
+    assert await one.post(b"x" * 1_000, 5) == b"x" * 1_000
+    with pytest.raises(LostError, match="longer than 1,000 bytes"):
+        await one.post(b"x" * 1_001, 5)
+    await one.close()
+
+
 async def test_a_post_that_is_cancelled_stays_cancelled(server, transport):
     server.reply = server.hang
     post = asyncio.create_task(transport.post(b"read", 5))

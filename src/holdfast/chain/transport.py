@@ -48,10 +48,15 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """Limits of one endpoint: seconds to connect, and connections kept open at once."""
+    """Limits of one endpoint: seconds to connect, and connections kept open at once.
+
+    `answer_bytes` is the most that is read of one answer: room for a megabyte of receipts to each
+    request of a full batch, and far from what would end the process for want of memory.
+    """
 
     connect_seconds: float = 3.0
     connections: int = 8
+    answer_bytes: int = 256 * 2**20
 
 
 def shown_url(url: str) -> str:
@@ -81,7 +86,7 @@ class HttpTransport:
         Raises:
             NotSentError: no connection was made.
             LostError: a timeout (`TimedOutError`), a dropped connection, a status that is not
-                200, or `close` was called meanwhile.
+                200, an answer that is too long, or `close` was called meanwhile.
         """
         timeout = aiohttp.ClientTimeout(
             total=timeout_seconds, sock_connect=self._options.connect_seconds
@@ -92,7 +97,7 @@ class HttpTransport:
             ) as response:
                 if response.status != HTTPStatus.OK:
                     raise LostError(f"HTTP {response.status}")
-                return await response.read()
+                return await _body(response, self._options.answer_bytes)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSentError(_kind(error)) from error
         except TimeoutError as error:
@@ -116,6 +121,17 @@ class HttpTransport:
             connector = aiohttp.TCPConnector(limit=self._options.connections)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
+
+
+async def _body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > most_bytes:
+            raise LostError(f"the answer is longer than {most_bytes:,} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _is_asked_to_end() -> bool:
