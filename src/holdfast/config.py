@@ -61,9 +61,22 @@ def _urls(*schemes: str) -> BeforeValidator:
         urls = tuple(one.strip() for one in value.split(","))
         if not all(one.startswith(schemes) for one in urls):
             raise ValueError(f"give addresses that start with {schemes[0]} or {schemes[1]}")
+        for one in urls:
+            _check_place(one)
         return urls
 
     return BeforeValidator(each)
+
+
+def _check_place(url: str) -> None:
+    """The host and the port; the text of the library's error would show what may be a token."""
+    try:
+        parts = urlsplit(url)
+        is_placed = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_placed = False
+    if not is_placed:
+        raise ValueError("give each address a host, and a port from 1 to 65535 or none")
 
 
 _NodeUrls = Annotated[tuple[str, ...], _urls("https://", "http://")]

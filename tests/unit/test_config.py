@@ -164,6 +164,10 @@ def test_several_nodes_are_given_with_commas():
     [
         ("RPC_URL", "https://a.example,"),
         ("RPC_URL", "wss://a.example"),
+        ("RPC_URL", "https://a.example:port"),
+        ("RPC_URL", "https://a.example:70000"),
+        ("RPC_URL", "https:///path"),
+        ("WS_URL", "ws://[::1"),
         ("PRIVATE_RPC_URL", "a.example"),
         ("WS_URL", "https://a.example"),
     ],
