@@ -25,6 +25,10 @@ PREFIX: Final = "HOLDFAST_"
 _ROOT_STATE_DIR: Final = Path("/var/lib/holdfast")
 _USD_DECIMALS: Final = 8
 _DRIVER: Final = "postgresql+psycopg://"
+_HOST: Final = re.compile(r"localhost|([a-z0-9-]+\.)+[a-z]{2,}")
+_SCHEMES_WITH_HOST: Final = frozenset(
+    {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos"}
+)
 
 
 def _as_usd8(value: object) -> object:
@@ -179,9 +183,18 @@ class Settings(BaseModel):
 
 
 def url_secrets(url: Secret[str]) -> list[Secret[str]]:
-    """A URL and every part of it that may be a token: services put them anywhere."""
-    text = url.use()
-    parts = re.split(r"[/?&=@:#]+", text)
+    """A URL and every part of it that may be a token: services put them anywhere, as the host too.
+
+    What is a word to everybody is left out, or it would be masked wherever it stands: the scheme,
+    names in the query, and a host that is certainly one.
+    """
+    scheme, _, rest = url.use().partition("://")
+    place, _, query = (rest or scheme).partition("?")
+    host = place.partition("/")[0].rpartition("@")[2].partition(":")[0]
+    is_host = scheme.lower() in _SCHEMES_WITH_HOST or _HOST.fullmatch(host) is not None
+    values = [pair.partition("=")[2] or pair for pair in query.split("&")]
+    parts = {part for text in (place, *values) for part in re.split(r"[/?&=@:#]+", text)}
+    parts -= {host} if is_host else set()
     return [url, *(Secret(each) for part in parts for each in {part, unquote(part)} if each)]
 
 

@@ -154,6 +154,25 @@ def test_secrets_of_the_settings_are_masked_once_registered():
     assert masked == "*** *** ***"
 
 
+@pytest.mark.parametrize(
+    ("url", "hidden"),
+    [
+        ("jsons://treasury:8443/hook4-SECRET?rebuilding=yes", {"treasury": False, "8443": False}),
+        ("json://localhost/a1b2c3d4e5f6", {"localhost": False, "a1b2c3d4e5f6": True}),
+        ("mailtos://desk:horse-battery@holdfast?password=staple99", {"holdfast": False}),
+        ("mailto://desk:horse-battery@example.com", {"example.com": False, "horse-battery": True}),
+        ("mailto://example.com?passphrase=staple99", {"passphrase": False, "staple99": True}),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", {"T1JJ3T3L2": True}),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", {"4174216298": True}),
+    ],
+)
+def test_of_an_alert_address_the_tokens_are_masked_and_no_ordinary_words(url, hidden):
+    redactor = Redactor()
+    config.load({"HOLDFAST_ALERT_URLS": url}).register_secrets(redactor)
+    assert {word: redactor.text(word) != word for word in hidden} == hidden
+    assert redactor.text("a holdfast worker") == "a holdfast worker"
+
+
 def test_several_nodes_are_given_with_commas():
     settings = config.load({"HOLDFAST_RPC_URL": "https://a.example/k, http://b.example:8545"})
     assert settings.rpc_url == ("https://a.example/k", "http://b.example:8545")
