@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.audit.model import Act
 from holdfast.common.alerts import Alert, Severity
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _CAN_HOLD = frozenset({DealStatus.EXECUTING, DealStatus.HOLDING, DealStatus.CLOSING})
 
+_NOT_SENT: Final = "nothing was resent"
+_SENT_AGAIN: Final = "the deal is over and stays so, but the same bytes were sent again"
+
 
 @dataclass(frozen=True, slots=True)
 class Reopening:
@@ -55,7 +58,7 @@ class Reopening:
         for deal_id, of_deal in _by_deal(orphans):
             deal = await self.deals.load_locked(session, deal_id)
             if deal.status in TERMINAL:
-                await self._tell_lost(session, deal, of_deal)
+                await self._tell_lost(session, deal, of_deal, done=_SENT_AGAIN)
             else:
                 await self._reopen(session, deal, of_deal)
 
@@ -63,7 +66,7 @@ class Reopening:
         """Hold the deals, unless they are over, and have somebody look."""
         for deal_id, of_deal in _by_deal(orphans):
             deal = await self.deals.load_locked(session, deal_id)
-            await self._tell_lost(session, deal, of_deal)
+            await self._tell_lost(session, deal, of_deal, done=_NOT_SENT)
             if deal.status in _CAN_HOLD:
                 await self._hold(session, deal)
 
@@ -84,11 +87,11 @@ class Reopening:
         await self.wakes.wake(session, deal.deal_id)
 
     async def _tell_lost(
-        self, session: Session, deal: DealRecord, orphans: Sequence[Orphan]
+        self, session: Session, deal: DealRecord, orphans: Sequence[Orphan], *, done: str
     ) -> None:
         text = (
-            f"a reorg took back {len(orphans)} transactions below the chain's finality of "
-            f"{self.finality} blocks: nothing was resent. Compare the deal with the chain, and "
+            f"a reorg took back {len(orphans)} transactions that the chain's finality of "
+            f"{self.finality} blocks was to protect: {done}. Compare the deal with the chain, and "
             "raise the finality in the chain's profile"
         )
         facts = _facts(orphans, deal)
