@@ -10,6 +10,7 @@ from holdfast.chain.transport import NotSentError
 from holdfast.entry.cli import chain
 from holdfast.entry.cli.main import run
 from tests.support.endpoints import ModelNode, pool_of
+from tests.support.fake_node import error
 from tests.unit.chain.test_pool import PROFILE
 from tests.unit.entry.test_cli_main import process_as_before
 
@@ -73,3 +74,9 @@ def test_without_a_private_node_nothing_can_be_sent_and_the_exit_code_says_so(
     assert run(["chain", "status", "--json"]) == 4
     document = json.loads(capsys.readouterr().out)
     assert (document["can_read"], document["can_send"]) == (True, False)
+
+
+def test_what_a_node_says_is_shown_letter_by_letter(nodes, capsys):
+    nodes[1].methods["eth_getBlockByNumber"] = lambda *_: error(-32_000, "[/bold] in [red] :bug:")
+    assert run(["chain", "status"]) == 0
+    assert "[/bold] in [red] :bug:" in capsys.readouterr().out

@@ -7,13 +7,13 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from holdfast.bootstrap import database_url
 from holdfast.common.db import Database
 from holdfast.common.ids import principal_id
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.plain import plain_console
 from holdfast.migrations import runner
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import notices_of
@@ -55,7 +55,7 @@ def list_alerts(
     if as_json:
         typer.echo(json.dumps({"alerts": found}))
     else:
-        Console().print(_table(found))
+        plain_console().print(_table(found))
 
 
 @app.command()

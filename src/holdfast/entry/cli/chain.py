@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from holdfast.bootstrap import opened_chain
 from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.plain import plain_console
 
 if TYPE_CHECKING:
     from holdfast.chain.member import EndpointStatus
@@ -88,10 +88,10 @@ def _show(document: dict[str, Any]) -> None:
             "" if latency is None else f"{latency} ms",
             one["reason"],
         )
-    Console().print(table)
+    plain_console().print(table)
     if document["read_only"]:
         missing = "private node" if document["can_read"] else "node"
-        Console().print(f"No {missing} can be used: the desk is read-only.")
+        plain_console().print(f"No {missing} can be used: the desk is read-only.")
 
 
 def _text(value: int | None) -> str:

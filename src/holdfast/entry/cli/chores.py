@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from holdfast.entry.cli.alerts import AsJson, with_notices
 from holdfast.entry.cli.output import show_facts
+from holdfast.entry.cli.plain import plain_console
 
 if TYPE_CHECKING:
     from holdfast.common.db import Session
@@ -36,7 +36,7 @@ def list_chores(
     if as_json:
         typer.echo(json.dumps({"chores": found}))
     else:
-        Console().print(_table(found))
+        plain_console().print(_table(found))
 
 
 @app.command()

@@ -7,11 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from holdfast.entry.cli.plain import plain_console
+
 
 def show_changed(document: dict[str, Any]) -> None:
     """What an order changed, or would change."""
     word = "would go" if document["dry_run"] else "went"
-    Console().print(
+    plain_console().print(
         f"Deal {document['deal_id']} {word} from {document['before']} to {document['after']}.",
         highlight=False,
     )
@@ -32,12 +34,12 @@ def show_deals(document: dict[str, Any]) -> None:
             _money(deal["profit_usd"]),
             deal["created_at"][:19],
         )
-    Console().print(table)
+    plain_console().print(table)
 
 
 def show_deal(document: dict[str, Any]) -> None:
     """One deal, whole."""
-    console = Console()
+    console = plain_console()
     console.print(f"Deal {document['deal_id']}: {_status(document)}", highlight=False)
     if document.get("trouble_text"):
         trouble = document.get("trouble")

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from holdfast.common.ids import deal_id
 from holdfast.entry.cli.alerts import AsJson, with_notices
+from holdfast.entry.cli.plain import plain_console
 from holdfast.monitoring.store.events import recent
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def list_events(
     if as_json:
         typer.echo(json.dumps({"events": found}))
     else:
-        Console().print(_table(found))
+        plain_console().print(_table(found))
 
 
 def _view(event: KeptEvent) -> dict[str, Any]:

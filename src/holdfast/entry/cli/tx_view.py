@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
+from holdfast.entry.cli.plain import plain_console
 from holdfast.transactions.repair_plans import offered
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def show_cases(document: dict[str, Any]) -> None:
     """Print the inbox as a table."""
     cases = document["cases"]
     if not cases:
-        Console().print("Nothing is in doubt.")
+        plain_console().print("Nothing is in doubt.")
         return
     table = Table("Intent", "Status", "Why", "Sender", "Nonce", "Deal", "Since", "Actions")
     for case in cases:
@@ -100,12 +100,12 @@ def show_cases(document: dict[str, Any]) -> None:
             f"{case['updated_at']:%Y-%m-%d %H:%M:%S}",
             ", ".join(case["actions"]) or "wait",
         )
-    Console().print(table)
+    plain_console().print(table)
 
 
 def show_shown(document: dict[str, Any]) -> None:
     """Print one intent: what is recorded, what the chain says, and the plans."""
-    console = Console()
+    console = plain_console()
     table = Table(show_header=False, title=f"Intent {document['intent_id']}", title_justify="left")
     for name in ("status", "reason", "deal_id", "sender", "nonce", "target", "depth"):
         table.add_row(name, str(document[name]))
@@ -127,7 +127,7 @@ def show_plan(document: dict[str, Any]) -> None:
         mark = "yes" if check["holds"] else "NO"
         table.add_row(mark, check["wanted"], check["found"], check["code"])
     table.caption = document["effect"]
-    Console().print(table)
+    plain_console().print(table)
 
 
 def _line(attempt: dict[str, Any]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+
+from holdfast.entry.cli.plain import plain_console
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ _QUEUE = ("queue", "waiting", "later", "running", "abandoned", "failed")
 
 def show_workers(report: Mapping[str, Any]) -> None:
     """Print leads, queues and what is late."""
-    console = Console()
+    console = plain_console()
     console.print(_leads(report["leads"]))
     console.print(_queues(report["queues"]))
     deals = report["deals"]
