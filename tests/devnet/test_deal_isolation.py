@@ -72,10 +72,10 @@ async def test_a_deal_whose_key_was_used_elsewhere_is_stuck_alone(devnet, databa
     settings = settings_for(devnet, database_url, tmp_path)
     async with meddled(settings, after={m.Purchase: use_elsewhere}) as system:
         stuck = await started(system, devnet)
-        await until(system, stuck.deal_id, lambda d: d.hold_reason is HoldReason.AMBIGUITY)
+        await until(system, stuck.deal_id, lambda d: d.hold_reason is HoldReason.FOREIGN_USE)
         await Others(system, devnet).complete(chain)
         deal = await system.desk.find(stuck.deal_id)
-        assert (deal.status, deal.hold_reason) == (DealStatus.HOLDING, HoldReason.AMBIGUITY)
+        assert (deal.status, deal.hold_reason) == (DealStatus.HOLDING, HoldReason.FOREIGN_USE)
 
 
 async def test_a_deal_in_the_queue_or_on_hold_does_not_stop_others(devnet, database_url, tmp_path):
