@@ -164,7 +164,7 @@ class Advance:
             if not await self._stand_still.take_note(deal, error):
                 await self._write(prepared)
         except Unexplained as error:
-            await self._write(await self._doubted(prepared, error))
+            await self._write_or_stop(await self._doubted(prepared, error))
 
     async def _doubted(self, prepared: Prepared, error: Unexplained) -> Prepared:
         """What to write instead: a deal that builds up stands still, one that goes home goes on.
@@ -176,14 +176,23 @@ class Advance:
         deal, seen = prepared.settlement.deal, prepared.seen
         async with self.db.begin() as session:
             last = await self.transactions.last_block(session, deal.deal_id)
+            is_foreign = await self._is_used_elsewhere(session, prepared)
         may_reopen = seen.position.blocks_to_final > 0
         if may_reopen and last is not None and not await self.observer.holds(last):
             raise Transient("chain.reorged", "the deal's own blocks are gone: not seen to yet")
         doubted = replace(prepared, doubt=error)
         if prepared.deal.status is not DealStatus.EXECUTING or deal.status is DealStatus.APPROVED:
             return doubted
-        script = play(deal, seen.position, seen.venues, stop=HoldReason.UNEXPLAINED)
+        stop = HoldReason.FOREIGN_USE if is_foreign else HoldReason.UNEXPLAINED
+        script = play(deal, seen.position, seen.venues, stop=stop)
         return replace(doubted, script=script, deal=script.deal, legs=())
+
+    async def _is_used_elsewhere(self, session: Session, prepared: Prepared) -> bool:
+        """Whether the chain counts more transactions of the deal's account than we gave out."""
+        deal, on_chain = prepared.settlement.deal, prepared.seen.deal_nonce
+        account = deal.plan.accounts.deal
+        ours = await self.transactions.next_nonces(session, deal.chain_id, [account])
+        return on_chain > ours.get(account, on_chain)
 
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal

@@ -168,6 +168,9 @@ class Outcomes:
     async def last_block(self, session, deal_id):
         return self.last
 
+    async def next_nonces(self, session, chain_id, addresses):
+        return {}
+
     async def catch_up(self, session, chain_id, sender, on_chain):
         self.caught_up.append((sender, on_chain))
 
