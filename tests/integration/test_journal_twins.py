@@ -86,7 +86,8 @@ class Twins:
         receipts = ((known, self._receipt(known, number)),) if self.rng.random() < 0.5 else ()
         status = self.rng.choice(STATUSES)
         is_final_early = status.is_final and not receipts and known.receipt is None
-        changes = () if is_final_early else (StatusChange(known, status, {"at": number}),)
+        evidence = {"at": number, **self.rng.choice(({}, {"reason": "foreign_nonce"}))}
+        changes = () if is_final_early else (StatusChange(known, status, evidence),)
         await self.ask("advance", Progress(receipts, changes, self._place(number)))
 
     async def go_back(self, intent):

@@ -277,8 +277,10 @@ class MemoryJournal:
         for change in progress.changes:
             known = self.intents[change.intent.intent_id]
             if known.status not in FINAL:
-                self._update(known.intent_id, status=change.status)
+                self._update(known.intent_id, status=change.status, reason=change.reason)
                 self.evidence[known.intent_id] = dict(change.evidence)
+                if change.status in FINAL and change.intent.last.sent is None:
+                    self._update(known.intent_id, attempts=_given_up(known.attempts))
                 changed.append(change)
         self.place_ = progress.place or self.place_
         self._wake(changed)
@@ -287,11 +289,8 @@ class MemoryJournal:
         known = self.intents[intent.intent_id]
         if known.status in FINAL or known.last.attempt_no >= attempt.attempt_no:
             return False
-        older = tuple(
-            replace(one, state=AttemptState.SUPERSEDED) if one.state is AttemptState.SIGNED else one
-            for one in known.attempts
-        )
-        self._update(intent.intent_id, status=IntentStatus.SIGNED, attempts=(*older, attempt))
+        attempts = (*_given_up(known.attempts), attempt)
+        self._update(intent.intent_id, status=IntentStatus.SIGNED, attempts=attempts)
         return True
 
     async def fill(self, intent):
@@ -341,6 +340,7 @@ class MemoryJournal:
             intent.intent_id,
             receipt=None,
             status=IntentStatus.SENT,
+            reason="",
             attempts=(*older, last),
         )
 
@@ -362,3 +362,10 @@ class MemoryJournal:
     @staticmethod
     def _sorted(intents):
         return sorted(intents, key=lambda one: (one.new.sender, one.nonce))
+
+
+def _given_up(attempts):
+    return tuple(
+        replace(one, state=AttemptState.SUPERSEDED) if one.state is AttemptState.SIGNED else one
+        for one in attempts
+    )

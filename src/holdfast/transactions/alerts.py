@@ -33,7 +33,7 @@ _SEE: Final = "`holdfast tx show` has the evidence and the safe actions"
 
 
 def alerts_of(changes: Iterable[StatusChange]) -> tuple[Alert, ...]:
-    """One alert for each intent that becomes stuck, ambiguous or displaced."""
+    """One alert for each change to stuck, ambiguous or displaced, or to another reason for it."""
     alerts = (_alert(change) for change in changes)
     return tuple(alert for alert in alerts if alert is not None)
 
@@ -71,7 +71,7 @@ def gap_filled(intent: Intent) -> Alert:
 
 
 def _alert(change: StatusChange) -> Alert | None:
-    reason = str(change.evidence.get("reason", ""))
+    reason = change.reason
     match change.status:
         case IntentStatus.DISPLACED:
             text = (

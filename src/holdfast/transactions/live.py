@@ -80,7 +80,7 @@ class LiveSet:
         for intent, receipt in receipts:
             self._update(intent.intent_id, receipt=receipt)
         for change in changes:
-            self._update(change.intent.intent_id, status=change.status)
+            self._update(change.intent.intent_id, status=change.status, reason=change.reason)
         self._drop([change.intent.intent_id for change in changes if change.status.is_final])
 
     def unsent(self, timestamp: int) -> list[tuple[Intent, Attempt]]:

@@ -171,7 +171,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A live intent with its attempts, oldest first, and its receipt once one was seen."""
+    """A live intent with its attempts, oldest first, and its receipt once one was seen.
+
+    `reason` is that of its evidence, why it is ambiguous or stuck; empty when it never was.
+    """
 
     new: NewIntent
     nonce: int
@@ -179,6 +182,7 @@ class Intent:
     cancel_requested: bool
     attempts: tuple[Attempt, ...]
     receipt: Receipt | None = None
+    reason: str = ""
 
     @property
     def intent_id(self) -> IntentId:
@@ -219,6 +223,16 @@ class StatusChange:
     intent: Intent
     status: IntentStatus
     evidence: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def reason(self) -> str:
+        """The reason that the evidence names; empty when it names none."""
+        return str(self.evidence.get("reason", ""))
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the intent has another status than this, or has it for another reason."""
+        return (self.status, self.reason) != (self.intent.status, self.intent.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ _TROUBLE: Final = {IntentStatus.AMBIGUOUS, IntentStatus.STUCK, IntentStatus.DISP
 
 
 def changes_of(decided: Iterable[tuple[Intent, Action]]) -> tuple[StatusChange, ...]:
-    """The status changes among decisions; none for a status that an intent has already."""
+    """The changes among decisions; none for what an intent is already, for the same reason."""
     changes = (_change(intent, action) for intent, action in decided)
-    return tuple(one for one in changes if one is not None and one.status is not one.intent.status)
+    return tuple(one for one in changes if one is not None and one.is_news)
 
 
 def _change(intent: Intent, action: Action) -> StatusChange | None:

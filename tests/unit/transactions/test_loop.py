@@ -11,7 +11,7 @@ from holdfast.common.errors import Transient
 from holdfast.model.leg import Call, ExpectedEvent
 from holdfast.signing.model import Fees
 from holdfast.transactions.loop import ChainLoop, start
-from holdfast.transactions.model import IntentStatus, Place, Purpose
+from holdfast.transactions.model import IntentStatus, Place, Progress, Purpose, StatusChange
 from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.send_state import Patience
 from tests.support.fake_chain import FakeChain, MemoryJournal, SetClock, event_of
@@ -117,6 +117,21 @@ async def test_a_leg_without_its_event_is_ambiguous_and_wakes_the_deal(rig):
     assert rig.journal.woken == [bad.deal_id]
     await rig.settle()
     assert rig.journal.woken == [bad.deal_id]  # said once
+
+
+async def test_an_ambiguity_for_another_reason_keeps_the_new_evidence_and_wakes_the_deal(rig):
+    (wanted,) = wishes = group(1, expected=ExpectedEvent(SOMEBODY, (b"\x01" * 32,)))
+    (intent,) = await rig.record(wishes)
+    await rig.sender.step()
+    before = StatusChange(intent, AMBIGUOUS, {"reason": "nonce_behind"})
+    await rig.journal.advance(Progress(changes=(before,)))
+    await rig.restart()
+    rig.chain.mine()
+    await rig.settle()
+    await rig.settle()
+    assert rig.statuses(wishes) == [AMBIGUOUS]
+    assert rig.journal.evidence[intent.intent_id]["reason"] == "event_missing"
+    assert rig.journal.woken == [wanted.deal_id] * 2  # said once for each reason
 
 
 async def test_a_silent_node_loses_nothing(rig):

@@ -43,6 +43,7 @@ _IS_UNSENT = text(IS_UNSENT)
 _ALL: Final = Shard()
 _NOT_READ = {"evidence", "acknowledged_at", "created_at", "updated_at", "version"}
 _INTENT = [column for column in intents.c if column.name not in _NOT_READ]
+_REASON = func.coalesce(intents.c.evidence["reason"].astext, "").label("reason")
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
     receipts.c.sender.label("receipt_sender"),
@@ -97,7 +98,7 @@ _LAST_HASH = (
 
 # Statements are made once: putting one together costs more than running it.
 WHOLE: Final = (
-    select(*_INTENT, *_KEY, *_ATTEMPT, *_RECEIPT)
+    select(*_INTENT, _REASON, *_KEY, *_ATTEMPT, *_RECEIPT)
     .join(attempts, attempts.c.intent_id == intents.c.intent_id)
     .join(
         signers,

@@ -37,6 +37,7 @@ def _intent(rows: list[Any]) -> Intent:
         cancel_requested=row.cancel_requested,
         attempts=tuple(_attempt(one) for one in rows),
         receipt=receipt_of(row),
+        reason=row.reason,
     )
 
 
