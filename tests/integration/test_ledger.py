@@ -271,6 +271,19 @@ async def test_the_sum_booked_on_a_core_address_is_that_of_its_postings(database
         assert await service.core_booked(session, BOOK) == added_up == 40
 
 
+async def test_postings_of_a_worker_that_knows_nothing_of_the_sum_are_in_it(database):
+    await book_core(database, BOOK, 40, held=100)
+    columns = "deal_id, participant_bank_id, chain_id, account, symbol, decimals, holder, units"
+    async with database.begin() as session:
+        again = f"SELECT entry_id, position + 10, {columns}, scaled FROM ledger_postings"  # noqa: S608
+        into = f"INSERT INTO ledger_postings (entry_id, position, {columns}, scaled) {again}"
+        await session.execute(text(into))
+    with pytest.raises(Rejected):
+        await book_core(database, OTHER, 21, held=100)
+    async with database.begin() as session:
+        assert await service.core_booked(session, BOOK) == 80
+
+
 async def test_deals_that_book_the_core_at_once_cannot_both_have_it(database):
     outcomes = await asyncio.gather(
         book_core(database, BOOK, 60, held=100),

@@ -58,6 +58,7 @@ async def book_core(
     Raises:
         Rejected: `ledger.core_short` when the address holds less than all open deals book on it.
     """
+    await store.lock_core(session, book.accounts.core)
     await post(session, book, (bookings.core_booked(book, amount, at),))
     booked = await store.core_booked(session, book.chain_id, book.accounts.core)
     if booked > held_wei:

@@ -6,6 +6,7 @@ from holdfast.ledger.store.journal import (
     core_booked,
     digests,
     insert_entries,
+    lock_core,
     standing,
 )
 from holdfast.ledger.store.reconciliations import (
@@ -26,6 +27,7 @@ __all__ = [
     "insert_reconciliation",
     "insert_settlement",
     "last_missing",
+    "lock_core",
     "standing",
     "untrue_entries",
 ]

@@ -80,8 +80,9 @@ ledger_core = Table(
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
-"""What open deals book on each core address: the sum of its postings, kept by the statement that
-writes them. Its row is also the lock under which deals book on the same address in turns."""
+"""What open deals book on each core address: the sum of its postings, kept by a trigger on
+them, whichever version writes. Its row is also the lock under which deals book on the same address
+in turns."""
 
 ledger_reconciliations = Table(
     "ledger_reconciliations",
@@ -133,6 +134,23 @@ CREATE OR REPLACE TRIGGER balanced AFTER INSERT ON ledger_postings REFERENCING N
 FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_unbalanced()
 """.strip()
 
+_ADD_UP_CORE = """
+CREATE OR REPLACE FUNCTION ledger_add_up_core() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO ledger_core AS kept (chain_id, holder, units)
+  SELECT chain_id, holder, sum(units) FROM added WHERE account = 'asset/core'
+  GROUP BY chain_id, holder
+  ON CONFLICT (chain_id, holder)
+  DO UPDATE SET units = kept.units + EXCLUDED.units, updated_at = now();
+  RETURN NULL;
+END $$
+""".strip()
+
+_CORE_ADDED_UP = """
+CREATE OR REPLACE TRIGGER core_added_up AFTER INSERT ON ledger_postings
+REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_add_up_core()
+""".strip()
+
 TRIGGERS: tuple[str, ...] = (
     *append_only("ledger_entries"),
     *append_only("ledger_postings"),
@@ -140,6 +158,8 @@ TRIGGERS: tuple[str, ...] = (
     *append_only("ledger_reconciliation_lines"),
     _REFUSE_UNBALANCED,
     _BALANCED,
+    _ADD_UP_CORE,
+    _CORE_ADDED_UP,
 )
 """Statements for the migration that creates the tables, in order.
 
