@@ -118,10 +118,6 @@ class Transactions:
         """The newest block that holds a transaction of the deal; None before the first."""
         return await reading.last_block_of(session, deal_id)
 
-    async def live_count(self, session: Session, deal_id: DealId) -> int:
-        """How many of the deal's intents may still change the chain."""
-        return await reading.count_live(session, deal_id)
-
     async def live_value(self, session: Session, chain_id: ChainId, sender: Address) -> int:
         """The native token, in wei, that the sender's live intents will send along."""
         return await reading.live_value_of(session, chain_id, sender)

@@ -26,7 +26,7 @@ def upgrade() -> None:
         "ix_intents_displaced",
         "intents",
         ["chain_id"],
-        postgresql_where=sa.text("status = 'displaced' AND acknowledged_at IS NULL"),
+        postgresql_where=sa.text("status = 'displaced'"),
     )
 
 

@@ -43,7 +43,7 @@ _IS_UNSENT = text(IS_UNSENT)
 _ALL: Final = Shard()
 _NOT_READ = {"evidence", "acknowledged_at", "created_at", "updated_at", "version"}
 _INTENT = [column for column in intents.c if column.name not in _NOT_READ]
-_REASON = func.coalesce(intents.c.evidence["reason"].astext, "").label("reason")
+_REASON = literal_column("coalesce(intents.evidence->>'reason', '')").label("reason")
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
     receipts.c.sender.label("receipt_sender"),
@@ -166,12 +166,6 @@ async def last_block_of(session: Session, deal_id: DealId) -> Place | None:
     return None if row is None else Place(row.block_number, row.block_hash)
 
 
-async def count_live(session: Session, deal_id: DealId) -> int:
-    """How many of the deal's intents are not final."""
-    query = select(func.count()).where(intents.c.deal_id == deal_id, _IS_LIVE)
-    return (await session.execute(query)).scalar_one()
-
-
 async def count_live_below(session: Session, chain_id: ChainId, sender: Address, nonce: int) -> int:
     """How many of the sender's intents below `nonce` are not final."""
     query = select(func.count()).where(
@@ -204,7 +198,8 @@ _PLACE = text("""
         FROM shard_places WHERE chain_id = :chain
     )
     SELECT block_number, block_hash FROM places
-    WHERE updated_at > (SELECT max(updated_at) FROM places) - interval '1 day'
+    WHERE (shards = :shards AND shard = :shard)
+        OR updated_at > (SELECT max(updated_at) FROM places) - interval '1 day'
     ORDER BY (shards = :shards AND shard = :shard) DESC, block_number
     LIMIT 1
 """)

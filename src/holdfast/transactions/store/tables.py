@@ -47,7 +47,8 @@ def _listed(values: Iterable[StrEnum]) -> str:
 
 IS_LIVE: Final = f"status NOT IN ({_listed(FINAL)})"
 IS_UNSENT: Final = "state = 'signed'"
-IS_UNREAD: Final = f"status = '{IntentStatus.DISPLACED}' AND acknowledged_at IS NULL"
+IS_DISPLACED: Final = f"status = '{IntentStatus.DISPLACED}'"
+IS_UNREAD: Final = f"{IS_DISPLACED} AND acknowledged_at IS NULL"
 _LEG_IS_TAKEN: Final = "status NOT IN ('cancelled', 'displaced', 'reverted')"
 
 signers = Table(
@@ -100,7 +101,7 @@ intents = Table(
         "chain_id",
         postgresql_where=text(f"cancel_requested AND {IS_LIVE}"),
     ),
-    Index("ix_intents_displaced", "chain_id", postgresql_where=text(IS_UNREAD)),
+    Index("ix_intents_displaced", "chain_id", postgresql_where=text(IS_DISPLACED)),
     Index(None, "deal_id"),
     Index(None, "group_id"),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 from sqlalchemy import text
 
 from holdfast.transactions.model import AttemptState, IntentStatus, Orphan, Place
-from holdfast.transactions.store.tables import in_shard
+from holdfast.transactions.store.tables import IS_DISPLACED, in_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,13 @@ _DECIDED = f"""
     WHERE chain_id = :chain_id AND block_number > :above AND {in_shard("sender")}
     UNION ALL
     SELECT intent_id, NULL, CAST(evidence->>'block' AS bigint), evidence->>'block_hash'
-    FROM intents WHERE chain_id = :chain_id AND status = '{IntentStatus.DISPLACED}'
+    FROM intents WHERE chain_id = :chain_id AND {IS_DISPLACED}
         AND CAST(evidence->>'block' AS bigint) > :above AND {in_shard("sender")}
 """  # noqa: S608 - constants only
-_MINED_ABOVE = text(f"SELECT DISTINCT block_number, block_hash FROM ({_DECIDED}) AS d ORDER BY 1")  # noqa: S608
+MINED_ABOVE: Final = text(f"""
+    SELECT DISTINCT block_number, block_hash FROM ({_DECIDED}) AS d ORDER BY 1
+""")  # noqa: S608 - constants only
+"""What `mined_above` reads."""
 _ORPHANS = text(f"""
     SELECT i.intent_id, i.leg_id, i.deal_id, i.status, d.tx_hash, d.block_number, d.block_hash
     FROM ({_DECIDED}) AS d
@@ -42,7 +45,7 @@ async def mined_above(
 ) -> list[Place]:
     """The blocks above `number` that decided about intents, lowest first."""
     found = await session.execute(
-        _MINED_ABOVE, {"chain_id": chain_id, "above": number, **_of(shard)}
+        MINED_ABOVE, {"chain_id": chain_id, "above": number, **_of(shard)}
     )
     return [Place(row.block_number, row.block_hash) for row in found]
 
