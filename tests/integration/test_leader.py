@@ -51,6 +51,18 @@ async def test_the_lead_is_released_when_its_connection_dies_and_the_leader_is_t
             pass
 
 
+async def test_a_leader_whose_renewal_fails_in_an_unforeseen_way_is_told(database_url, monkeypatch):
+    async def fail(*_):
+        raise psycopg.InternalError("unforeseen")
+
+    leading = lock(database_url)
+    async with leading.held() as lost:
+        monkeypatch.setattr(leading, "_renew", fail)
+        await asyncio.wait_for(lost.wait(), 2)
+        with pytest.raises(Transient):
+            leading.lease.require()
+
+
 async def test_work_is_cancelled_when_the_lead_is_lost(database_url):
     cancelled = asyncio.Event()
 

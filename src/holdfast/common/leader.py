@@ -210,8 +210,9 @@ class LeaderLock:
                 await asyncio.sleep(self._renew_seconds)
         except (Transient, TimeoutError) as error:
             _log.error("leader.lost", name=self._name, reason=str(error))
-        self.lease.end()
-        lost.set()
+        finally:  # also after what nobody foresaw: nothing renews the lease any more
+            self.lease.end()
+            lost.set()
 
     async def _renew(self, connection: AsyncConnection, epoch: int) -> None:
         asked = lease_seconds_now()
