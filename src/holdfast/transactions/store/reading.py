@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Text,
     Uuid,
     and_,
     any_,
@@ -43,7 +44,7 @@ _IS_UNSENT = text(IS_UNSENT)
 _ALL: Final = Shard()
 _NOT_READ = {"evidence", "acknowledged_at", "created_at", "updated_at", "version"}
 _INTENT = [column for column in intents.c if column.name not in _NOT_READ]
-_REASON = literal_column("coalesce(intents.evidence->>'reason', '')").label("reason")
+_REASON = literal_column("coalesce(intents.evidence->>'reason', '')", Text).label("reason")
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
     receipts.c.sender.label("receipt_sender"),
