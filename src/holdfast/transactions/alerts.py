@@ -27,6 +27,7 @@ _STUCK: Final = {
         Severity.WARNING,
         "the account cannot pay for its gas: send it the native token",
     ),
+    "unsigned": (Severity.CRITICAL, "its key cannot sign what is to replace it"),
     "rejected": (Severity.CRITICAL, "no node takes the no-op that is to free its nonce"),
 }
 _SEE: Final = "`holdfast tx show` has the evidence and the safe actions"

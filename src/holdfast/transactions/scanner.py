@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdfast.common.errors import Broken, Rejected
 from holdfast.transactions.actions import (
     Action,
     Broadcast,
@@ -23,7 +24,7 @@ from holdfast.transactions.send_state import confirm, decide, displaced, is_push
 from holdfast.transactions.verdicts import changes_of, log_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, Receipt
@@ -148,14 +149,25 @@ class Scanner:
         for intent, action in decided:
             match action:
                 case Replace() | Cancel():
-                    await self._presser.press(intent, action)
+                    await self._signing(intent, self._presser.press(intent, action))
                 case Fill() if intent.new.sender not in filled:
                     filled.add(intent.new.sender)
-                    await self._fill(intent, action)
+                    await self._signing(intent, self._fill(intent, action))
                 case Broadcast() | Rebroadcast() | Stuck() | Fill():
                     self._shared.to_send.set()
                 case _:
                     pass
+
+    async def _signing(self, intent: Intent, work: Awaitable[None]) -> None:
+        """Do `work`, which signs; a key that cannot sign is told, and holds up no other intent."""
+        try:
+            await work
+        except (Rejected, Broken) as error:
+            now = self._shared.live.get(intent.intent_id) or intent
+            changes = changes_of([(now, Stuck("unsigned", {"error": error.code}))])
+            if changes:
+                await self.write(Progress(changes=changes))
+                log_changes(changes)
 
     async def _fill(self, blocked: Intent, action: Fill) -> None:
         """Fill a gap that is nobody's; one that was an intent of ours is for a person to see."""

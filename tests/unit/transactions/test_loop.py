@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from holdfast.chain.profiles import FeeModel
 from holdfast.chain.sending import SendAnswer, SendOutcome
-from holdfast.common.errors import Transient
+from holdfast.common.errors import Rejected, Transient
 from holdfast.model.leg import Call, ExpectedEvent
 from holdfast.signing.model import Fees
 from holdfast.transactions.loop import ChainLoop, start
@@ -212,6 +212,24 @@ async def test_a_nonce_used_elsewhere_displaces_the_intent_with_proof_and_the_ne
     assert evidence["nonce"] == 0
     assert rig.journal.woken == [wishes[0].deal_id]
     assert [tx.nonce for tx in rig.chain.effects()] == [0, 1]
+
+
+class _LostKey:
+    async def open(self, ref):
+        raise Rejected("signing.key_not_found", f"there is no key {ref.key_id}")
+
+
+async def test_a_key_that_cannot_sign_leaves_its_intent_stuck_and_the_loop_running(rig):
+    wishes = group(1)
+    (intent,) = await rig.record(wishes, first_nonce=1)  # nonce 0 is missing and to be filled
+    rig.parts = replace(rig.parts, keys=_LostKey())
+    await rig.restart()
+    await rig.sender.step()
+    for _ in range(2):
+        await rig.settle(61)
+        assert rig.statuses(wishes) == [STUCK]
+    evidence = rig.journal.evidence[intent.intent_id]
+    assert evidence == {"reason": "unsigned", "error": "signing.key_not_found"}
 
 
 async def test_a_gap_that_is_nobodys_is_filled_with_a_no_op_and_what_waits_goes_on(rig):
