@@ -419,7 +419,7 @@ async def test_what_a_node_says_instead_of_answers_to_a_broadcast_is_no_refusal(
     pool, *_ = pool_of(PROFILE, nodes)
     await pool.check()
     nodes[0].sends = lambda raw: error(-32_000, "intrinsic gas too low")
-    nodes[1].rewrite = lambda _: error(-32_600, "rlp: batch refused, insufficient funds")
+    nodes[1].rewrite = lambda _: error(-32_600, "rlp: batch refused")
     (answer,) = await Node(Rpc(pool), PROFILE).send_raw([b"\x00"])
     assert answer.outcome is SendOutcome.UNKNOWN
 
