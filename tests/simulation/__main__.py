@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from os import cpu_count
 
 from tests.simulation.quiet import silence
-from tests.simulation.run import run_seed
+from tests.simulation.run import Result, run_seed
 
 _CHUNK = 50  # seeds handed to a process at once
 
@@ -38,7 +38,10 @@ def main():
 
 
 def _one(seed):
-    return run_seed(seed)
+    try:
+        return run_seed(seed)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must be told with its seed
+        return Result(seed, f"failed: {error!r}", {}, [])
 
 
 def _tell(seed):

@@ -66,8 +66,8 @@ class Desk:
             except Transient as error:
                 self._world.note(process.name, error.code)
                 await asyncio.sleep(self._rng.uniform(2.0, 10.0))
-            except Rejected:  # the commit whose answer was lost
-                return True
+            except Rejected:  # of a commit whose answer was lost, or of legs a reorg re-opened
+                return group[0].intent_id in self._world.rows.intents
             except ForeignNonce as error:
                 if self._needs_a_person(error):
                     return False
