@@ -65,6 +65,18 @@ async def blocks_go_on(scene):
         await asyncio.gather(mining, return_exceptions=True)
 
 
+def empty_at_the_end(scene):
+    """How many blocks without a transaction the chain ends with."""
+    rpc = scene.devnet.control.rpc
+    head = int(rpc.call("eth_blockNumber"), 16)
+    numbers = (
+        number
+        for number in range(head, 0, -1)
+        if rpc.call("eth_getBlockByNumber", hex(number), False)["transactions"]
+    )
+    return head - next(numbers)
+
+
 async def over(deal):
     async with blocks_go_on(deal.scene):
         return await deal.over()
@@ -77,8 +89,11 @@ def raised(scene):
 
 
 async def loses(deal, depth, *, of):
-    """Replace the last blocks, of which the last one holds transactions of the group."""
-    reorg(deal.scene, depth)
+    """Replace the last `depth` blocks from the last one that holds transactions of the group.
+
+    A busy node that mines at once may add an empty block behind it.
+    """
+    reorg(deal.scene, min(depth + empty_at_the_end(deal.scene), FINALITY - 1))
     assert len(deal.observed().effects) < of.after
 
 

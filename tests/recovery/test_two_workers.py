@@ -1,5 +1,6 @@
 """Two workers on one database: when one dies or hangs, the other carries on within seconds."""
 
+import contextlib
 import signal
 import time
 
@@ -94,7 +95,10 @@ async def test_a_leader_that_wakes_among_the_work_of_the_next_repeats_nothing(
 async def test_a_frozen_worker_that_does_not_lead_gives_up_its_deal_and_lives(
     scene, undisturbed, point
 ):
-    async with LeaderLock(scene.database_url, f"chain:{scene.system.profile.chain_id}").held():
+    async with contextlib.AsyncExitStack() as leading:
+        for what in ("chain", "events"):
+            lock = LeaderLock(scene.database_url, f"{what}:{scene.system.profile.chain_id}")
+            await leading.enter_async_context(lock.held())
         deal = await scene.deal()
         frozen = await scene.paused_at(f"{point}:1")
     second = scene.worker()
