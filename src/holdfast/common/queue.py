@@ -47,7 +47,7 @@ _HEARTBEAT_SECONDS = 1.0
 _STALLED_SECONDS = 3.0  # three heartbeats missed: the worker is dead, or too busy to be trusted
 _REAP_SECONDS = 0.5
 _DRAIN_SECONDS = 10.0
-_RETRIES, _RETRY_SECONDS = 20, 1  # outlasts a node that misbehaves; then the sweep has the deal
+_RETRIES, _RETRY_SECONDS = 10, 1  # outlasts a node that misbehaves; then the sweep has the deal
 _RETRY = RetryStrategy(
     max_attempts=_RETRIES, wait=_RETRY_SECONDS, retry_exceptions=(Transient, Ambiguous)
 )
