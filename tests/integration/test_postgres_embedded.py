@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from holdfast.common import embedded_postgres
 from holdfast.common.db import libpq_url
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Broken, Rejected
@@ -170,6 +171,32 @@ def test_stopping_a_server_that_does_not_run_is_no_error(server):
     server.start()
     server.stop()
     server.stop()
+    assert not server.is_running()
+
+
+def test_a_server_killed_with_its_machine_is_stopped_and_starts_again(server, folder):
+    server.start()
+    pid_file = folder / "postgres" / "data" / "postmaster.pid"
+    _, left_behind = pid_file.read_text().split("\n", 1)
+    server.stop(immediate=True)
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    pid_file.write_text(f"{ended.pid}\n{left_behind}")  # a power cut has no time to remove it
+    server.stop()
+    assert rows(server.start(), "SELECT 1") == [(1,)]
+
+
+def test_a_server_that_does_not_stop_is_told(server, folder, monkeypatch):
+    server.start()
+    pid_file = folder / "postgres" / "data" / "postmaster.pid"
+    pid = int(pid_file.read_text().splitlines()[0])
+    monkeypatch.setattr(embedded_postgres, "_STOP_SECONDS", 1)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Broken, match="does not shut down"):
+            server.stop()
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_long_folder_still_gets_a_socket(state, folder):

@@ -122,7 +122,21 @@ class EmbeddedPostgres:
             return
         mode = "immediate" if immediate else "fast"
         with self._locked():
-            self._run("pg_ctl", "stop", "-w", "-m", mode, "-t", str(_STOP_SECONDS), *self._data())
+            try:
+                wait = ("-w", "-t", str(_STOP_SECONDS))
+                self._run("pg_ctl", "stop", *wait, "-m", mode, *self._data())
+            except Broken:
+                # A killed server (or machine) leaves its pid file behind: nothing is left to stop.
+                if self._is_alive():
+                    raise
+
+    def _is_alive(self) -> bool:
+        """Whether the process that the pid file names exists, in any state."""
+        try:
+            self._run("pg_ctl", "status", *self._data())
+        except Broken:
+            return False
+        return True
 
     def _prepare(self) -> None:
         as_root = self._user is not None
