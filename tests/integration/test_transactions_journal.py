@@ -17,17 +17,16 @@ from holdfast.transactions.model import (
     AttemptState,
     Delivery,
     IntentStatus,
-    Orphan,
     Place,
     Progress,
     Purpose,
     Send,
     Sent,
     StatusChange,
-    Unmined,
 )
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import insert_intents
+from holdfast.transactions.unmined import Orphan, Unmined
 from tests.support.alarm import KeptAlarm
 from tests.support.fake_chain import MemoryJournal
 from tests.support.reorgs import KeptReorgs

@@ -17,10 +17,9 @@ from holdfast.transactions.model import (
     FINAL,
     AttemptState,
     IntentStatus,
-    Orphan,
     Place,
-    Unmined,
 )
+from holdfast.transactions.unmined import Orphan, Unmined
 
 GWEI = 10**9
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.execution.ports import Wakes
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
-    from holdfast.transactions.model import Orphan
+    from holdfast.transactions.unmined import Orphan
 
 _CAN_HOLD = frozenset({DealStatus.EXECUTING, DealStatus.HOLDING, DealStatus.CLOSING})
 

@@ -9,8 +9,9 @@ from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
 from holdfast.transactions.alerts import alerts_of, gap_filled
-from holdfast.transactions.model import FINAL, IntentStatus, Shard, Unmined
+from holdfast.transactions.model import FINAL, IntentStatus, Shard
 from holdfast.transactions.store import reading, recording, unmining, updating
+from holdfast.transactions.unmined import Unmined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

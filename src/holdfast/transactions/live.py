@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from holdfast.common.evm import Address, Receipt, TxHash
     from holdfast.common.ids import IntentId
-    from holdfast.transactions.model import Attempt, Intent, Orphan, Send, StatusChange
+    from holdfast.transactions.model import Attempt, Intent, Send, StatusChange
+    from holdfast.transactions.unmined import Orphan
 
 
 @dataclass(slots=True)

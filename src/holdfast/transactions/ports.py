@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from holdfast.transactions.model import (
         Attempt,
         Intent,
-        Orphan,
         Place,
         Progress,
         Send,
         StatusChange,
-        Unmined,
     )
+    from holdfast.transactions.unmined import Orphan, Unmined
 
 
 class Network(Protocol):

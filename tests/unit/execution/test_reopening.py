@@ -6,7 +6,8 @@ from holdfast.common.alerts import Severity
 from holdfast.execution.reopening import Reopening
 from holdfast.model.deal import DealStatus
 from holdfast.model.leg import LegKind
-from holdfast.transactions.model import IntentStatus, Orphan, Place
+from holdfast.transactions.model import IntentStatus, Place
+from holdfast.transactions.unmined import Orphan
 from tests.support.alarm import KeptAlarm
 from tests.unit.execution import fakes
 from tests.unit.execution.scene import deal, leg

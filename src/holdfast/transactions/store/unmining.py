@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from sqlalchemy import text
 
-from holdfast.transactions.model import AttemptState, IntentStatus, Orphan, Place
+from holdfast.transactions.model import AttemptState, IntentStatus, Place
 from holdfast.transactions.store.tables import IS_DISPLACED, in_shard
+from holdfast.transactions.unmined import Orphan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
