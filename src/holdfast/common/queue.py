@@ -7,7 +7,6 @@ done stands in its own rows, written in the transaction that asks for the next w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, LiteralString, Protocol, TypeAlias
@@ -19,11 +18,13 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 
 from holdfast.common.boundary import unobserved
+from holdfast.common.coalescing import Coalesced
 from holdfast.common.db import libpq_url, raw_connection
-from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Paused, Transient
+from holdfast.common.errors import Ambiguous, Broken, Transient
 from holdfast.common.ids import DealId
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from procrastinate.tasks import Task
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from holdfast.common.boundary import Boundary
+    from holdfast.common.coalescing import Wake
     from holdfast.common.db import Session
 
-Wake: TypeAlias = Callable[[DealId], Awaitable[None]]
-"""What is done for a deal that was woken."""
 _Task: TypeAlias = "Task[..., Awaitable[None], ...]"
 
 QUEUE = "deals"
@@ -277,48 +277,3 @@ async def depths(session: Session, now: datetime) -> list[Depth]:
     alive = now - timedelta(seconds=_STALLED_SECONDS)
     rows = await (await connection.execute(_DEPTHS, {"alive": alive})).fetchall()
     return [Depth(*row) for row in rows]
-
-
-class Coalesced:
-    """A wake that runs once at a time for each deal of this process.
-
-    A wake-up that comes while its deal is being advanced runs it once more afterwards, however
-    many came: it neither waits for the deal's row nor takes a place among the workers. Between
-    processes the row lock does the same. The job that started the run stays open until the last
-    repetition, so a killed process repeats them all.
-    """
-
-    def __init__(self, wake: Wake) -> None:
-        self._wake = wake
-        self._running: set[DealId] = set()
-        self._again: set[DealId] = set()
-
-    async def __call__(self, deal: DealId) -> None:
-        """Advance `deal`, or leave word to whoever is doing so."""
-        if deal in self._running:
-            self._again.add(deal)
-            return
-        self._running.add(deal)
-        try:
-            await self._repeat(deal)
-        finally:
-            self._running.discard(deal)
-            self._again.discard(deal)
-
-    async def _repeat(self, deal: DealId) -> None:
-        while True:
-            self._again.discard(deal)
-            await self._logged(deal)
-            if deal not in self._again:
-                return
-
-    async def _logged(self, deal: DealId) -> None:
-        """One run; what may succeed later is raised on, any other error of ours ends it."""
-        try:
-            await self._wake(deal)
-        except (Transient, Ambiguous) as error:
-            if not isinstance(error, Paused):
-                _log.warning("queue.wake_postponed", **error.as_dict())
-            raise
-        except HoldfastError as error:
-            _log.error("queue.wake_failed", exc_info=True, **error.as_dict())
