@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holdfast.chain.abi import address_of_hex
-from holdfast.common.errors import Broken
+from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import Address, BlockHash, BlockRef, EventLog, Receipt, TxHash
 
 if TYPE_CHECKING:
@@ -38,6 +38,21 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorization:
+    """One entry of an authorization list; it counts only where its signer's count fits.
+
+    Source: EIP-7702.
+    """
+
+    chain_id: int
+    target: Address
+    nonce: int
+    y_parity: int
+    r: int
+    s: int
+
+
+@dataclass(frozen=True, slots=True)
 class MinedTransaction:
     """One transaction in a block, whoever sent it; `target` is None where it made a contract."""
 
@@ -48,6 +63,7 @@ class MinedTransaction:
     value_wei: int
     selector: bytes
     block: BlockRef
+    authorizations: tuple[Authorization, ...] = ()
 
 
 def parse_head(block: Json) -> Head:
@@ -74,7 +90,8 @@ def parse_receipts(entries: list[Json], block: BlockRef) -> tuple[Receipt, ...]:
     """The receipts of `block` as `eth_getBlockReceipts` gives them.
 
     Raises:
-        Broken: `chain.bad_answer` when a field is missing, or a receipt is of another block.
+        Broken: `chain.bad_answer` when a field is missing.
+        Transient: `chain.reorged` when a receipt is of another block.
     """
     try:
         return tuple([_receipt(entry, block) for entry in entries])
@@ -86,7 +103,8 @@ def parse_transactions(block: Json, at: BlockRef) -> tuple[MinedTransaction, ...
     """The transactions of the block `at`, given whole, in order.
 
     Raises:
-        Broken: `chain.bad_answer` when a field is missing, or one is of another block.
+        Broken: `chain.bad_answer` when a field is missing.
+        Transient: `chain.reorged` when one is of another block.
     """
     try:
         return tuple([_transaction(entry, at) for entry in block["transactions"]])
@@ -107,8 +125,7 @@ def parse_log(entry: Json) -> EventLog:
 
 
 def _transaction(entry: Json, at: BlockRef) -> MinedTransaction:
-    if _lower(entry["blockHash"]) != at.hash:
-        raise ValueError(f"of block {entry['blockHash']} instead of {at.hash}")
+    _require_of(at, entry)
     target = entry["to"]
     return MinedTransaction(
         tx_hash=TxHash(entry["hash"].lower()),
@@ -118,15 +135,23 @@ def _transaction(entry: Json, at: BlockRef) -> MinedTransaction:
         value_wei=int(entry["value"], 16),
         selector=bytes.fromhex(entry["input"][2:10]),
         block=at,
+        authorizations=tuple(map(_authorization, entry.get("authorizationList") or ())),
+    )
+
+
+def _authorization(entry: Json) -> Authorization:
+    return Authorization(
+        chain_id=int(entry["chainId"], 16),
+        target=address_of_hex(entry["address"]),
+        nonce=int(entry["nonce"], 16),
+        y_parity=int(entry["yParity"], 16),
+        r=int(entry["r"], 16),
+        s=int(entry["s"], 16),
     )
 
 
 def _receipt(entry: Json, block: BlockRef) -> Receipt:
-    if _lower(entry["blockHash"]) != block.hash:
-        raise Broken(
-            "chain.bad_answer",
-            f"a receipt of block {entry['blockHash']} came for block {block.hash}",
-        )
+    _require_of(block, entry)
     return Receipt(
         tx_hash=TxHash(entry["transactionHash"].lower()),
         block=block,
@@ -136,6 +161,16 @@ def _receipt(entry: Json, block: BlockRef) -> Receipt:
         effective_gas_price_wei=int(entry["effectiveGasPrice"], 16),
         logs=tuple([parse_log(log) for log in entry["logs"]]),
     )
+
+
+def _require_of(block: BlockRef, entry: Json) -> None:
+    if _lower(entry["blockHash"]) != block.hash:
+        # Another branch's: the chain changed between two answers, or two nodes disagree.
+        raise Transient(
+            "chain.reorged",
+            f"what is of block {entry['blockHash']} came for block {block.hash}",
+            block=block.number,
+        )
 
 
 def _lower(text: str) -> BlockHash:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.chain.logs import parse_mined
 from holdfast.chain.receipts import MALFORMED, parse_head, parse_receipts, parse_transactions
 from holdfast.chain.rpc import Fault
-from holdfast.common.errors import Broken
+from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import BlockHash, BlockRef
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def malformed(requests: Sequence[Request], answers: Sequence[Any]) -> str | None
             continue
         try:
             read(answer)
-        except Broken as error:
+        except (Broken, Transient) as error:  # also a block with what is of another one
             return error.message
         except MALFORMED as error:
             return f"the answer to {request.method} is malformed: {error!r:.200}"

@@ -41,9 +41,9 @@ async def sign_transaction(signer: Signer, tx: TxFields) -> SignedTx:
 def _eip1559_payload(tx: TxFields) -> list[Item]:
     numbers = (tx.chain_id, tx.nonce, tx.fees.tip_wei, tx.fees.cap_wei, tx.gas_limit)
     return [
-        *map(_number, numbers),
+        *map(number_bytes, numbers),
         address_bytes(tx.to),
-        _number(tx.value_wei),
+        number_bytes(tx.value_wei),
         tx.data,
         [],
     ]
@@ -51,12 +51,12 @@ def _eip1559_payload(tx: TxFields) -> list[Item]:
 
 def _legacy_payload(tx: TxFields) -> list[Item]:
     numbers = (tx.nonce, tx.fees.cap_wei, tx.gas_limit)
-    return [*map(_number, numbers), address_bytes(tx.to), _number(tx.value_wei), tx.data]
+    return [*map(number_bytes, numbers), address_bytes(tx.to), number_bytes(tx.value_wei), tx.data]
 
 
 def _unsigned(tx: TxFields, payload: list[Item]) -> bytes:
     if tx.fees.is_legacy:
-        return rlp([*payload, _number(tx.chain_id), b"", b""])
+        return rlp([*payload, number_bytes(tx.chain_id), b"", b""])
     return _TYPE_EIP1559 + rlp(payload)
 
 
@@ -64,14 +64,14 @@ def _signed(tx: TxFields, payload: list[Item], signature: tuple[int, int, int]) 
     parity, r, s = signature
     if tx.fees.is_legacy:
         v = parity + _EIP155_OFFSET + 2 * tx.chain_id
-        return rlp([*payload, _number(v), _number(r), _number(s)])
-    return _TYPE_EIP1559 + rlp([*payload, _number(parity), _number(r), _number(s)])
+        return rlp([*payload, number_bytes(v), number_bytes(r), number_bytes(s)])
+    return _TYPE_EIP1559 + rlp([*payload, number_bytes(parity), number_bytes(r), number_bytes(s)])
 
 
 def _parity(pinned: Address, digest: bytes, r: int, s: int) -> int:
     compact = r.to_bytes(32) + s.to_bytes(32)
     for parity in (0, 1):
-        if _recovered(compact + bytes((parity,)), digest) == pinned:
+        if recovered(compact + bytes((parity,)), digest) == pinned:
             return parity
     raise Broken(
         "signing.wrong_key",
@@ -80,7 +80,8 @@ def _parity(pinned: Address, digest: bytes, r: int, s: int) -> int:
     )
 
 
-def _recovered(signature: bytes, digest: bytes) -> Address | None:
+def recovered(signature: bytes, digest: bytes) -> Address | None:
+    """The account that signed `digest`: `signature` is r, s and the parity, 65 bytes."""
     try:
         key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
     except ValueError:  # one of the two parities need not lie on the curve
@@ -88,5 +89,6 @@ def _recovered(signature: bytes, digest: bytes) -> Address | None:
     return checksummed(keccak256(key.format(compressed=False)[1:])[12:])
 
 
-def _number(value: int) -> bytes:
+def number_bytes(value: int) -> bytes:
+    """`value` as RLP wants numbers: big-endian, without leading zeros."""
     return value.to_bytes((value.bit_length() + 7) // 8)

@@ -139,9 +139,9 @@ async def test_a_transaction_of_another_block_is_not_believed():
     node, _ = node_of(
         eth_getBlockByHash=lambda block, full: result(BLOCK | {"transactions": [entry]})
     )
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(Transient) as caught:
         await node.transactions(AT)
-    assert caught.value.code == "chain.bad_answer"
+    assert caught.value.code == "chain.reorged"
 
 
 async def test_a_block_comes_with_its_receipts_in_one_exchange():

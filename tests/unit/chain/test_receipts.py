@@ -2,8 +2,8 @@
 
 import pytest
 
-from holdfast.chain.receipts import parse_head, parse_receipts
-from holdfast.common.errors import Broken
+from holdfast.chain.receipts import parse_head, parse_receipts, parse_transactions
+from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import Address, BlockHash, BlockRef, EventLog, Receipt, TxHash
 
 HASH, PARENT, TX = "0x" + "aB" * 32, "0x" + "01" * 32, "0x" + "cd" * 32
@@ -66,11 +66,19 @@ def test_a_reverted_transaction_did_not_succeed():
     assert receipt.logs == ()
 
 
-def test_a_receipt_of_another_block_is_refused():
-    other = BlockRef(16, BlockHash("0x" + "ee" * 32), 1_700_000_000)
-    with pytest.raises(Broken) as caught:
-        parse_receipts([ENTRY], other)
-    assert caught.value.code == "chain.bad_answer"
+OTHER = BlockRef(16, BlockHash("0x" + "ee" * 32), 1_700_000_000)
+
+
+def test_a_receipt_of_another_block_is_a_reorg_or_a_node_that_disagrees_and_ends_nothing():
+    with pytest.raises(Transient) as caught:
+        parse_receipts([ENTRY], OTHER)
+    assert caught.value.code == "chain.reorged"
+
+
+def test_a_transaction_of_another_block_is_one_too():
+    with pytest.raises(Transient) as caught:
+        parse_transactions({"transactions": [{"blockHash": HASH}]}, OTHER)
+    assert caught.value.code == "chain.reorged"
 
 
 @pytest.mark.parametrize("block", [BLOCK | {"hash": None}, BLOCK | {"number": 16}, [], "0x10"])
