@@ -30,7 +30,16 @@ from holdfast.transactions.service import Transactions
 from holdfast.transactions.store.recording import CHANNEL
 from tests.support.alarm import KeptAlarm
 from tests.support.reorgs import KeptReorgs
-from tests.support.transactions import ADDRESSES, GWEI, POLICY, SOMEBODY, group, keys, wish
+from tests.support.transactions import (
+    ADDRESSES,
+    GWEI,
+    POLICY,
+    SOMEBODY,
+    authorization,
+    group,
+    keys,
+    wish,
+)
 
 ETHER = 10**18
 OFF = False
@@ -383,6 +392,37 @@ async def test_a_nonce_used_elsewhere_displaces_one_intent_with_proof_and_no_oth
     (alert,) = desk.alarm.alerts
     assert (alert.code, alert.severity) == ("tx.displaced", Severity.CRITICAL)
     assert alert.subject == str(wishes[place].intent_id)
+
+
+async def test_a_nonce_moved_by_an_authorization_displaces_its_intent_and_the_next_one_goes_on(
+    desk,
+):
+    wishes = group(2)
+    await desk.record(wishes)
+    sponsor = await keys.open(keys.ref(2))
+    carrying = {
+        "type": 4,
+        "to": SOMEBODY,
+        "value": 7,
+        "nonce": 0,
+        "gas": 100_000,
+        "chainId": 138,
+        "maxFeePerGas": 50 * GWEI,
+        "maxPriorityFeePerGas": GWEI,
+        "data": "0x",
+        "authorizationList": [await authorization(1, 0)],
+    }
+    raw = Account.sign_transaction(carrying, sponsor._key.secret).raw_transaction
+    foreign = desk.call("eth_sendRawTransaction", "0x" + raw.hex())
+    assert await desk.nonce(1) == 1  # of an account that has sent nothing
+    async with desk.running(push_seconds=0.2):
+        outcomes = await desk.reach(wishes, DISPLACED, LANDED)
+    proof = outcomes[0].evidence
+    assert (proof["moved_by"], proof["foreign_tx_hash"]) == ("authorization", foreign)
+    assert desk.call("eth_getTransactionByHash", foreign)["blockHash"] == proof["block_hash"]
+    assert desk.devnet.control.balance(SOMEBODY) == 1 + 7
+    (alert,) = desk.alarm.alerts
+    assert alert.code == "tx.displaced"
 
 
 async def test_a_gap_is_filled_with_no_ops_that_are_recorded_before_they_are_sent(desk):

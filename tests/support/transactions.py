@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from eth_account import Account
+
 from holdfast.chain.profiles import FeeModel
 from holdfast.common.evm import checksummed
 from holdfast.common.ids import (
@@ -85,3 +87,10 @@ async def intents_of(wishes, first_nonce=0, fees=FEES):
         Intent(new, nonce, IntentStatus.SIGNED, False, (await signed(new, nonce, fees),))
         for nonce, new in enumerate(wishes, first_nonce)
     ]
+
+
+async def authorization(index, nonce):
+    """What key `index` signs to have its account run the code at `SOMEBODY` (EIP-7702)."""
+    signer = await keys.open(keys.ref(index))
+    given = {"chainId": CHAIN, "address": SOMEBODY, "nonce": nonce}
+    return Account.sign_authorization(given, signer._key.secret)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Alert, Severity
-from holdfast.transactions.model import IntentStatus
+from holdfast.transactions.model import IntentStatus, NonceUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,11 +75,7 @@ def _alert(change: StatusChange) -> Alert | None:
     reason = change.reason
     match change.status:
         case IntentStatus.DISPLACED:
-            text = (
-                f"the key of {change.intent.new.sender} is used elsewhere: another transaction "
-                f"took nonce {change.intent.nonce}. Nothing of ours happened there; {_SEE}"
-            )
-            return _about(change, "tx.displaced", Severity.CRITICAL, text)
+            return _about(change, "tx.displaced", Severity.CRITICAL, _displaced(change))
         case IntentStatus.AMBIGUOUS:
             text = f"the chain's signals about a transaction disagree ({reason}); {_SEE}"
             return _about(change, "tx.ambiguous", Severity.CRITICAL, text)
@@ -89,6 +85,18 @@ def _alert(change: StatusChange) -> Alert | None:
             return _about(change, f"tx.{reason}", severity, text)
         case _:
             return None
+
+
+def _displaced(change: StatusChange) -> str:
+    sender, nonce = change.intent.new.sender, change.intent.nonce
+    if change.evidence.get("moved_by") == NonceUse.AUTHORIZATION:
+        what = "an EIP-7702 authorization, which lets other code act for it,"
+    else:
+        what = "another transaction"
+    return (
+        f"the key of {sender} is used elsewhere: {what} took nonce {nonce}. "
+        f"Nothing of ours happened there; {_SEE}"
+    )
 
 
 def _about(change: StatusChange, code: str, severity: Severity, text: str) -> Alert:

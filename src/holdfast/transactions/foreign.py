@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from holdfast.common.errors import Transient
+from holdfast.transactions.send_state import is_authorized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,11 +59,11 @@ class Prover:
 async def find_use(
     network: Network, sender: Address, nonce: int, head: BlockRef
 ) -> MinedTransaction | None:
-    """The mined transaction of `sender` at `nonce`, as of the canonical block `head`.
+    """The mined transaction that used `nonce` of `sender`, as of the canonical block `head`.
 
     An account's count never falls along a chain, so the first block at which it is above `nonce`
-    holds the transaction. None when the nonce is not used, or was by something that is no
-    transaction of the account (an EIP-7702 authorization counts, too).
+    holds the transaction: the account's own, or one with its EIP-7702 authorization. None when the
+    nonce is not used, or was by neither: code that the account delegates to may use one, too.
 
     Raises:
         Transient: when the chain does not answer, or the node has dropped the states in question.
@@ -71,10 +72,11 @@ async def find_use(
     if not await search.is_past(head):
         return None
     block = await search.first_past(head)
-    for one in await network.transactions(block):
-        if (one.sender, one.nonce) == (sender, nonce):
-            return one
-    return None
+    mined = await network.transactions(block)
+    own = (one for one in mined if (one.sender, one.nonce) == (sender, nonce))
+    # Only without one of its own: an authorization at a nonce that is used already does nothing.
+    others = (one for one in mined if is_authorized(one, sender, nonce))
+    return next(own, None) or next(others, None)
 
 
 class _Search:

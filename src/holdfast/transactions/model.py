@@ -53,6 +53,16 @@ ACCEPTED: Final = "accepted"
 """The evidence's reason where a person stated the outcome: no event proves it."""
 
 
+class NonceUse(StrEnum):
+    """How somebody else used a nonce: by the account's own transaction, or by its authorization.
+
+    An EIP-7702 authorization stands in a transaction that anybody may send.
+    """
+
+    TRANSACTION = "transaction"
+    AUTHORIZATION = "authorization"
+
+
 class Purpose(StrEnum):
     """What an attempt is for: the leg's call, or a no-op that burns the nonce."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.signing.delegation import authority
 from holdfast.transactions.actions import (
     Action,
     Broadcast,
@@ -23,12 +24,19 @@ from holdfast.transactions.actions import (
     Wait,
 )
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, replacement
-from holdfast.transactions.model import Attempt, Delivery, Intent, IntentStatus, Purpose
+from holdfast.transactions.model import (
+    Attempt,
+    Delivery,
+    Intent,
+    IntentStatus,
+    NonceUse,
+    Purpose,
+)
 
 if TYPE_CHECKING:
     from holdfast.chain.profiles import FeeModel
     from holdfast.chain.receipts import MinedTransaction
-    from holdfast.common.evm import BlockRef, Receipt
+    from holdfast.common.evm import Address, BlockRef, Receipt
 
 
 def decide(intent: Intent, seen: Seen, model: FeeModel, patience: Patience) -> Action:
@@ -86,8 +94,9 @@ def _outcome(intent: Intent, receipt: Receipt) -> Settle | None:
 def displaced(intent: Intent, use: MinedTransaction, head: BlockRef, *, finality: int) -> Action:
     """What the transaction `use`, found where the account's count passed the nonce, means.
 
-    One nonce is mined once: a transaction of the sender at this nonce that is not one of our
-    attempts proves, at the required depth, that none of them happened or ever will.
+    One nonce is used once: a transaction of the sender at this nonce that is not one of our
+    attempts, or one with its authorization at this nonce, proves at the required depth that none
+    of our attempts happened or ever will.
 
     Args:
         intent: the live intent whose nonce is used without a receipt of ours.
@@ -96,17 +105,27 @@ def displaced(intent: Intent, use: MinedTransaction, head: BlockRef, *, finality
         finality: how many blocks must hold `use`, as the leg is decided anew.
     """
     is_foreign = use.tx_hash not in intent.hashes
-    is_same_nonce = (use.sender, use.nonce) == (intent.new.sender, intent.nonce)
+    account, nonce = intent.new.sender, intent.nonce
+    is_same_nonce = (use.sender, use.nonce) == (account, nonce)
+    is_used = is_same_nonce or is_authorized(use, account, nonce)
     is_deep = head.number - use.block.number + 1 >= max(intent.new.depth, finality)
-    if not (is_foreign and is_same_nonce and is_deep):
+    if not (is_foreign and is_used and is_deep):
         return Wait()
     return Settle(IntentStatus.DISPLACED, foreign_use(intent, use))
 
 
+def is_authorized(use: MinedTransaction, account: Address, nonce: int) -> bool:
+    """Whether `use` holds an authorization of `account` at `nonce`, which moves its count."""
+    fitting = (one for one in use.authorizations if one.nonce == nonce)
+    return any(authority(one) == account for one in fitting)
+
+
 def foreign_use(intent: Intent, use: MinedTransaction) -> dict[str, object]:
     """The evidence that `use` took the intent's nonce."""
+    is_own = (use.sender, use.nonce) == (intent.new.sender, intent.nonce)
     return {
         "reason": "foreign_nonce",
+        "moved_by": NonceUse.TRANSACTION if is_own else NonceUse.AUTHORIZATION,
         "nonce": intent.nonce,
         "foreign_tx_hash": use.tx_hash,
         "foreign_target": use.target,

@@ -25,6 +25,11 @@ def test_a_displaced_intent_says_that_the_key_is_used_elsewhere():
     assert INTENT.new.sender in alert.text
 
 
+def test_an_intent_displaced_by_an_authorization_says_that_other_code_may_act_for_the_account():
+    alert = alert_of(IntentStatus.DISPLACED, reason="foreign_nonce", moved_by="authorization")
+    assert "EIP-7702" in alert.text
+
+
 def test_an_ambiguous_intent_names_what_disagrees():
     alert = alert_of(IntentStatus.AMBIGUOUS, reason="event_missing")
     assert (alert.code, alert.severity) == ("tx.ambiguous", Severity.CRITICAL)

@@ -169,6 +169,7 @@ def test_a_foreign_transaction_at_our_nonce_and_depth_displaces_and_is_kept_as_e
     assert action.status is IntentStatus.DISPLACED
     assert action.evidence == {
         "reason": "foreign_nonce",
+        "moved_by": "transaction",
         "nonce": NONCE,
         "foreign_tx_hash": OTHER_HASH,
         "foreign_target": SOMEBODY,
