@@ -444,6 +444,17 @@ async def test_a_nonce_that_is_nobodys_is_filled_once_by_a_recorded_no_op(kept):
     assert kept_one.last.purpose is Purpose.CANCEL
 
 
+async def test_the_deal_that_pays_for_a_no_op_is_told_of_it(database):
+    kept, (wanted,) = OnPostgres(database), group(1)
+    await kept.record([wanted])
+    (blocked,) = await kept.journal.live()
+    no_op = await filler(keys, blocked, 3, FEES)
+    await kept.journal.fill(no_op)
+    async with database.begin() as session:
+        told = await kept.service.outcomes(session, wanted.deal_id, [wanted.leg_id])
+    assert [one.leg_id for one in told] == [wanted.leg_id, no_op.new.leg_id]
+
+
 @pytest.mark.parametrize("status", [IntentStatus.SIGNED, LANDED, IntentStatus.DISPLACED])
 async def test_a_nonce_that_an_intent_has_or_had_is_not_filled(kept, status):
     (wanted,) = group(1)

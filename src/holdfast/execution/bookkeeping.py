@@ -16,7 +16,7 @@ from holdfast.execution.store.legs import record_steps, reopen_legs, settle_legs
 from holdfast.ledger import service as ledger
 from holdfast.ledger.model import Book
 from holdfast.ledger.pnl import Marks, profit_and_loss
-from holdfast.ledger.postings import entries_for
+from holdfast.ledger.postings import entries_for, no_op_entries
 from holdfast.model.deal import TERMINAL, DealEvent, DealStatus
 from holdfast.model.leg import Leg, LegStatus
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.common.db import Session
-    from holdfast.common.evm import BlockRef
+    from holdfast.common.evm import BlockRef, TxHash
     from holdfast.common.ids import LegId
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord, LegRecord
@@ -132,12 +132,17 @@ class Bookkeeping:
         *,
         first: int,
         wake_at: datetime,
+        no_ops: Sequence[TxHash] = (),
     ) -> None:
-        """Write that legs are under way again whose blocks, `first` the lowest, are gone."""
+        """Write that legs are under way again whose blocks, `first` the lowest, are gone.
+
+        `no_ops` are those transactions of the deal that were no legs and are gone with them.
+        """
         gone = [leg for leg, now in zip(before.legs, after.legs, strict=True) if leg != now]
-        if gone:
-            hashes = [leg.tx_hash for leg in gone if leg.tx_hash is not None]
+        hashes = [*no_ops, *(leg.tx_hash for leg in gone if leg.tx_hash is not None)]
+        if gone or no_ops:
             await ledger.take_back(session, self.book(before), hashes, first)
+        if gone:
             await reopen_legs(session, [leg.leg_id for leg in gone])
             steps = _step_rows(after, frozenset(leg.step for leg in gone), None)
             await record_steps(session, before, steps)
@@ -161,13 +166,15 @@ class Bookkeeping:
             raise CoreShort(error.code, error.message, **error.fields) from error
 
     def _entries(self, book: Book, settlement: Settlement) -> list[JournalEntry]:
-        return [
+        legs = [
             entry
             for leg, receipt in settlement.receipts
             for entry in entries_for(
                 book, self._leg(leg), _booked_as(leg, settlement.unproved), receipt
             )
         ]
+        no_ops = [entry for receipt in settlement.no_ops for entry in no_op_entries(book, receipt)]
+        return [*legs, *no_ops]
 
     def _leg(self, record: LegRecord) -> Leg:
         known = (self.tokens.native, *self.tokens.contracts)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.common.alerts import Alarm
     from holdfast.common.clock import Clock
     from holdfast.common.db import Session
+    from holdfast.common.evm import TxHash
     from holdfast.common.ids import DealId
     from holdfast.execution.bookkeeping import Bookkeeping
     from holdfast.execution.ports import Wakes
@@ -73,8 +74,8 @@ class Reopening:
     async def _reopen(self, session: Session, deal: DealRecord, orphans: Sequence[Orphan]) -> None:
         after = reopened(deal, {orphan.leg_id for orphan in orphans})
         first = min(orphan.block.number for orphan in orphans)
-        now = self.clock.now()
-        await self.books.reopen(session, deal, after, first=first, wake_at=now)
+        now, no_ops = self.clock.now(), _no_ops(orphans, deal)
+        await self.books.reopen(session, deal, after, first=first, wake_at=now, no_ops=no_ops)
         facts = _facts(orphans, deal)
         await self.audit.record(session, _act(deal, "deal.reopened", facts))
         text = (
@@ -111,6 +112,12 @@ def _by_deal(orphans: Sequence[Orphan]) -> Iterator[tuple[DealId, list[Orphan]]]
     key = attrgetter("deal_id")
     for deal_id, of_deal in groupby(sorted(orphans, key=key), key):
         yield deal_id, list(of_deal)
+
+
+def _no_ops(orphans: Sequence[Orphan], deal: DealRecord) -> list[TxHash]:
+    legs = {leg.leg_id for leg in deal.legs}
+    hashes = [orphan.tx_hash for orphan in orphans if orphan.leg_id not in legs]
+    return [tx_hash for tx_hash in hashes if tx_hash is not None]
 
 
 def _facts(orphans: Sequence[Orphan], deal: DealRecord) -> dict[str, JsonValue]:

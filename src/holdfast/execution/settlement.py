@@ -26,13 +26,15 @@ class Settlement:
     """The deal after its group ended, and the receipts that ended each leg.
 
     `settled` is empty when nothing was under way; `unproved` are the legs whose outcome a person
-    stated, without the event that would tell what they moved.
+    stated, without the event that would tell what they moved; `no_ops` the receipts of what filled
+    gaps for the deal, now or for an earlier group.
     """
 
     deal: DealRecord
     settled: Mapping[LegId, tuple[LegStatus, Receipt | None]]
     legs: tuple[LegRecord, ...]
     unproved: frozenset[LegId] = frozenset()
+    no_ops: tuple[Receipt, ...] = ()
 
     @property
     def is_displaced(self) -> bool:
@@ -53,14 +55,16 @@ def is_ambiguous(outcomes: Sequence[IntentOutcome]) -> bool:
 
 def settle(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> Settlement:
     """The deal with the legs of its ended group; every outcome must be final."""
-    ended = {o.leg_id: (_ENDED[o.status], o.receipt) for o in outcomes}
+    known = {leg.leg_id for leg in deal.legs}
+    ended = {o.leg_id: (_ENDED[o.status], o.receipt) for o in outcomes if o.leg_id in known}
+    no_ops = tuple(o.receipt for o in outcomes if o.leg_id not in known and o.receipt is not None)
     legs = tuple(_ended(leg, ended) for leg in deal.legs)
     group = tuple(leg for leg in legs if leg.leg_id in ended)
     last = max((leg.block_number or 0 for leg in group), default=0)
     settled = replace(deal, legs=legs, group_id=None, last_block=max(deal.last_block, last))
     unproved = frozenset(o.leg_id for o in outcomes if o.evidence.get("reason") == ACCEPTED)
     judged = _judged(settled, group) if group else settled
-    return Settlement(judged, ended, group, unproved)
+    return Settlement(judged, ended, group, unproved, no_ops)
 
 
 def reopened(deal: DealRecord, gone: Collection[LegId]) -> DealRecord:

@@ -51,6 +51,20 @@ def entries_for(
     return (entry,)
 
 
+def no_op_entries(book: Book, receipt: Receipt) -> tuple[JournalEntry, ...]:
+    """The entry of a no-op that is no leg: it filled a gap before the deal's nonces; gas alone.
+
+    Raises:
+        Broken: `ledger.payer` when no account of the deal paid for it.
+    """
+    postings = _gas(book, receipt)
+    if not postings:
+        return ()
+    kind = EntryKind.NO_OP
+    tx = receipt.tx_hash
+    return (JournalEntry(book.deal_id, kind, tx, kind, receipt.block, postings, tx_hash=tx),)
+
+
 def _require_possible(status: LegStatus, receipt: Receipt) -> None:
     possible = {
         LegStatus.LANDED: receipt.succeeded,

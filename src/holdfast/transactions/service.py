@@ -111,7 +111,10 @@ class Transactions:
     async def outcomes(
         self, session: Session, deal_id: DealId, legs: Collection[LegId] | None = None
     ) -> list[IntentOutcome]:
-        """How the deal's intents stand, final or not; only those of `legs` when given."""
+        """How the deal's intents stand, final or not.
+
+        When `legs` are given, only theirs and those of no leg: no-ops that fill gaps.
+        """
         return await reading.outcomes_of(session, deal_id, legs)
 
     async def last_block(self, session: Session, deal_id: DealId) -> Place | None:

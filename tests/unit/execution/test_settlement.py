@@ -70,6 +70,23 @@ def test_a_cancelled_leg_without_a_receipt_keeps_what_is_unknown_unknown():
     assert made.deal.last_block == 0
 
 
+def test_a_no_op_that_filled_a_gap_is_no_leg_of_the_group_but_its_receipt_is_kept():
+    swap = sent(LegKind.SWAP)
+    no_op = leg(LegKind.SWAP)  # nothing that the deal knows
+    paid = receipt(90, gas_used=21_000)
+    made = settle(
+        deal(legs=(swap,)),
+        [
+            outcome(no_op, IntentStatus.CANCELLED, paid),
+            outcome(leg(LegKind.SWAP), IntentStatus.DISPLACED),
+            outcome(swap, mined=receipt(91)),
+        ],
+    )
+    assert made.no_ops == (paid,)
+    assert list(made.settled) == [swap.leg_id]
+    assert not made.is_displaced  # that of a filler is no leg's
+
+
 def test_nothing_under_way_changes_nothing_but_the_group():
     before = deal(trouble=Trouble(LegKind.SWAP, 1), trouble_text="swap: dry", last_block=7)
     made = settle(before, [])

@@ -5,7 +5,7 @@ import pytest
 from holdfast.common.errors import Broken
 from holdfast.common.money import RAY, TokenAmount
 from holdfast.ledger.model import Account, EntryKind
-from holdfast.ledger.postings import entries_for
+from holdfast.ledger.postings import entries_for, no_op_entries
 from holdfast.ledger.venues import VENUE_POSTINGS
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.protocols.erc20 import TRANSFER
@@ -180,6 +180,17 @@ def test_a_revert_and_a_no_op_cost_gas_and_move_nothing(made):
     assert lines((leg, replace(bare, succeeded=False)), LegStatus.REVERTED) == GAS_LINES
     assert lines((leg, bare), LegStatus.CANCELLED) == GAS_LINES
     assert book((leg, bare), LegStatus.CANCELLED).kind is EntryKind.NO_OP
+
+
+def test_a_no_op_that_is_no_leg_is_booked_as_gas_of_whoever_paid():
+    _, receipt = scene.approve(USDT, scene.ROUTER, 1)
+    bare = replace(receipt, logs=(), gas_used=100_000)
+    (own,) = no_op_entries(BOOK, bare)
+    assert {(p.account, p.amount.token): p.amount.units for p in own.postings} == GAS_LINES
+    assert (own.kind, own.leg_id, own.tx_hash) == (EntryKind.NO_OP, None, bare.tx_hash)
+    (floats,) = no_op_entries(BOOK, replace(bare, sender=BOOK.accounts.float))
+    assert [p.account for p in floats.postings] == [Account.GAS, Account.CONTRIBUTED]
+    assert no_op_entries(BOOK, replace(bare, effective_gas_price_wei=0)) == ()
 
 
 def test_where_gas_is_free_an_allowance_leaves_no_entry():

@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     text,
 )
@@ -128,7 +129,13 @@ OUTCOMES: Final = (
     .order_by(intents.c.sender, intents.c.nonce)
 )
 """What `outcomes_of` reads."""
-_OUTCOMES_OF_LEGS = OUTCOMES.where(intents.c.leg_id == any_(bindparam("legs", type_=ARRAY(Uuid))))
+# What fills a gap calls its own sender, which no leg does.
+_OUTCOMES_OF_LEGS = OUTCOMES.where(
+    or_(
+        intents.c.leg_id == any_(bindparam("legs", type_=ARRAY(Uuid))),
+        intents.c.target == intents.c.sender,
+    )
+)
 
 
 async def live_intents(session: Session, chain_id: ChainId, shard: Shard = _ALL) -> list[Intent]:
@@ -146,7 +153,7 @@ async def intents_to_act_on(
 async def outcomes_of(
     session: Session, deal_id: DealId, legs: Collection[LegId] | None
 ) -> list[IntentOutcome]:
-    """How the deal's intents stand, of all legs or of some, oldest nonce first."""
+    """How the deal's intents stand, of all legs or of some and of no leg, oldest nonce first."""
     if legs is None:
         found = await session.execute(OUTCOMES, {"deal": deal_id})
     else:
