@@ -17,9 +17,9 @@ _NO_OPS = text("SELECT count(*) FROM ledger_entries WHERE kind = 'no_op' AND leg
 
 def hasty(loop):
     """The chain loop, which finds a gap after a second."""
-    parts = loop._parts  # noqa: SLF001 - nothing else in production wants another patience
+    parts = loop._parts
     patience = replace(parts.patience, seconds=1.0)
-    return ChainLoop(replace(parts, patience=patience), loop._leadership, loop._announcements)  # noqa: SLF001
+    return ChainLoop(replace(parts, patience=patience), loop._leadership, loop._announcements)
 
 
 async def test_the_gas_of_a_no_op_that_fills_a_gap_is_booked_and_the_deal_goes_through(

@@ -267,3 +267,14 @@ async def test_a_step_is_written_once_and_then_brought_up_to_date(database):
     assert liquidity["result"] == {"legs": 4}
     assert liquidity["executed_at"] == NOW
     assert (liquidity["status"], liquidity["error"]) == ("done", None)
+
+
+async def test_only_a_deal_that_looks_again_by_itself_is_put_off(database):
+    later = NOW + timedelta(minutes=5)
+    awake = await stored(database, wake_at=NOW)
+    asleep = await stored(database, 2)
+    async with database.begin() as session:
+        for one in (awake, asleep):
+            await DealStore().put_off(session, one.deal_id, later)
+    assert (await load(database, awake.deal_id)).wake_at == later
+    assert (await load(database, asleep.deal_id)).wake_at is None

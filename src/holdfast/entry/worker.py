@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from holdfast.common.errors import Broken
+from holdfast.common.errors import Broken, HoldfastError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from holdfast.common.ids import DealId
+    from holdfast.execution.service import Advance
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _DRAIN_SECONDS: Final = 15.0
@@ -32,6 +35,23 @@ class Part:
 
     name: str
     run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Advances a deal, and has a person told of an error that nobody foresaw."""
+
+    advance: Advance
+
+    async def __call__(self, deal_id: DealId) -> None:
+        """Advance the deal; whatever goes wrong is raised on."""
+        try:
+            await self.advance(deal_id)
+        except HoldfastError:
+            raise  # foreseen: told of, or tried again
+        except Exception as error:
+            await self.advance.tell_unforeseen(deal_id, error)
+            raise
 
 
 async def run_worker(

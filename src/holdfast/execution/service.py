@@ -112,6 +112,10 @@ class Advance:
                 await self._stand_still.tell(deal, error)
                 raise
 
+    async def tell_unforeseen(self, deal_id: DealId, error: Exception) -> None:
+        """Have a person told of a bug that ended the deal's advance; it is tried again later."""
+        await self._stand_still.tell_unforeseen(deal_id, error)
+
     async def _go_on(self, deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> None:
         if deal.status in _IDLE:
             await self._end_cancelled(deal)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
     from holdfast.common.errors import HoldfastError
+    from holdfast.common.ids import DealId
     from holdfast.execution.records import DealRecord
     from holdfast.execution.script import Changed
     from holdfast.execution.store.deals import DealStore
@@ -105,6 +106,22 @@ class StandStill:
             await self.alarm.raised(session, alert)
             later = self.clock.now() + timedelta(seconds=self.retry_seconds)
             await self.deals.change(session, deal, {"wake_at": later})
+
+    async def tell_unforeseen(self, deal_id: DealId, error: Exception) -> None:
+        """The same for an error of no family, which may be why the deal cannot even be read."""
+        alert = Alert(
+            code="deal.unforeseen",
+            severity=Severity.CRITICAL,
+            subject=str(deal_id),
+            text=f"the deal cannot go on, by a bug of Holdfast ({type(error).__name__}): the "
+            "worker's log has where. It is tried again from time to time",
+            deal_id=deal_id,
+            fields={"error": type(error).__name__},  # its text may hold a URL
+        )
+        async with self.db.begin() as session:
+            await self.alarm.raised(session, alert)
+            later = self.clock.now() + timedelta(seconds=self.retry_seconds)
+            await self.deals.put_off(session, deal_id, later)
 
     async def _write(
         self, session: Session, deal: DealRecord, after: DealRecord, changes: Sequence[Changed]

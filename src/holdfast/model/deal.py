@@ -142,7 +142,8 @@ def transition(status: DealStatus, event: DealEvent, facts: ChainFacts) -> DealS
 
     Raises:
         Rejected: `deal.transition` when the table has no such change,
-            `deal.has_effects` when a deal with effects on chain would be cancelled.
+            `deal.under_way` when one with a live group would be cancelled, `deal.has_effects` when
+            one with effects on chain would be.
     """
     if event is DealEvent.CANCEL:
         return _cancelled(status, facts)
@@ -164,10 +165,16 @@ def _cancelled(status: DealStatus, facts: ChainFacts) -> DealStatus:
         raise Rejected(
             "deal.transition", f"a deal that is {status} cannot be cancelled", status=str(status)
         )
-    if facts.has_effects or facts.has_live_intent:
+    if facts.has_live_intent:
+        raise Rejected(
+            "deal.under_way",
+            "this deal has transactions under way and cannot be cancelled: `deal hold` first, "
+            "which gives up what is not mined yet, then `deal close` to bring back what was moved",
+        )
+    if facts.has_effects:
         raise Rejected(
             "deal.has_effects",
-            "this deal has transactions on chain or under way: close it instead of cancelling",
+            "this deal has transactions on chain: `deal close` it instead of cancelling",
         )
     return DealStatus.CANCELLED
 

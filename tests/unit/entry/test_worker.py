@@ -1,11 +1,13 @@
 import asyncio
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
 from holdfast.common.errors import Broken, Transient
-from holdfast.entry.worker import Part, run_worker
+from holdfast.entry.cli.worker import worker_parts
+from holdfast.entry.worker import Part, Watched, run_worker
 
 FOREVER = 3600
 
@@ -112,3 +114,20 @@ async def test_a_second_signal_does_not_wait():
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(cut.wait(), 0.8)
     await worker
+
+
+def test_the_worker_has_people_told_of_what_nobody_foresaw_while_a_deal_advances():
+    part = SimpleNamespace(run=None, do_chores=None)
+    system = SimpleNamespace(
+        settings=SimpleNamespace(worker_concurrency=2, metrics_port=None),
+        queue=part,
+        chain_loops=[],
+        sweep=part,
+        listener=part,
+        notices=part,
+        watch=part,
+        advance=object(),
+    )
+    system.queue.run = lambda wake, concurrency: (wake, concurrency)
+    parts = {each.name: each for each in worker_parts(system)}
+    assert parts["queue"].run() == (Watched(system.advance), 2)

@@ -120,6 +120,9 @@ class Deals:
         rows = [row for row in self.rows.values() if status in (None, row.status)]
         return [row for row in rows if bank in (None, row.bank)][:limit]
 
+    async def put_off(self, session, deal_id, later):
+        self.journal.note("put_off", deal_id, later)
+
     async def take_due(self, session, now, later, limit):
         self.journal.note("take_due", now, later, limit)
         taken, self.due = self.due[:limit], self.due[limit:]

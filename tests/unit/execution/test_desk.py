@@ -202,7 +202,8 @@ async def test_a_deal_under_way_is_not_cancelled():
     record = deal(status=DealStatus.EXECUTING, legs=(leg(),), group_id=new_group_id())
     with pytest.raises(Rejected) as refused:
         await Stage(record).desk.give(record.deal_id, Order(DealEvent.CANCEL, BOB))
-    assert refused.value.code == "deal.has_effects"
+    assert refused.value.code == "deal.under_way"
+    assert "`deal hold` first" in refused.value.message
 
 
 async def test_a_deal_is_found_or_said_not_to_be_there():

@@ -8,6 +8,7 @@ import pytest
 from holdfast.common.alerts import Severity
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
+from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
 from holdfast.execution.model import Trouble
@@ -407,3 +408,23 @@ async def test_a_guarantee_that_does_not_hold_is_told_and_not_tried_again_at_onc
     assert (alert.code, alert.severity) == ("tx.wrong_sender", Severity.CRITICAL)
     assert alert.subject == str(record.deal_id)
     assert stage.journal.done[-1] == ("change", {"wake_at": NOW + timedelta(seconds=60)})
+
+
+async def test_an_error_that_nobody_foresaw_is_told_raised_on_and_not_tried_again_at_once():
+    record = deal()
+    stage = Stage(record, raises=[KeyError("no such kind")])
+    with pytest.raises(KeyError):
+        await Watched(stage.advance)(record.deal_id)
+    (alert,) = stage.alarm.alerts
+    assert (alert.code, alert.severity) == ("deal.unforeseen", Severity.CRITICAL)
+    assert (alert.subject, alert.fields) == (str(record.deal_id), {"error": "KeyError"})
+    later = NOW + timedelta(seconds=60)
+    assert stage.journal.done[-1] == ("put_off", record.deal_id, later)
+
+
+async def test_a_foreseen_error_is_told_once_and_by_its_own_code():
+    record = deal()
+    stage = Stage(record, raises=[wrong_sender(record.plan.accounts.float, SOMEBODY)])
+    with pytest.raises(Broken):
+        await Watched(stage.advance)(record.deal_id)
+    assert [alert.code for alert in stage.alarm.alerts] == ["tx.wrong_sender"]

@@ -19,7 +19,7 @@ from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.supervisor import Supervisor
 from holdfast.entry.cli.workers_view import show_workers
-from holdfast.entry.worker import Part, run_worker
+from holdfast.entry.worker import Part, Watched, run_worker
 
 if TYPE_CHECKING:
     from holdfast.bootstrap import System
@@ -78,8 +78,9 @@ async def work(settings: Settings) -> None:
 def worker_parts(system: System) -> list[Part]:
     """What one worker runs."""
     concurrency, metrics_port = system.settings.worker_concurrency, system.settings.metrics_port
+    advance = Watched(system.advance)
     parts = [
-        Part("queue", functools.partial(system.queue.run, system.advance, concurrency=concurrency)),
+        Part("queue", functools.partial(system.queue.run, advance, concurrency=concurrency)),
         *(Part(f"chain-{n}", loop.run) for n, loop in enumerate(system.chain_loops)),
         Part("sweep", system.sweep.run),
         Part("events", system.listener.run),

@@ -153,6 +153,11 @@ class DealStore:
         )
         return list(taken.scalars())
 
+    async def put_off(self, session: Session, deal_id: DealId, later: datetime) -> None:
+        """Have a deal that would look again by itself do so at `later`; needs no lock."""
+        put_off = update(deals).where(deals.c.deal_id == deal_id, deals.c.wake_at.is_not(None))
+        await session.execute(put_off.values(wake_at=later))
+
     async def overdue(self, session: Session, now: datetime) -> tuple[int, datetime | None]:
         """How many deals should have been woken by `now`, and since when the first one waits."""
         query = select(func.count(), func.min(deals.c.wake_at)).where(deals.c.wake_at <= now)
