@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.chain.blocks import head_request
 from holdfast.chain.health import Circuit, Failure, Trouble, allowed_lag_blocks, misplaced, outvoted
 from holdfast.chain.profiles import verify_node
 from holdfast.chain.receipts import MALFORMED, parse_head
@@ -24,10 +25,10 @@ LOOK_SECONDS: Final = 4.0
 AGAIN_SECONDS: Final = 0.2
 """Before a disagreement is believed: a block that changes between two answers looks like one."""
 
-_HEAD: Final = Request("eth_getBlockByNumber", ("latest", False))
+_HEAD: Final = head_request("latest")
 _IDENTITY: Final = (
     Request("eth_chainId", ()),
-    Request("eth_getBlockByNumber", ("0x0", False)),
+    head_request("0x0"),
     Request("web3_clientVersion", ()),
 )
 
@@ -102,7 +103,7 @@ class Inspector:
         return found
 
     async def _outvoted(self, members: Sequence[Member], number: str) -> set[str]:
-        request = Request("eth_getBlockByNumber", (number, False))
+        request = head_request(number)
         answers = await asyncio.gather(*(_asked(member, [request]) for member in members))
         shown = {
             member.name: block_hash

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from holdfast.chain.receipts import Head, parse_head, parse_log
-from holdfast.chain.rpc import Fault, Request, fault_error
+from holdfast.chain.blocks import head_of, head_request, heads_of
+from holdfast.chain.receipts import Head, parse_log
+from holdfast.chain.rpc import Request
 from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import BlockHash, EventLog, TxHash
 
@@ -67,13 +68,14 @@ async def read_page(rpc: Rpc, first: int, last: int, filters: Sequence[LogFilter
     Raises:
         Transient: `chain.block_missing`; `chain.reorged` when the chain changed in between.
     """
-    blocks = [_block(number) for number in range(first, last + 1)]
-    answers = await _answers(rpc, [*blocks, *_logs(first, last, filters), _block(last)])
-    heads = [_head(answer) for answer in answers[: len(blocks)]]
+    numbers = range(first, last + 1)
+    blocks = [head_request(hex(number)) for number in numbers]
+    answers = await rpc.results(*blocks, *_logs(first, last, filters), blocks[-1])
+    heads = heads_of(answers[: len(blocks)], numbers)
     for before, head in pairwise(heads):
         _require_same(before.ref.hash, head.parent, before.ref.number)
     logs = _merged(answers[len(blocks) : -1])
-    _require_same(heads[-1].ref.hash, _head(answers[-1]).ref.hash, last)
+    _require_same(heads[-1].ref.hash, head_of(answers[-1], last).ref.hash, last)
     hashes = {head.ref.number: head.ref.hash for head in heads}
     for one in logs:
         _require_same(hashes.get(one.block_number), one.block_hash, one.block_number)
@@ -88,37 +90,15 @@ async def read_span(
     Raises:
         Transient: as `read_page`.
     """
-    answers = await _answers(rpc, [_block(last), *_logs(first, last, filters), _block(last)])
-    head = _head(answers[0])
-    _require_same(head.ref.hash, _head(answers[-1]).ref.hash, last)
+    block = head_request(hex(last))
+    answers = await rpc.results(block, *_logs(first, last, filters), block)
+    head = head_of(answers[0], last)
+    _require_same(head.ref.hash, head_of(answers[-1], last).ref.hash, last)
     return head, _merged(answers[1:-1])
-
-
-async def read_heads(rpc: Rpc, numbers: Sequence[int]) -> list[Head]:
-    """The canonical blocks with these numbers; `chain.block_missing` when one is not there."""
-    return [_head(answer) for answer in await _answers(rpc, [_block(one) for one in numbers])]
-
-
-def _block(number: int) -> Request:
-    return Request("eth_getBlockByNumber", (hex(number), False))
 
 
 def _logs(first: int, last: int, filters: Sequence[LogFilter]) -> list[Request]:
     return [Request("eth_getLogs", (each.as_json(first, last),)) for each in filters]
-
-
-async def _answers(rpc: Rpc, requests: Sequence[Request]) -> list[Any]:
-    answers = await rpc.batch(requests)
-    for request, answer in zip(requests, answers, strict=True):
-        if isinstance(answer, Fault):
-            raise fault_error(request.method, answer)
-    return answers
-
-
-def _head(answer: Any) -> Head:  # noqa: ANN401 - JSON
-    if answer is None:
-        raise Transient("chain.block_missing", "the node does not have a block of the span")
-    return parse_head(answer)
 
 
 def _merged(answers: Sequence[Any]) -> tuple[MinedLog, ...]:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from holdfast.chain.logs import LogPage, MinedLog, read_heads, read_page, read_span
+from holdfast.chain.blocks import (
+    find_receipts,
+    head_of,
+    head_request,
+    present,
+    read_blocks,
+    read_heads,
+)
+from holdfast.chain.logs import LogPage, MinedLog, read_page, read_span
 from holdfast.chain.multicall import (
     block_timestamp,
     chunks,
@@ -22,13 +30,11 @@ from holdfast.chain.profiles import ChainProfile, FeeModel, verify_node
 from holdfast.chain.receipts import (
     Block,
     Head,
-    Json,
     MinedTransaction,
-    parse_head,
     parse_receipts,
     parse_transactions,
 )
-from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc, fault_error
+from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc
 from holdfast.chain.sending import SendAnswer, send_answer, unanswered
 from holdfast.chain.simulator import Simulator
 from holdfast.common.errors import Ambiguous, Rejected, Transient
@@ -70,9 +76,9 @@ class Node:
             Rejected: what `verify_node` finds wrong.
             Transient: `rpc.unreachable` when the node does not answer.
         """
-        chain, genesis, version = await self._results(
+        chain, genesis, version = await self._rpc.results(
             Request("eth_chainId", ()),
-            _head_request("0x0"),
+            head_request("0x0"),
             Request("web3_clientVersion", ()),
         )
         verify_node(self._profile, int(chain, 16), genesis["hash"], version)
@@ -100,7 +106,7 @@ class Node:
             Transient: `chain.block_missing` when the node does not have the block (any more).
         """
         answer = await self._rpc.call("eth_getBlockReceipts", at.hash)
-        return parse_receipts(_present(answer, at.number), at)
+        return parse_receipts(present(answer, at.number), at)
 
     async def transactions(self, at: BlockRef) -> tuple[MinedTransaction, ...]:
         """Every transaction in the block `at`, whoever sent it, in order.
@@ -108,8 +114,8 @@ class Node:
         Raises:
             Transient: `chain.block_missing` when the node does not have the block (any more).
         """
-        (answer,) = await self._results(Request("eth_getBlockByHash", (at.hash, True)))
-        return parse_transactions(_present(answer, at.number), at)
+        (answer,) = await self._rpc.results(Request("eth_getBlockByHash", (at.hash, True)))
+        return parse_transactions(present(answer, at.number), at)
 
     async def block_receipts(self, number: int) -> Block:
         """The canonical block `number` and its receipts, in one exchange; raises as `blocks`."""
@@ -122,14 +128,7 @@ class Node:
         Raises:
             Transient: `chain.block_missing`; `chain.reorged` when one changed in between.
         """
-        numbers = range(first, last + 1)
-        answers = await self._results(
-            *(request for number in numbers for request in _block_requests(hex(number)))
-        )
-        return [
-            _block(_present(head, number), _present(entries, number))
-            for number, head, entries in zip(numbers, answers[::2], answers[1::2], strict=True)
-        ]
+        return await read_blocks(self._rpc, first, last)
 
     async def logs(self, first: int, last: int, filters: Sequence[LogFilter]) -> LogPage:
         """The blocks from `first` to `last` with their logs; raises as `read_page`."""
@@ -153,15 +152,7 @@ class Node:
         Raises:
             Transient: `chain.reorged` when a block changed in between.
         """
-        requests = [Request("eth_getTransactionReceipt", (one,)) for one in hashes]
-        entries = [entry for entry in await self._results(*requests) if entry is not None]
-        numbers = sorted({entry["blockNumber"] for entry in entries})
-        heads = await self._results(*map(_head_request, numbers))
-        refs = {
-            number: parse_head(_present(head, number)).ref
-            for number, head in zip(numbers, heads, strict=True)
-        }
-        return [_receipt_of(entry, refs[entry["blockNumber"]]) for entry in entries]
+        return await find_receipts(self._rpc, hashes)
 
     async def read(self, reads: Sequence[Read[Any]], at: BlockRef) -> list[Any]:
         """The answers of `reads` at block `at`, in their order, in one exchange.
@@ -251,8 +242,8 @@ class Node:
                 return 0
 
     async def _head(self, where: str, wanted: int | str) -> Head:
-        (answer,) = await self._results(_head_request(where))
-        return parse_head(_present(answer, wanted))
+        (answer,) = await self._rpc.results(head_request(where))
+        return head_of(answer, wanted)
 
     async def _send_part(self, transactions: Sequence[bytes]) -> list[SendAnswer]:
         requests = [Request("eth_sendRawTransaction", ("0x" + raw.hex(),)) for raw in transactions]
@@ -270,47 +261,6 @@ class Node:
             if isinstance(answer, Fault):
                 raise pinned_error(method, answer, at)
         return answers
-
-    async def _results(self, *requests: Request) -> list[Any]:
-        answers = await self._rpc.batch(requests)
-        for request, answer in zip(requests, answers, strict=True):
-            if isinstance(answer, Fault):
-                raise fault_error(request.method, answer)
-        return answers
-
-
-def _head_request(where: str) -> Request:
-    return Request("eth_getBlockByNumber", (where, False))
-
-
-def _block_requests(number: str) -> tuple[Request, Request]:
-    return _head_request(number), Request("eth_getBlockReceipts", (number,))
-
-
-def _block(head: Json, entries: list[Json]) -> Block:
-    if [entry["transactionHash"] for entry in entries] != head["transactions"]:
-        raise _reorged(head["number"])
-    parsed = parse_head(head)
-    return Block(parsed, parse_receipts(entries, parsed.ref))
-
-
-def _receipt_of(entry: Json, ref: BlockRef) -> Receipt:
-    if entry["blockHash"].lower() != ref.hash:
-        raise _reorged(entry["blockNumber"])
-    (receipt,) = parse_receipts([entry], ref)
-    return receipt
-
-
-def _reorged(number: str) -> Transient:
-    return Transient(
-        "chain.reorged", f"block {int(number, 16)} changed while it was read", block=int(number, 16)
-    )
-
-
-def _present(answer: Any, wanted: int | str) -> Any:  # noqa: ANN401 - JSON
-    if answer is None:
-        raise Transient("chain.block_missing", f"the node has no block {wanted}", block=wanted)
-    return answer
 
 
 def _code_hash(code: str) -> str:

@@ -190,10 +190,16 @@ class Rpc:
             Rejected: `rpc.reverted`, with the reason.
             Broken: `rpc.unsupported` when the node lacks the method or refuses its parameters.
         """
-        (answer,) = await self.batch([Request(method, params)])
-        if isinstance(answer, Fault):
-            raise fault_error(method, answer)
+        (answer,) = await self.results(Request(method, params))
         return answer
+
+    async def results(self, *requests: Request) -> list[Any]:
+        """The results of reading requests; the first fault among them is raised as `call` does."""
+        answers = await self.batch(requests)
+        for request, answer in zip(requests, answers, strict=True):
+            if isinstance(answer, Fault):
+                raise fault_error(request.method, answer)
+        return answers
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         """The results of reading requests, a `Fault` where the node gave one.
