@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from holdfast.chain.gathering import Gathered, heads, is_taken, sent_answer
+from holdfast.chain.broadcast import Broadcasts
+from holdfast.chain.gathering import Gathered, heads, sent_answer
 from holdfast.chain.health import Failure, Trouble
 from holdfast.chain.inspection import Inspector
 from holdfast.chain.member import Member
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS: Final = 2.0
 """Between two looks at endpoints in use: how long one may lag or lie before it is left out."""
-
-LATE_ANSWER_SECONDS: Final = 1.0
-"""For the other endpoints' answers to a broadcast that one has taken already."""
 
 SURVEY_LOOKS: Final = 5
 SURVEY_SECONDS: Final = 0.3
@@ -58,7 +56,7 @@ class Pool:
         self._followed: dict[str, int] = {}
         self._checked_at = clock.monotonic_seconds()
         self._checking: asyncio.Task[None] | None = None
-        self._late: set[asyncio.Task[list[Any] | None]] = set()
+        self._broadcasts = Broadcasts()
 
     @classmethod
     def over_http(cls, profile: ChainProfile, clock: Clock, metrics: ChainMetrics) -> Self:
@@ -164,11 +162,7 @@ class Pool:
         if not self._used_for_sending():
             await self.check()
         members = self._used_for_sending()
-        tasks = [asyncio.create_task(_sent(member, requests)) for member in members]
-        self._late.update(tasks)
-        for task in tasks:
-            task.add_done_callback(self._late.discard)
-        answers = await _first_taken(tasks)
+        answers = await self._broadcasts.send(requests, members)
         if not answers:
             raise self._unanswered([f"{member.name} was not reached" for member in members])
         merged = [sent_answer(each) for each in zip(*answers, strict=True)]
@@ -193,10 +187,10 @@ class Pool:
 
     async def close(self) -> None:
         """Close the connections; what is under way is given up."""
-        tasks = [*self._late, *([self._checking] if self._checking else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._broadcasts.close()
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
         for member in self._members:
             await member.close()
 
@@ -278,34 +272,4 @@ async def _readable(member: Member, requests: Sequence[Request]) -> list[Any]:
     if nonsense is not None:
         member.failed(Failure(nonsense, is_costly=False))
         raise LostError(nonsense)
-    return answers
-
-
-async def _sent(member: Member, requests: Sequence[Request]) -> list[Any] | None:
-    """The endpoint's answers; None when nothing was sent to it."""
-    try:
-        return await member.exchange(requests, member.timeouts.send_seconds)
-    except NotSentError:
-        return None
-    except LostError as error:
-        silence = Silence(0, f"{member.name} did not answer what was sent: {error}")
-        return [silence] * len(requests)
-
-
-async def _first_taken(tasks: Sequence[asyncio.Task[list[Any] | None]]) -> list[list[Any]]:
-    """The answers of all, or of those that came soon after everything was taken by some."""
-    answers: list[list[Any]] = []
-    pending = set(tasks)
-    while pending:
-        is_all_taken = bool(answers) and all(
-            any(is_taken(one) for one in each) for each in zip(*answers, strict=True)
-        )
-        done, pending = await asyncio.wait(
-            pending,
-            timeout=LATE_ANSWER_SECONDS if is_all_taken else None,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if not done:
-            break
-        answers += [answer for task in done if (answer := task.result()) is not None]
     return answers
