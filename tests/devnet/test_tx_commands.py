@@ -75,7 +75,7 @@ async def test_a_case_is_listed_shown_planned_and_resolved(cli, desk, silent):
     assert (code, planned["dry_run"], planned["ready"]) == (0, True, True)
     assert (await desk.outcomes([silent]))[0].status is AMBIGUOUS
 
-    code, done = await cli("resolve", intent, *stated, "--as", "alice", "--yes")
+    code, done = await cli("resolve", intent, *stated, "--as", "alice", "--execute")
     assert (code, done["dry_run"]) == (0, False)
     assert (await desk.outcomes([silent]))[0].status is LANDED
     assert (await cli("inbox"))[1] == {"cases": []}
@@ -89,7 +89,7 @@ async def test_an_action_that_is_not_safe_is_refused_by_the_code_of_what_it_need
     assert (code, planned["ready"]) == (0, False)
     failing = [check["code"] for check in planned["checks"] if not check["holds"]]
     assert failing == ["tx.repair_mined", "tx.repair_nonce_used"]
-    code, refused = await cli("resolve", intent, "cancel", "--reason", "no", "--yes")
+    code, refused = await cli("resolve", intent, "cancel", "--reason", "no", "--execute")
     assert code == 3
     assert refused["error"]["code"] == "tx.repair_mined"
     assert (await desk.outcomes([silent]))[0].status is IntentStatus.AMBIGUOUS

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
-from rich.table import Table
 
 from holdfast.bootstrap import database_url
 from holdfast.common.db import Database
 from holdfast.common.ids import principal_id
 from holdfast.entry.cli.invocation import invocation
-from holdfast.entry.cli.plain import plain_console
+from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.migrations import runner
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import notices_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from rich.table import Table
 
     from holdfast.common.db import Session
     from holdfast.config import Settings
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LAST_NUMBER: Final = 2**63 - 1  # of a PostgreSQL bigint
+
 app = typer.Typer(name="alerts", help=__doc__, no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AlertArgument = Annotated[int, typer.Argument(metavar="ALERT", help="The number `list` shows.")]
+AlertArgument = Annotated[
+    int, typer.Argument(min=1, max=_LAST_NUMBER, metavar="ALERT", help="The number `list` shows.")
+]
 
 
 @app.command("list")
@@ -128,7 +133,7 @@ def alert_view(alert: KeptAlert) -> dict[str, Any]:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     columns = ("No", "Severity", "Code", "Subject", "What", "Times", "Last", "Delivery")
-    table = Table(*columns, title="Alerts", title_justify="left")
+    table = whole_table("Alerts", *columns)
     for each in found:
         told = each["acknowledged_by"] and f"seen by {each['acknowledged_by']}"
         table.add_row(

@@ -6,13 +6,14 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from holdfast.entry.cli.alerts import AsJson, with_notices
 from holdfast.entry.cli.output import show_facts
-from holdfast.entry.cli.plain import plain_console
+from holdfast.entry.cli.plain import plain_console, whole_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from holdfast.common.db import Session
     from holdfast.monitoring.model import Chore
     from holdfast.monitoring.wiring import Notices
@@ -71,7 +72,7 @@ def _view(chore: Chore) -> dict[str, Any]:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     columns = ("Kind", "Subject", "State", "Attempts", "Next", "Since", "Error")
-    table = Table(*columns, title="Chores", title_justify="left")
+    table = whole_table("Chores", *columns)
     for each in found:
         table.add_row(
             *(str(each[name]) for name in ("kind", "subject", "state", "attempts")),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
-from holdfast.entry.cli.plain import plain_console
+from holdfast.entry.cli.plain import plain_console, whole_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show_changed(document: dict[str, Any]) -> None:
@@ -23,7 +25,9 @@ def show_changed(document: dict[str, Any]) -> None:
 
 def show_deals(document: dict[str, Any]) -> None:
     """The list of deals."""
-    table = _table("Deals", "Deal", "Bank", "Status", "Value USD", "LTV", "Profit USD", "Since")
+    table = whole_table(
+        "Deals", "Deal", "Bank", "Status", "Value USD", "LTV", "Profit USD", "Since", key="Deal"
+    )
     for deal in document["deals"]:
         table.add_row(
             deal["deal_id"],
@@ -58,7 +62,7 @@ def show_deal(document: dict[str, Any]) -> None:
 
 
 def _legs(legs: list[dict[str, Any]]) -> Table:
-    table = _table("Legs", "Step", "Leg", "Status", "Block", "Gas", "Transaction")
+    table = whole_table("Legs", "Step", "Leg", "Status", "Block", "Gas", "Transaction")
     for leg in legs:
         table.add_row(
             str(leg["step"]),
@@ -72,7 +76,7 @@ def _legs(legs: list[dict[str, Any]]) -> Table:
 
 
 def _accounts(accounts: list[dict[str, Any]]) -> Table:
-    table = _table("Accounts on chain", "Account", "Address", "Holds")
+    table = whole_table("Accounts on chain", "Account", "Address", "Holds")
     for account in accounts:
         held = [_held(balance) for balance in account["balances"] if balance["units"] != "0"]
         table.add_row(account["name"], account["address"], "\n".join(held) or "nothing")
@@ -80,7 +84,7 @@ def _accounts(accounts: list[dict[str, Any]]) -> Table:
 
 
 def _invariants(rows: list[dict[str, Any]]) -> Table:
-    table = _table("Invariants", "Code", "Holds", "Value", "Limit")
+    table = whole_table("Invariants", "Code", "Holds", "Value", "Limit")
     for row in rows:
         verdict = "yes" if row["ok"] else "NO" if row["severity"] == "hard" else "warning"
         table.add_row(row["code"], verdict, row["value"], row["limit"])
@@ -89,14 +93,14 @@ def _invariants(rows: list[dict[str, Any]]) -> Table:
 
 def _ledger(ledger: dict[str, Any]) -> Table:
     title = f"Ledger against chain at block {ledger['block']}: mismatch {ledger['mismatch_wei']}"
-    table = _table(title, "Account", "Token", "Ledger", "Chain")
+    table = whole_table(title, "Account", "Token", "Ledger", "Chain")
     for line in ledger["lines"]:
         table.add_row(line["account"], line["token"], line["ledger_units"], line["chain_units"])
     return table
 
 
 def _pnl(pnl: dict[str, Any]) -> Table:
-    table = _table("Profit and loss", "Item", "Amount")
+    table = whole_table("Profit and loss", "Item", "Amount")
     for name in ("trading", "fees", "interest_paid", "usdt", "interest_earned", "gas", "eth"):
         table.add_row(name.replace("_", " "), f"{pnl[name]['amount']} {pnl[name]['token']}")
     table.add_row("total", f"${_money(pnl['total_usd'])}")
@@ -108,13 +112,6 @@ def _pnl(pnl: dict[str, Any]) -> Table:
     if sold["sold"]["units"] != "0":
         table.add_row("ETH sold (shown apart)", f"{sold['sold']['amount']}")
         table.add_row("upside forgone", f"${_money(sold['upside_forgone_usd'])}")
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
     return table
 
 

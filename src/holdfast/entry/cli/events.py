@@ -6,14 +6,15 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from holdfast.common.ids import deal_id
 from holdfast.entry.cli.alerts import AsJson, with_notices
-from holdfast.entry.cli.plain import plain_console
+from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.monitoring.store.events import recent
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from holdfast.common.db import Session
     from holdfast.monitoring.events import KeptEvent
     from holdfast.monitoring.wiring import Notices
@@ -72,7 +73,7 @@ def _view(event: KeptEvent) -> dict[str, Any]:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     columns = ("Block", "Event", "Account", "Amount", "Token", "Whose", "Transaction")
-    table = Table(*columns, title="Events", title_justify="left")
+    table = whole_table("Events", *columns)
     for each in found:
         whose = "SOMEBODY ELSE'S" if each["foreign"] else "ours"
         table.add_row(

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.table import Table
 
 
 def plain_console() -> Console:
     """A console that shows every text letter by letter; brackets in it mean nothing."""
     return Console(markup=False, emoji=False)
+
+
+def whole_table(title: str, *columns: str, key: str | None = None) -> Table:
+    """A table that cuts nothing off: what is too long goes on in the next line.
+
+    An amount or a hash without its end is worse than none. The column `key` stays on one line
+    while there is room, as it is what is copied into the next command.
+    """
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == key)
+    return table

@@ -36,7 +36,7 @@ IntentArgument = Annotated[str, typer.Argument(metavar="INTENT", help="The id `i
 ActionArgument = Annotated[Repair, typer.Argument(metavar="ACTION", help=", ".join(Repair))]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
 By = Annotated[str, typer.Option("--as", help="Who asks; recorded.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this, only show the plan.")]
+Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this, only show it.")]
 Outcome = Annotated[
     Stated | None, typer.Option("--outcome", help="For accept-outcome: what really happened.")
 ]
@@ -74,22 +74,22 @@ def resolve(  # noqa: PLR0913 - one parameter per option
     reason: Reason,
     outcome: Outcome = None,
     by: By = "operator",
-    yes: Yes = False,
+    execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an action needs and would do; with --yes, do it if everything it needs holds."""
+    """Show what an action needs and would do; with --execute, do it if all of that holds."""
     wanted = intent_id(intent)
     if not reason.strip():
         raise Rejected("tx.reason", "say why, in words: --reason TEXT")
     order = RepairOrder(action, principal_id(by), reason, outcome)
 
     async def work(system: System) -> dict[str, Any]:
-        made = system.inbox.carry_out if yes else system.inbox.plan
-        return {**plan_view(await made(wanted, order)), "dry_run": not yes}
+        made = system.inbox.carry_out if execute else system.inbox.plan
+        return {**plan_view(await made(wanted, order)), "dry_run": not execute}
 
     _show(_with_system(context, work), show_plan, as_json=as_json)
-    if not yes:
-        typer.echo("Nothing was done. Add --yes to carry it out.", err=True)
+    if not execute:
+        typer.echo("Nothing was done. Add --execute to carry it out.", err=True)
 
 
 def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from holdfast.entry.cli.plain import plain_console
+from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.transactions.repair_plans import offered
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def show_cases(document: dict[str, Any]) -> None:
     if not cases:
         plain_console().print("Nothing is in doubt.")
         return
-    table = Table("Intent", "Status", "Why", "Sender", "Nonce", "Deal", "Since", "Actions")
+    columns = ("Intent", "Status", "Why", "Sender", "Nonce", "Deal", "Since", "Actions")
+    table = whole_table("In doubt", *columns, key="Intent")
     for case in cases:
         table.add_row(
             case["intent_id"],

@@ -40,6 +40,8 @@ Supervised = Annotated[
 def worker(context: typer.Context, *, supervised: Supervised = False) -> None:
     """Advance deals until stopped; SIGTERM lets running steps finish. Run as many as you like."""
     if context.invoked_subcommand is not None:
+        if supervised:
+            raise typer.BadParameter("only for a worker that runs: leave --supervised out")
         return
     if supervised:
         command = [sys.executable, "-m", "holdfast", "worker"]
