@@ -238,11 +238,15 @@ def _explained(error: ValidationError) -> Rejected:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     named = [(str(problem["loc"][0]) if problem["loc"] else "", problem) for problem in problems]
     told = [
-        f"{PREFIX}{name.upper()}: {problem['msg']}" if name else problem["msg"]
+        f"{PREFIX}{name.upper()}: {_words(problem['msg'])}" if name else _words(problem["msg"])
         for name, problem in named
     ]
     first = named[0][0] or "conflict"
     return Rejected(f"config.{first}", "; ".join(told))
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")  # pydantic's word for what we say ourselves
 
 
 def _default_state_dir(environment: Mapping[str, str]) -> Path:

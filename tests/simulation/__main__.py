@@ -18,6 +18,7 @@ from tests.simulation.quiet import silence
 from tests.simulation.run import Result, run_seed
 
 _CHUNK = 50  # seeds handed to a process at once
+_PROGRESS_SECONDS = 10  # between two lines on stderr
 
 
 def main():
@@ -28,7 +29,7 @@ def main():
     counts, failed = Counter(), []
     seeds = range(options.start, options.start + options.seeds)
     with ProcessPoolExecutor(options.processes, initializer=silence) as pool:
-        for result in pool.map(_one, seeds, chunksize=_CHUNK):
+        for result in told(pool.map(_one, seeds, chunksize=_CHUNK), len(seeds)):
             counts.update(result.counts)
             if result.violation:
                 failed.append(result.seed)
@@ -42,6 +43,17 @@ def _one(seed):
         return run_seed(seed)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must be told with its seed
         return Result(seed, f"failed: {error!r}", {}, [])
+
+
+def told(results, total, out=sys.stderr):
+    """The same results, with a line of progress now and then."""
+    began = last = time.monotonic()
+    for done, result in enumerate(results, start=1):
+        yield result
+        now = time.monotonic()
+        if now - last >= _PROGRESS_SECONDS:
+            last = now
+            print(f"{now - began:6.0f} s  seeds {done:6} of {total}", file=out, flush=True)
 
 
 def _tell(seed):

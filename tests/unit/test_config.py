@@ -193,3 +193,11 @@ def test_several_nodes_are_given_with_commas():
 )
 def test_an_address_of_another_kind_is_refused(name, value):
     assert rejected(**{name: value}).code == f"config.{name.lower()}"
+
+
+def test_a_refusal_is_told_in_our_words_alone():
+    with pytest.raises(Rejected) as caught:
+        config.load({"HOLDFAST_RPC_URL": "node.example"})
+    assert caught.value.message == (
+        "HOLDFAST_RPC_URL: give addresses that start with https:// or http://"
+    )

@@ -1,5 +1,6 @@
 """A slice of the seeded simulation, and the proof that it can fail; `make simulate` runs more."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.simulation import __main__ as program
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.quiet import quiet
 from tests.simulation.run import run_seed
@@ -59,3 +61,13 @@ def test_a_run_does_not_depend_on_the_order_of_hashes():
     ]
     assert found[0] == found[1]
     assert json.loads(found[0]) == [run_seed(n, traced=True).digest for n in range(20, 25)]
+
+
+def test_a_long_run_tells_on_stderr_how_far_it_is_and_changes_no_result(monkeypatch):
+    monkeypatch.setattr(program, "_PROGRESS_SECONDS", 0)
+    out = io.StringIO()
+    assert list(program.told(iter("ab"), 2, out)) == ["a", "b"]
+    assert [line.split("seeds")[1].split() for line in out.getvalue().splitlines()] == [
+        ["1", "of", "2"],
+        ["2", "of", "2"],
+    ]
