@@ -12,13 +12,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     select,
 )
 
 from holdfast.audit.model import Entry, Link, start
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Session, metadata
+from holdfast.common.db import Session, metadata, stamp
 from holdfast.common.ids import DealId
 
 audit_entries = Table(
@@ -37,7 +36,7 @@ audit_entries = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("previous", LargeBinary, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
     Index(None, "participant_bank_id", "at"),
 )
 

@@ -1,11 +1,11 @@
 """The table of approvals, keyed by deal and plan hash; append-only."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Table, Text, Uuid, func, select
+from sqlalchemy import BigInteger, Column, DateTime, Table, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import insert
 
 from holdfast.authorization.model import Approval
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Session, metadata
+from holdfast.common.db import Session, metadata, stamp
 from holdfast.common.ids import DealId, PlanHash
 
 authorization_approvals = Table(
@@ -17,7 +17,7 @@ authorization_approvals = Table(
     Column("participant_bank_id", Text, nullable=False),
     Column("chain_id", BigInteger, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )
 
 TRIGGERS: tuple[str, ...] = append_only("authorization_approvals")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from psycopg.errors import IdleInTransactionSessionTimeout
-from sqlalchemy import MetaData, Numeric, TypeDecorator
+from sqlalchemy import Column, DateTime, Integer, MetaData, Numeric, TypeDecorator, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import (
@@ -21,7 +21,9 @@ from typing_extensions import override
 from holdfast.common.errors import Ambiguous, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
+    from datetime import datetime
+    from enum import StrEnum
 
     from psycopg import AsyncConnection as PsycopgConnection
     from sqlalchemy.engine import Dialect
@@ -67,6 +69,22 @@ class Units(TypeDecorator[int]):
     @override
     def process_result_value(self, value: Any | None, dialect: Dialect) -> int | None:
         return None if value is None else int(value)
+
+
+def stamp(name: str) -> Column[datetime]:
+    """The column of a moment: the beginning of the transaction that wrote the row, unless told."""
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def stamps() -> tuple[Column[datetime], Column[datetime], Column[int]]:
+    """What every row that changes has: when it was made, when it changed, and how often."""
+    version = Column("version", Integer, nullable=False, server_default=text("1"))
+    return stamp("created_at"), stamp("updated_at"), version
+
+
+def listed(values: Iterable[StrEnum]) -> str:
+    """The values as an SQL list, for a condition that a schema keeps: in a stable order."""
+    return ", ".join(f"'{value}'" for value in sorted(values))
 
 
 class Database:

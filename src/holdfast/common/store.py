@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Table, Text, func, text
+from sqlalchemy import BigInteger, Column, Table, Text, text
 
-from holdfast.common.db import metadata
+from holdfast.common.db import metadata, stamp
 
 if TYPE_CHECKING:
     from holdfast.common.db import Session
@@ -22,8 +22,8 @@ leases = Table(
     # Grows with each new leader and never falls: what an older one writes is refused.
     Column("epoch", BigInteger, nullable=False, server_default=text("1")),
     Column("holder", Text),  # none after the lead was handed over
-    Column("acquired_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("renewed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("acquired_at"),
+    stamp("renewed_at"),
 )
 
 TRIGGERS: Final[tuple[str, ...]] = (

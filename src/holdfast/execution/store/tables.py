@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,26 +17,14 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Json, Units, metadata
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from holdfast.common.db import Json, Units, metadata, stamp, stamps
 
 deal_numbers = Sequence("deal_numbers", start=1, metadata=metadata)
 """The index of each deal's own key; 0 is the funding key's."""
-
-
-def _stamps() -> tuple[Column[datetime], Column[datetime]]:
-    now = func.now()
-    return (
-        Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
-        Column("updated_at", DateTime(timezone=True), nullable=False, server_default=now),
-    )
 
 
 deals = Table(
@@ -66,8 +52,7 @@ deals = Table(
     Column("profit_usd8", Units),
     Column("last_block", BigInteger, nullable=False, server_default=text("0")),
     Column("wake_at", DateTime(timezone=True)),
-    Column("version", Integer, nullable=False, server_default=text("1")),
-    *_stamps(),
+    *stamps(),
     Index(None, "status", "created_at"),
     Index(None, "participant_bank_id", "status"),
     Index("ix_deals_wake_at", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
@@ -82,7 +67,7 @@ plans = Table(
     Column("participant_bank_id", Text, nullable=False),
     Column("plan", Json, nullable=False),
     Column("report", Json, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )
 
 steps = Table(
@@ -96,8 +81,7 @@ steps = Table(
     Column("result", Json(none_as_null=True)),
     Column("error", Text),
     Column("executed_at", DateTime(timezone=True)),
-    Column("version", Integer, nullable=False, server_default=text("1")),
-    *_stamps(),
+    *stamps(),
 )
 
 legs = Table(
@@ -128,8 +112,7 @@ legs = Table(
     Column("block_number", BigInteger),
     Column("gas_used", BigInteger),
     Column("fee_wei", Units),
-    Column("version", Integer, nullable=False, server_default=text("1")),
-    *_stamps(),
+    *stamps(),
     UniqueConstraint("deal_id", "seq"),
     Index(None, "deal_id", "step"),
     Index("ix_legs_group_id", "group_id"),
@@ -149,7 +132,7 @@ snapshots = Table(
     Column("float_nonce", BigInteger, nullable=False),
     Column("position", Json, nullable=False),
     Column("venues", Json, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )
 
 TRIGGERS: tuple[str, ...] = append_only("deal_snapshots")

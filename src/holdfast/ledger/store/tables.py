@@ -1,11 +1,8 @@
 """The ledger's tables, and the statements that keep them append-only and balanced."""
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Column,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
@@ -15,17 +12,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Units, metadata
-
-
-def _created() -> Column[Any]:
-    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
-
+from holdfast.common.db import Units, metadata, stamp
 
 ledger_entries = Table(
     "ledger_entries",
@@ -45,7 +36,7 @@ ledger_entries = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("revision", SmallInteger, nullable=False, server_default=text("1")),
     Column("reverses", Uuid, ForeignKey("ledger_entries.entry_id")),
-    _created(),
+    stamp("created_at"),
     # One booking per transaction and deal, whatever is posted again after a crash; a further one
     # only after a reorg took the deal's entries back.
     UniqueConstraint("deal_id", "reference", "revision"),
@@ -68,7 +59,7 @@ ledger_postings = Table(
     Column("holder", Text, nullable=True),
     Column("units", Units, nullable=False),
     Column("scaled", Units, nullable=False),
-    _created(),
+    stamp("created_at"),
 )
 
 ledger_core = Table(
@@ -77,8 +68,8 @@ ledger_core = Table(
     Column("chain_id", BigInteger, primary_key=True),
     Column("holder", Text, primary_key=True),
     Column("units", Units, nullable=False),
-    _created(),
-    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
+    stamp("updated_at"),
 )
 """What open deals book on each core address: the sum of its postings, kept by a trigger on
 them, whichever version writes. Its row is also the lock under which deals book on the same address
@@ -95,7 +86,7 @@ ledger_reconciliations = Table(
     Column("block_hash", Text, nullable=False),
     Column("block_timestamp", BigInteger, nullable=False),
     Column("mismatch_units", Units, nullable=False),
-    _created(),
+    stamp("created_at"),
     Index(None, "deal_id", "block_number"),
 )
 
@@ -113,7 +104,7 @@ ledger_reconciliation_lines = Table(
     Column("ledger_units", Units, nullable=False),
     Column("chain_units", Units, nullable=False),
     Column("mismatch_units", Units, nullable=False),
-    _created(),
+    stamp("created_at"),
 )
 
 _REFUSE_UNBALANCED = """

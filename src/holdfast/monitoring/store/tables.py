@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,26 +15,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
 from holdfast.common.alerts import Severity
-from holdfast.common.db import Json, Units, metadata
+from holdfast.common.db import Json, Units, listed, metadata, stamp
 from holdfast.monitoring.model import ChoreState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from enum import StrEnum
-
-
-def _listed(values: Iterable[StrEnum]) -> str:
-    return ", ".join(f"'{value}'" for value in sorted(values))
-
-
-def _now(name: str) -> Column[Any]:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-
 
 IS_OPEN = "acknowledged_at IS NULL"
 
@@ -53,15 +37,15 @@ alerts = Table(
     Column("deal_id", Uuid),
     Column("participant_bank_id", Text),
     Column("raised", Integer, nullable=False, server_default=text("1")),
-    _now("opened_at"),
-    _now("last_seen_at"),
+    stamp("opened_at"),
+    stamp("last_seen_at"),
     Column("acknowledged_by", Text),
     Column("acknowledged_at", DateTime(timezone=True)),
     # The severity that was last put for delivery: a graver one is delivered again.
     Column("told_severity", Text),
     Column("reached", Json, nullable=False, server_default=text("'[]'")),
     Column("delivered_at", DateTime(timezone=True)),
-    CheckConstraint(f"severity IN ({_listed(Severity)})", "severity"),
+    CheckConstraint(f"severity IN ({listed(Severity)})", "severity"),
     Index("uq_alerts_open", "code", "subject", unique=True, postgresql_where=text(IS_OPEN)),
     Index(None, "opened_at"),
     Index(None, "deal_id"),
@@ -74,11 +58,11 @@ chores = Table(
     Column("subject", Text, primary_key=True),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _now("next_at"),
+    stamp("next_at"),
     Column("error", Text),
-    _now("created_at"),
-    _now("updated_at"),
-    CheckConstraint(f"state IN ({_listed(ChoreState)})", "state"),
+    stamp("created_at"),
+    stamp("updated_at"),
+    CheckConstraint(f"state IN ({listed(ChoreState)})", "state"),
     Index("ix_chores_next_at", "next_at", postgresql_where=text("state = 'pending'")),
 )
 
@@ -88,7 +72,7 @@ event_cursors = Table(
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
     Column("block_number", BigInteger, nullable=False),
     Column("block_hash", Text, nullable=False),
-    _now("updated_at"),
+    stamp("updated_at"),
 )
 
 event_blocks = Table(
@@ -109,7 +93,7 @@ watched_accounts = Table(
     Column("deal_id", Uuid),
     Column("participant_bank_id", Text),
     Column("native_wei", Units),
-    _now("created_at"),
+    stamp("created_at"),
 )
 
 account_events = Table(
@@ -135,7 +119,7 @@ account_events = Table(
     Column("leg_id", Uuid),
     Column("is_foreign", Boolean, nullable=False),
     Column("orphaned_at", DateTime(timezone=True)),
-    _now("created_at"),
+    stamp("created_at"),
     # The same log is the same event, however often its block is read.
     UniqueConstraint("chain_id", "block_hash", "log_index"),
     Index(None, "chain_id", "block_number"),

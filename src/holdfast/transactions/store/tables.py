@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,33 +19,13 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 
-from holdfast.common.db import Json, Units, metadata
+from holdfast.common.db import Json, Units, listed, metadata, stamp, stamps
 from holdfast.transactions.model import FINAL, AttemptState, IntentStatus, Purpose
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-    from enum import StrEnum
-
-
-def _stamps() -> tuple[Column[datetime], Column[datetime], Column[int]]:
-    now = func.now()
-    return (
-        Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
-        Column("updated_at", DateTime(timezone=True), nullable=False, server_default=now),
-        Column("version", Integer, nullable=False, server_default=text("1")),
-    )
-
-
-def _listed(values: Iterable[StrEnum]) -> str:
-    return ", ".join(f"'{value}'" for value in sorted(values))
-
-
-IS_LIVE: Final = f"status NOT IN ({_listed(FINAL)})"
+IS_LIVE: Final = f"status NOT IN ({listed(FINAL)})"
 IS_UNSENT: Final = "state = 'signed'"
 IS_DISPLACED: Final = f"status = '{IntentStatus.DISPLACED}'"
 IS_UNREAD: Final = f"{IS_DISPLACED} AND acknowledged_at IS NULL"
@@ -61,7 +41,7 @@ signers = Table(
     Column("key_id", Text, nullable=False),
     Column("key_version", Integer, nullable=False),
     Column("key_not_after", DateTime(timezone=True)),
-    *_stamps(),
+    *stamps(),
     CheckConstraint("next_nonce >= 0", "next_nonce"),
 )
 
@@ -89,9 +69,9 @@ intents = Table(
     Column("evidence", Json, nullable=False, server_default=text("'{}'")),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("acknowledged_at", DateTime(timezone=True)),
-    *_stamps(),
+    *stamps(),
     UniqueConstraint("chain_id", "sender", "nonce"),
-    CheckConstraint(f"status IN ({_listed(IntentStatus)})", "status"),
+    CheckConstraint(f"status IN ({listed(IntentStatus)})", "status"),
     CheckConstraint("depth > 0", "depth"),
     # A leg gets a new intent only when the old one is final without effect.
     Index("uq_intents_leg_id", "leg_id", unique=True, postgresql_where=text(_LEG_IS_TAKEN)),
@@ -123,10 +103,10 @@ attempts = Table(
     Column("sent_block", BigInteger),
     Column("sent_at", DateTime(timezone=True)),
     Column("delivery", Text),
-    *_stamps(),
+    *stamps(),
     UniqueConstraint("tx_hash"),
-    CheckConstraint(f"state IN ({_listed(AttemptState)})", "state"),
-    CheckConstraint(f"purpose IN ({_listed(Purpose)})", "purpose"),
+    CheckConstraint(f"state IN ({listed(AttemptState)})", "state"),
+    CheckConstraint(f"purpose IN ({listed(Purpose)})", "purpose"),
     Index("ix_attempts_unsent", "chain_id", postgresql_where=text(IS_UNSENT)),
 )
 
@@ -146,7 +126,7 @@ receipts = Table(
     Column("gas_used", BigInteger, nullable=False),
     Column("effective_gas_price_wei", Units, nullable=False),
     Column("logs", Json, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
     UniqueConstraint("tx_hash"),
     Index(None, "chain_id", "block_number"),
 )
@@ -157,7 +137,7 @@ cursors = Table(
     Column("chain_id", BigInteger, primary_key=True),
     Column("block_number", BigInteger, nullable=False),
     Column("block_hash", Text, nullable=False),
-    *_stamps(),
+    *stamps(),
 )
 
 # Beside `chain_cursors`, which older code knows: the places of loops that share a chain.
@@ -169,7 +149,7 @@ shard_places = Table(
     Column("shard", Integer, primary_key=True),
     Column("block_number", BigInteger, nullable=False),
     Column("block_hash", Text, nullable=False),
-    *_stamps(),
+    *stamps(),
     CheckConstraint("shard >= 0 AND shard < shards", "shard"),
 )
 
