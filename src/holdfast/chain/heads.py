@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from random import random
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,9 @@ from holdfast.chain.health import JITTER
 from holdfast.chain.transport import shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from holdfast.chain.ports import Message, Subscription
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,8 +40,9 @@ _NOTICE: Final = "eth_subscription"
 class PushedHeads:
     """The WebSockets at `urls`, one after the other whenever one fails."""
 
-    def __init__(self, urls: tuple[str, ...]) -> None:
+    def __init__(self, urls: tuple[str, ...], subscribe: Subscription | None = None) -> None:
         self._urls = urls
+        self._subscribe = subscribe or subscribed
         self._failures = 0
 
     async def follow(self, notice: Callable[[], None]) -> None:
@@ -54,30 +57,53 @@ class PushedHeads:
             self._failures += 1
             if self._failures == 1:  # further ones of the same outage would only repeat it
                 log.warning("chain.heads_lost", endpoint=shown_url(url), reason=reason)
-            await asyncio.sleep(self._pause())
+            draw = random()  # noqa: S311 - spreads load, keeps no secret
+            await asyncio.sleep(pause_seconds(self._failures, draw))
 
     async def _listen(self, url: str, notice: Callable[[], None]) -> None:
-        async with aiohttp.ClientSession() as session:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                socket = await session.ws_connect(url, heartbeat=HEARTBEAT_SECONDS)
-                await socket.send_json(_SUBSCRIBE)
-            try:
-                async for message in socket:
-                    self._take(message, url, notice)
-            finally:
-                with suppress(TimeoutError):  # the node need not agree to our leaving
-                    async with asyncio.timeout(CLOSE_SECONDS):
-                        await socket.close()
+        async with self._subscribe(url) as messages:
+            async for message in messages:
+                if tells_of_a_block(message.data):
+                    self._is_back(url)
+                    notice()
 
-    def _take(self, message: aiohttp.WSMessage, url: str, notice: Callable[[], None]) -> None:
-        if not isinstance(message.data, str) or _NOTICE not in message.data:
-            return  # the answer to the subscription, or something that nobody asked for
+    def _is_back(self, url: str) -> None:
         if self._failures:
             log.info("chain.heads_back", endpoint=shown_url(url), failures=self._failures)
         self._failures = 0
-        notice()
 
-    def _pause(self) -> float:
-        doublings = min(self._failures - 1, 16)
-        pause = min(LONGEST_PAUSE_SECONDS, math.ldexp(FIRST_PAUSE_SECONDS, doublings))
-        return pause * (1 - JITTER * random())  # noqa: S311 - spreads load, keeps no secret
+
+def tells_of_a_block(said: object) -> bool:
+    """Whether it is a notice, not the subscription's answer or what nobody asked for."""
+    return isinstance(said, str) and _NOTICE in said
+
+
+def pause_seconds(failures: int, draw: float) -> float:
+    """How long to wait before the next try to connect.
+
+    Args:
+        failures: since a node last told of a block, at least one.
+        draw: from 0, for the whole pause, to 1.
+    """
+    doublings = min(failures - 1, 16)
+    pause = min(LONGEST_PAUSE_SECONDS, math.ldexp(FIRST_PAUSE_SECONDS, doublings))
+    return pause * (1 - JITTER * draw)
+
+
+@asynccontextmanager
+async def subscribed(url: str) -> AsyncGenerator[AsyncIterator[Message]]:
+    """The messages of a new socket at `url` that new blocks were asked of.
+
+    Raises:
+        aiohttp.ClientError, OSError, TimeoutError: it was not opened, or broke.
+    """
+    async with aiohttp.ClientSession() as session:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            socket = await session.ws_connect(url, heartbeat=HEARTBEAT_SECONDS)
+            await socket.send_json(_SUBSCRIBE)
+        try:
+            yield socket
+        finally:
+            with suppress(TimeoutError):  # the node need not agree to our leaving
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await socket.close()

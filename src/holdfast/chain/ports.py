@@ -1,4 +1,4 @@
-"""What the chain's watch needs of others."""
+"""What the chain's watch and its followers need of others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from holdfast.common.clock import Clock, Sleeper
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
     from holdfast.common.alerts import Alert
 
 
@@ -19,4 +22,24 @@ class Herald(Protocol):
 
     async def tell(self, *alerts: Alert) -> None:
         """Have people told; raises `Transient` when that has to be tried again."""
+        ...
+
+
+class Message(Protocol):
+    """One message of a socket."""
+
+    @property
+    def data(self) -> object:
+        """Its text; anything else was not asked for."""
+        ...
+
+
+class Subscription(Protocol):
+    """Opens a socket that a node tells of new blocks on."""
+
+    def __call__(self, url: str) -> AbstractAsyncContextManager[AsyncIterator[Message]]:
+        """Its messages as they come, until the node closes it.
+
+        Raises `aiohttp.ClientError`, `OSError` or `TimeoutError` when it is not opened or breaks.
+        """
         ...
