@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from holdfast.common.alerts import LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
-from holdfast.transactions.alerts import alerts_of, gap_filled
-from holdfast.transactions.model import FINAL, IntentStatus, Shard
+from holdfast.transactions.alerts import gap_filled
+from holdfast.transactions.consequences import consequences_of
+from holdfast.transactions.model import Shard
 from holdfast.transactions.store import reading, recording, unmining, updating
 from holdfast.transactions.unmined import Unmined
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.common.alerts import Alarm
     from holdfast.common.boundary import Boundary
     from holdfast.common.db import Database, Session
-    from holdfast.common.ids import ChainId, DealId
+    from holdfast.common.ids import ChainId
     from holdfast.transactions.model import Attempt, Intent, Place, Progress, Send, StatusChange
     from holdfast.transactions.ports import Lease, Reorgs, Waker
 
@@ -120,18 +121,11 @@ class PostgresJournal:
             orphans = await unmining.orphans_of(session, self._chain_id, gone, self._shard)
             unmined = Unmined.of(orphans, followed - self._reorgs.finality + 1)
             await unmining.take_back(session, unmined.taken_back)
-            if unmined.reopened:
-                await self._reorgs.reopened(session, unmined.reopened)
-            if unmined.lost:
-                await self._reorgs.lost(session, unmined.lost)
+            await self._reorgs.reopened(session, unmined.reopened)
+            await self._reorgs.lost(session, unmined.lost)
             self._boundary("tx.in_unmine")
         self._boundary("tx.after_unmine")
         return unmined
-
-    async def _raise(self, session: Session, changes: Sequence[StatusChange]) -> None:
-        alerts = alerts_of(changes)
-        if alerts:
-            await self._alarm.raised(session, *alerts)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[Session]:
@@ -142,21 +136,12 @@ class PostgresJournal:
 
     async def change(self, session: Session, changes: Sequence[StatusChange]) -> None:
         """Write statuses in the caller's transaction, tell people, and wake deals."""
-        changed = await updating.set_statuses(session, changes)
-        changes = [one for one in changes if one.intent.intent_id in changed]
-        groups = {one.intent.new.group_id for one in changes}
-        await self._raise(session, changes)
-        final = [change.intent for change in changes if change.status in FINAL]
-        unsent = [intent.intent_id for intent in final if intent.last.sent is None]
-        if unsent:
-            await updating.supersede(session, unsent)
-        deals = _unclear(changes)
-        if final and groups:
-            deals.update(await updating.finished_deals(session, groups))
+        written = await updating.set_statuses(session, changes)
+        found = consequences_of(changes, written)
+        await self._alarm.raised(session, *found.alerts)
+        if found.never_sent:
+            await updating.supersede(session, found.never_sent)
+        deals = set(found.unclear)
+        if found.groups:
+            deals.update(await updating.finished_deals(session, found.groups))
         await self._waker.wake(session, *sorted(deals))
-
-
-def _unclear(changes: Sequence[StatusChange]) -> set[DealId]:
-    return {
-        change.intent.new.deal_id for change in changes if change.status is IntentStatus.AMBIGUOUS
-    }
