@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import PrincipalId
     from holdfast.monitoring.chores import Chores
-    from holdfast.monitoring.ports import Target
+    from holdfast.monitoring.ports import AlertBook, DeliveryBook, Target
     from holdfast.monitoring.records import KeptAlert
 
 
@@ -27,6 +27,7 @@ class Alerts:
     """The `Alarm` of the product, and what an operator does with alerts."""
 
     chores: Chores
+    book: AlertBook = store
 
     async def raised(self, session: Session, *alerts: Alert) -> None:
         """Record the alerts; they are delivered if and only if `session` commits.
@@ -35,7 +36,7 @@ class Alerts:
         """
         # Always in the same order, so that two transactions with the same alerts cannot deadlock.
         for alert in sorted(alerts, key=lambda one: (one.code, one.subject)):
-            alert_id = await store.put(session, alert)
+            alert_id = await self.book.put(session, alert)
             if alert_id is not None:
                 await self.chores.later(session, store.DELIVERY, str(alert_id))
 
@@ -43,11 +44,11 @@ class Alerts:
         self, session: Session, *, with_acknowledged: bool = False, limit: int = 100
     ) -> list[KeptAlert]:
         """The alerts that came last."""
-        return await store.recent(session, with_acknowledged=with_acknowledged, limit=limit)
+        return await self.book.recent(session, with_acknowledged=with_acknowledged, limit=limit)
 
     async def shown(self, session: Session, alert_id: int) -> KeptAlert:
         """One alert; `alert.not_found` when there is none."""
-        found = await store.load(session, alert_id)
+        found = await self.book.load(session, alert_id)
         if found is None:
             raise AlertNotFound(alert_id)
         return found
@@ -58,7 +59,7 @@ class Alerts:
         Raises:
             Rejected: `alert.not_found`.
         """
-        await store.acknowledge(session, alert_id, by)
+        await self.book.acknowledge(session, alert_id, by)
         return await self.shown(session, alert_id)
 
 
@@ -71,6 +72,7 @@ class Delivery:
 
     db: Database
     targets: Sequence[Target]
+    book: DeliveryBook = store
 
     async def __call__(self, subject: str) -> None:
         """Deliver the alert whose id is `subject`.
@@ -79,7 +81,7 @@ class Delivery:
             Transient: `alert.undelivered` with the targets that do not have it yet.
         """
         async with self.db.begin() as session:
-            alert = await store.load(session, int(subject))
+            alert = await self.book.load(session, int(subject))
         if alert is None:
             raise AlertNotFound(int(subject))
         wanted = [one for one in self.targets if _wants(one, alert)]
@@ -88,7 +90,7 @@ class Delivery:
         errors = [error for error in refusals if error is not None]
         had = {one.name for one, error in zip(missing, refusals, strict=True) if error is None}
         async with self.db.begin() as session:
-            await store.note_reached(session, alert, alert.reached | had, is_all=not errors)
+            await self.book.note_reached(session, alert, alert.reached | had, is_all=not errors)
         if errors:
             raise Transient("alert.undelivered", "; ".join(error.message for error in errors))
 

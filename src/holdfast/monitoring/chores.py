@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.common.boundary import Boundary
     from holdfast.common.db import Database, Session
     from holdfast.monitoring.model import Attempt, Chore
-    from holdfast.monitoring.ports import ChoreBell
+    from holdfast.monitoring.ports import AttemptBook, ChoreBell, ChoreBook
 
 Work: TypeAlias = "Callable[[str], Awaitable[None]]"
 """Does one chore, given its subject; it may be done again, whole or in part."""
@@ -41,15 +41,16 @@ class Chores:
     """What is left to do."""
 
     bell: ChoreBell
+    book: ChoreBook = store
 
     async def later(self, session: Session, kind: str, subject: str) -> None:
         """Have it done once `session` commits; asked again, it starts from the beginning."""
-        await store.put(session, kind, subject)
+        await self.book.put(session, kind, subject)
         await self.bell.ring(session, kind, subject)
 
     async def listed(self, session: Session, limit: int = 100) -> list[Chore]:
         """What is left to do, given-up chores first."""
-        return await store.listed(session, limit)
+        return await self.book.listed(session, limit)
 
     async def retry(self, session: Session, kind: str, subject: str) -> Chore:
         """Do a waiting or given-up chore now; returns it as it was.
@@ -57,7 +58,7 @@ class Chores:
         Raises:
             Rejected: `chore.not_found`.
         """
-        known = await store.find(session, kind, subject)
+        known = await self.book.find(session, kind, subject)
         if known is None:
             raise ChoreNotFound(kind, subject)
         await self.later(session, kind, subject)
@@ -73,6 +74,7 @@ class ChoreRunner:
     work: Mapping[str, Work]
     patience: Patience = field(default_factory=Patience)
     at: Boundary = unobserved
+    book: AttemptBook = store
 
     async def do(self, kind: str, subject: str) -> None:
         """Make one attempt, if the chore is due.
@@ -91,24 +93,24 @@ class ChoreRunner:
             return
         self.at("chore.done")
         async with self.db.begin() as session:
-            await store.end(session, attempt)
+            await self.book.end(session, attempt)
 
     async def sweep(self) -> None:
         """Ring for what is overdue: its job was lost, or its worker."""
         async with self.db.begin() as session:
-            for kind, subject in await store.overdue(session, _LATE_SECONDS, _BATCH):
+            for kind, subject in await self.book.overdue(session, _LATE_SECONDS, _BATCH):
                 await self.bell.ring(session, kind, subject)
 
     async def _taken(self, kind: str, subject: str) -> Attempt | None:
         async with self.db.begin() as session:
-            tried = await store.due(session, kind, subject)
+            tried = await self.book.due(session, kind, subject)
             if tried is None:
                 return None  # done, given up, or another worker has it
             if tried >= self.patience.attempts:
-                await store.give_up(session, kind, subject)  # the last attempt never came back
+                await self.book.give_up(session, kind, subject)  # the last attempt never came back
                 return None
             pause = self.patience.pause_seconds(tried + 1, secrets.SystemRandom().random())
-            return await store.take(session, kind, subject, pause)
+            return await self.book.take(session, kind, subject, pause)
 
     def _work(self, kind: str) -> Work:
         work = self.work.get(kind)
@@ -121,7 +123,7 @@ class ChoreRunner:
         state = ChoreState.FAILED if is_last else ChoreState.PENDING
         kind, subject = attempt.kind, attempt.subject
         async with self.db.begin() as session:
-            is_ours = await store.fail(session, attempt, error.message, state)
+            is_ours = await self.book.fail(session, attempt, error.message, state)
             if is_ours and not is_last:
                 await self.bell.ring(session, kind, subject, at=attempt.again_at)
         event = "chore.given_up" if is_last else "chore.postponed"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast.common.ids import ChainId
     from holdfast.execution.store.deals import DealStore
     from holdfast.monitoring.events import Watched
-    from holdfast.monitoring.ports import Chain, OwnTransactions
+    from holdfast.monitoring.ports import AccountBook, Chain, OwnTransactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Look:
         """Write down what changed; returns what to raise."""
         watch = self.watch
         where = Where(watch.chain_id, self.at)
-        await store.note_balances(session, watch.chain_id, changed(self.before, self.now))
+        await watch.accounts.note_balances(session, watch.chain_id, changed(self.before, self.now))
         # Read after the nonces on chain, so that none of ours is missing.
         given = await watch.own.next_nonces(session, watch.chain_id, self.nonces)
         found = [
@@ -61,12 +61,19 @@ class EtherWatch:
     """Looks at the ether of one chain's accounts."""
 
     def __init__(
-        self, chain: Chain, chain_id: ChainId, own: OwnTransactions, deals: DealStore
+        self,
+        chain: Chain,
+        chain_id: ChainId,
+        own: OwnTransactions,
+        deals: DealStore,
+        *,
+        accounts: AccountBook = store,
     ) -> None:
         self._chain = chain
         self.chain_id = chain_id
         self.own = own
         self.deals = deals
+        self.accounts = accounts
 
     async def look(
         self, watched: Mapping[Address, Watched], before: Mapping[Address, int], at: BlockRef

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from holdfast.monitoring.decoding import Contracts
     from holdfast.monitoring.ether import EtherWatch, Look
     from holdfast.monitoring.events import Watched
-    from holdfast.monitoring.ports import Chain, OwnTransactions
+    from holdfast.monitoring.ports import AccountBook, Chain, EventBook, OwnTransactions
     from holdfast.monitoring.venues import Venues
     from holdfast.monitoring.watchlist import Watchlist
 
@@ -68,6 +68,8 @@ class Parts:
     own: OwnTransactions
     ether: EtherWatch
     alarm: Alarm
+    book: EventBook = store
+    accounts: AccountBook = account_store
 
 
 class Hearing:
@@ -141,7 +143,7 @@ class Hearing:
         after = Place(newest.number, newest.hash)
         async with self._parts.db.begin() as session:
             await self._move(session, after)
-            await store.remember(session, chain_id, blocks, keep=REMEMBERED)
+            await self._parts.book.remember(session, chain_id, blocks, keep=REMEMBERED)
             alerts = await self._kept(session, page.logs, self._watched)
             if look is not None:
                 alerts += await look.written(session)
@@ -163,8 +165,8 @@ class Hearing:
         at_fork = {place.number: place.hash}
         async with self._parts.db.begin() as session:
             await self._move(session, place)
-            marked = await store.orphan(session, chain_id, place)
-            await store.remember(session, chain_id, at_fork, keep=REMEMBERED)
+            marked = await self._parts.book.orphan(session, chain_id, place)
+            await self._parts.book.remember(session, chain_id, at_fork, keep=REMEMBERED)
         followed = self._place.number
         _log.warning("events.reorg", fork=place.number, followed=followed, events=marked)
         kept = {number: found for number, found in self._blocks.items() if number < place.number}
@@ -197,7 +199,7 @@ class Hearing:
         added = {one.address: one for one in new}
         async with parts.db.begin() as session:
             await self._move(session, self._place)
-            await account_store.add(session, parts.chain_id, new)
+            await parts.accounts.add(session, parts.chain_id, new)
             alerts = await self._kept(session, logs, self._watched | added)
             await parts.alarm.raised(session, *alerts)
         self._watched |= added
@@ -219,7 +221,7 @@ class Hearing:
 
     async def _move(self, session: Session, after: Place) -> None:
         """Move the cursor from where we believe it to stand; else the transaction is over."""
-        if not await store.move(session, self._parts.chain_id, self._place, after):
+        if not await self._parts.book.move(session, self._parts.chain_id, self._place, after):
             raise Transient("events.moved_on", "another listener has moved the cursor meanwhile")
 
     async def _kept(
@@ -231,7 +233,7 @@ class Hearing:
             return []
         causes = await parts.own.causes(session, {one.tx_hash for one in logs})
         events = events_of(logs, self._contracts, watched, causes)
-        new = await store.add(session, parts.chain_id, events)
+        new = await parts.book.add(session, parts.chain_id, events)
         alerts = [alert_about(each, parts.chain_id) for each in new]
         return [alert for alert in alerts if alert is not None]
 

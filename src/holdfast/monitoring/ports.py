@@ -1,4 +1,4 @@
-"""What monitoring needs: a word to the workers, somewhere to send alerts, and the chain."""
+"""What monitoring needs: its books, a word to the workers, where alerts go, and the chain."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ if TYPE_CHECKING:
 
     from holdfast.chain.logs import LogFilter, LogPage, MinedLog
     from holdfast.chain.receipts import Head
-    from holdfast.common.alerts import Severity
+    from holdfast.common.alerts import Alert, Severity
     from holdfast.common.db import Session
-    from holdfast.common.evm import Address, BlockRef, TxHash
-    from holdfast.common.ids import ChainId
+    from holdfast.common.evm import Address, BlockHash, BlockRef, TxHash
+    from holdfast.common.ids import ChainId, PrincipalId
+    from holdfast.monitoring.events import AccountEvent, Watched
+    from holdfast.monitoring.model import Attempt, Chore, ChoreState
     from holdfast.monitoring.records import KeptAlert
-    from holdfast.transactions.model import Cause
+    from holdfast.transactions.model import Cause, Place
 
 
 class ChoreBell(Protocol):
@@ -101,4 +103,126 @@ class Leadership(Protocol):
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait to become leader, then do `work`; raises `Transient` when the lead is lost."""
+        ...
+
+
+class AlertBook(Protocol):
+    """The alerts that were raised, read and written in the caller's transaction."""
+
+    async def put(self, session: Session, alert: Alert) -> int | None:
+        """Record the alert; its id when it is to be delivered, None when it is asked for."""
+        ...
+
+    async def load(self, session: Session, alert_id: int) -> KeptAlert | None:
+        """One alert; None when there is none."""
+        ...
+
+    async def recent(
+        self, session: Session, *, with_acknowledged: bool, limit: int
+    ) -> list[KeptAlert]:
+        """The alerts that came last, those that nobody acknowledged or all."""
+        ...
+
+    async def acknowledge(self, session: Session, alert_id: int, by: PrincipalId) -> bool:
+        """Close the alert; whether it was open."""
+        ...
+
+
+class DeliveryBook(Protocol):
+    """The alerts as their delivery sees them."""
+
+    async def load(self, session: Session, alert_id: int) -> KeptAlert | None:
+        """One alert; None when there is none."""
+        ...
+
+    async def note_reached(
+        self, session: Session, alert: KeptAlert, reached: Collection[str], *, is_all: bool
+    ) -> None:
+        """Write down which targets have `alert` as it is, and whether these are all."""
+        ...
+
+
+class ChoreBook(Protocol):
+    """What is left to do, as those see it who ask for it."""
+
+    async def put(self, session: Session, kind: str, subject: str) -> None:
+        """Have the chore done from the beginning, whether or not it was there."""
+        ...
+
+    async def find(self, session: Session, kind: str, subject: str) -> Chore | None:
+        """One chore; None when there is none, or it is done."""
+        ...
+
+    async def listed(self, session: Session, limit: int) -> list[Chore]:
+        """What is left to do, given-up chores first, the oldest of each first."""
+        ...
+
+
+class AttemptBook(Protocol):
+    """The same as those see it who do it."""
+
+    async def due(self, session: Session, kind: str, subject: str) -> int | None:
+        """How often the chore was tried, its row taken; None when it is not to be done now."""
+        ...
+
+    async def take(
+        self, session: Session, kind: str, subject: str, pause_seconds: float
+    ) -> Attempt:
+        """Count an attempt; the chore is due again after the pause unless it ends before."""
+        ...
+
+    async def end(self, session: Session, attempt: Attempt) -> None:
+        """The chore is done."""
+        ...
+
+    async def fail(self, session: Session, attempt: Attempt, error: str, state: ChoreState) -> bool:
+        """The attempt failed; False when the chore was asked for again meanwhile."""
+        ...
+
+    async def give_up(self, session: Session, kind: str, subject: str) -> None:
+        """Keep the chore as failed, with the last error known."""
+        ...
+
+    async def overdue(
+        self, session: Session, late_seconds: float, limit: int
+    ) -> list[tuple[str, str]]:
+        """Chores that nobody took in time, by kind and subject."""
+        ...
+
+
+class EventBook(Protocol):
+    """The cursor, the blocks behind it and the events found, written together."""
+
+    async def move(self, session: Session, chain_id: ChainId, before: Place, after: Place) -> bool:
+        """Move the cursor; False when it does not stand at `before`, and nothing was done."""
+        ...
+
+    async def remember(
+        self, session: Session, chain_id: ChainId, blocks: Mapping[int, BlockHash], *, keep: int
+    ) -> None:
+        """Add blocks that were followed, and forget all but the last `keep`."""
+        ...
+
+    async def orphan(self, session: Session, chain_id: ChainId, fork: Place) -> int:
+        """Mark the events above the fork and forget the blocks; returns how many events."""
+        ...
+
+    async def add(
+        self, session: Session, chain_id: ChainId, events: Sequence[AccountEvent]
+    ) -> list[AccountEvent]:
+        """Write the events, each once whatever is read again; returns those that are new."""
+        ...
+
+
+class AccountBook(Protocol):
+    """The accounts that are watched, and their ether."""
+
+    async def add(self, session: Session, chain_id: ChainId, accounts: Sequence[Watched]) -> None:
+        """Watch these accounts from now on."""
+        ...
+
+    async def note_balances(
+        self, session: Session, chain_id: ChainId, changed: Mapping[Address, int]
+    ) -> None:
+        """Write down what accounts hold now."""
         ...
