@@ -45,6 +45,7 @@ class WorkerProcess:
                 self._process.wait(_DRAIN_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
         if self._log is not None:
             self._log.close()
 

@@ -10,15 +10,14 @@ import math
 import random
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
 
 from holdfast.entry.cli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from holdfast.common.clock import Clock
 
@@ -54,6 +53,40 @@ class Pauses:
         return pause * (1 + random.uniform(0, self.jitter))  # noqa: S311 - spreads load only
 
 
+class Child(Protocol):
+    """A process that was started; `returncode` is None while it runs."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """What it ended with; negative for the signal that killed it."""
+        ...
+
+    def send_signal(self, signal: int) -> None:
+        """Send it a signal."""
+        ...
+
+    async def wait(self) -> int:
+        """Its return code, once it has ended."""
+        ...
+
+
+Start: TypeAlias = "Callable[[Sequence[str]], Awaitable[Child]]"
+
+
+async def start_process(command: Sequence[str]) -> Child:
+    """`command` as a process in a session of its own.
+
+    A terminal's Ctrl-C would otherwise reach it twice, and the second signal means that it shall
+    not finish what it does.
+    """
+    return await asyncio.create_subprocess_exec(*command, start_new_session=True)
+
+
 @dataclass(slots=True)
 class Supervisor:
     """Keeps one process of `command` running until it is told to stop."""
@@ -61,7 +94,8 @@ class Supervisor:
     command: Sequence[str]
     clock: Clock
     pauses: Pauses = field(default_factory=Pauses)
-    _child: Process | None = None
+    start: Start = start_process
+    _child: Child | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> int:
@@ -101,12 +135,10 @@ class Supervisor:
                 return code
 
     async def _one_life(self) -> int:
-        # In a session of its own: a terminal's Ctrl-C would reach it twice, and the second signal
-        # means that it shall not finish what it does.
-        self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
+        self._child = await self.start(self.command)
         _log.info("supervisor.started", pid=self._child.pid)
         if self._stopping.is_set():  # told while there was no process yet to tell
-            self._child.terminate()
+            self._child.send_signal(signal.SIGTERM)
         return await self._child.wait()
 
     async def _told_to_stop_within(self, seconds: float) -> bool:
