@@ -138,6 +138,12 @@ async def test_ether_is_compared_with_the_last_look_of_this_run():
     assert [asked for asked, _ in chain.nonces_asked][1] == [OURS]
 
 
+async def test_what_the_look_at_ether_finds_is_raised_with_the_events_of_the_block():
+    scene = Scene(History(10, [OUTFLOW], nonces={OURS: 4}))
+    await scene.step()
+    assert scene.alarm.codes == ["account.outflow", "account.foreign_nonce"]
+
+
 async def test_a_page_without_logs_asks_nothing_of_the_journal():
     class Asked(Own):
         async def causes(self, session, hashes):
