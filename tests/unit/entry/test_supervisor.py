@@ -104,9 +104,11 @@ async def test_a_stop_signal_is_passed_on_and_ends_the_supervisor_with_its_worke
     machine = Machine((None, 1))
     running = asyncio.create_task(machine.supervisor().run())
     await machine.is_started.wait()
-    os.kill(os.getpid(), number)
-    assert await asyncio.wait_for(running, 5) == -number
+    with structlog.testing.capture_logs() as told:
+        os.kill(os.getpid(), number)
+        assert await asyncio.wait_for(running, 5) == -number
     assert machine.children[0].signals == [number]
+    assert told == []  # least of all that it is started again
 
 
 async def test_a_stop_signal_during_the_pause_ends_it_and_signals_nobody():
