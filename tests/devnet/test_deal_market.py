@@ -106,13 +106,13 @@ async def test_one_unit_from_a_stranger_is_booked_as_such_and_stops_nothing(
         red = await system.reporter.report(made.deal_id)
         await system.desk.give(made.deal_id, Order(DealEvent.RESUME, ALICE))
         _, report = await ended(system, made)
+        async with system.db.begin() as session:
+            held = await ledger.balances(session, made.deal_id)
     assert lines(clean) == {}
     assert lines(red) == {("asset/deal_wallet", "USDT"): 1}
     # The unit went to the treasury with the rest, and is told apart from what the deal earned.
     assert lines(report) == {}
     assert report["ledger"]["trial_balance"]["USDT"] == 0
-    async with system.db.begin() as session:
-        held = await ledger.balances(session, made.deal_id)
     assert held.units(Account.UNSOLICITED, devnet.profile.usdt) == -1
     assert chain.holdings(deal.plan.accounts.deal) == EMPTY
 

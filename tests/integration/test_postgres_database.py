@@ -6,7 +6,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from holdfast.common.db import Database, Units, libpq_url, raw_connection
-from holdfast.common.errors import Ambiguous, Transient
+from holdfast.common.errors import Ambiguous, Broken, Transient
 from holdfast.common.money import MAX_UINT256
 
 units = Table(
@@ -90,6 +90,15 @@ async def test_a_database_that_is_away_is_transient():
         await execute(database, "SELECT 1")
     assert caught.value.code == "database.unavailable"
     await database.close()
+
+
+async def test_a_closed_database_opens_no_connection_that_nobody_would_close(database_url):
+    database = Database.connect(database_url)
+    await execute(database, "SELECT 1")
+    await database.close()
+    with pytest.raises(Broken) as caught:
+        await execute(database, "SELECT 1")
+    assert caught.value.code == "database.closed"
 
 
 async def test_a_connection_lost_before_the_commit_is_transient_and_the_pool_recovers(filled):

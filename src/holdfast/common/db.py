@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import psycopg
+from psycopg import AsyncConnection as PsycopgConnection
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import IdleInTransactionSessionTimeout
 from sqlalchemy import Column, DateTime, Integer, MetaData, Numeric, TypeDecorator, func, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -18,14 +21,13 @@ from sqlalchemy.ext.asyncio import (
 )
 from typing_extensions import override
 
-from holdfast.common.errors import Ambiguous, Transient
+from holdfast.common.errors import Ambiguous, Broken, Transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from datetime import datetime
     from enum import StrEnum
 
-    from psycopg import AsyncConnection as PsycopgConnection
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
 
@@ -92,6 +94,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._is_closed = False
 
     @classmethod
     def connect(cls, url: str, *, pool_size: int = 8, max_overflow: int = 4) -> Database:
@@ -125,7 +128,10 @@ class Database:
             Transient: `database.unavailable`; the database refused or was lost before the commit,
                 so nothing was written.
             Ambiguous: `database.commit_unknown`; it was lost during the commit.
+            Broken: `database.closed`; whoever opened the pool has closed it.
         """
+        if self._is_closed:  # the engine would connect anew, and nobody would close that again
+            raise Broken("database.closed", "the database is used after it was closed")
         try:
             async with self._engine.connect() as session:
                 # Begun by hand: a block that writes through the raw connection alone commits too.
@@ -141,7 +147,8 @@ class Database:
             raise
 
     async def close(self) -> None:
-        """Close every connection of the pool."""
+        """Close every connection of the pool, which opens no other."""
+        self._is_closed = True
         await self._engine.dispose()
 
 
@@ -149,6 +156,34 @@ async def raw_connection(session: Session) -> PsycopgConnection[Any]:
     """The psycopg connection under `session`, in the same transaction."""
     pooled = await session.get_raw_connection()
     return cast("PsycopgConnection[Any]", pooled.driver_connection)
+
+
+@asynccontextmanager
+async def lone_connection(
+    url: str, *, name: str, **parameters: str | int
+) -> AsyncGenerator[PsycopgConnection[Any]]:
+    """A connection of its own, in no pool and without transactions; closed whatever happens.
+
+    Args:
+        url: as the driver itself takes it.
+        name: that the server's list of connections shows.
+        parameters: of the connection, such as keepalives.
+
+    Raises:
+        Transient: `database.unavailable` when it cannot be opened.
+    """
+    try:
+        connection = await PsycopgConnection.connect(
+            make_conninfo(url, application_name=name, **parameters), autocommit=True
+        )
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from error
+    try:
+        yield connection
+    finally:
+        # Waits for nothing, so that no cancellation stops it. The driver's own `async with` rolls
+        # back first: cancelled there, it leaves the connection open.
+        await connection.close()
 
 
 def libpq_url(url: str) -> str:

@@ -14,10 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, LiteralString
 
 import structlog
-from psycopg import AsyncConnection, OperationalError
-from psycopg.conninfo import make_conninfo
+from psycopg import OperationalError
 
-from holdfast.common.db import libpq_url, unavailable
+from holdfast.common.db import libpq_url, lone_connection, unavailable
 from holdfast.common.errors import Transient
 from holdfast.common.fair_share import FairShare
 from holdfast.common.lease import Lease, lease_seconds_now, lock_key
@@ -25,7 +24,9 @@ from holdfast.common.store import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
+    from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
 _RETRY_SECONDS: Final = 0.5
@@ -116,7 +117,7 @@ class LeaderLock:
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[asyncio.Event]:
         """Wait until we lead; the event is set when the lead is lost, and leaving gives it up."""
-        async with await self._connect() as connection:
+        async with self._connected() as connection:
             epoch = await self._acquire(connection)
             _log.info("leader.acquired", name=self._name, epoch=epoch)
             lost = asyncio.Event()
@@ -126,10 +127,11 @@ class LeaderLock:
             try:
                 yield lost
             finally:
-                watch.cancel()
-                await asyncio.wait([watch])
+                # First what needs no waiting: a second cancellation may end any wait.
                 self.lease.end()
                 self._share.one_less()
+                watch.cancel()
+                await asyncio.wait([watch])
                 await self._hand_over(connection, epoch)
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -152,16 +154,13 @@ class LeaderLock:
                 raise Transient("leader.lost", f"no longer the leader for {self._name}")
             await working
 
-    async def _connect(self) -> AsyncConnection:
-        try:
-            return await AsyncConnection.connect(
-                make_conninfo(self._url, **_CLIENT_KEEPALIVE),
-                autocommit=True,
-                application_name=f"holdfast-leader-{self._name}",
-                options=_SERVER_KEEPALIVE,
-            )
-        except OperationalError as error:
-            raise unavailable(error) from error
+    def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return lone_connection(
+            self._url,
+            name=f"holdfast-leader-{self._name}",
+            options=_SERVER_KEEPALIVE,
+            **_CLIENT_KEEPALIVE,
+        )
 
     async def _acquire(self, connection: AsyncConnection) -> int:
         # Asked again and again: a statement that waits for the lock would hold a snapshot all the

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
-from psycopg import AsyncConnection, OperationalError, sql
+from psycopg import OperationalError, sql
 
-from holdfast.common.db import libpq_url, raw_connection, unavailable
+from holdfast.common.db import libpq_url, lone_connection, raw_connection, unavailable
 from holdfast.common.errors import Transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
+
+    from psycopg import AsyncConnection
 
     from holdfast.common.db import Session
 
@@ -36,18 +39,20 @@ class Signal:
         self._channel = channel
         self._poll_seconds = poll_seconds
         self._connection: AsyncConnection | None = None
+        self._opened = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Listen from here on; `database.unavailable` when the database does not answer."""
         name = f"holdfast-listen-{self._channel}"
         listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
-        try:
-            self._connection = await AsyncConnection.connect(
-                self._url, autocommit=True, application_name=name
-            )
-            await self._connection.execute(listen)
-        except OperationalError as error:
-            raise unavailable(error) from error
+        async with AsyncExitStack() as stack:
+            connected = lone_connection(self._url, name=name)
+            connection = await stack.enter_async_context(connected)
+            try:
+                await connection.execute(listen)
+            except OperationalError as error:
+                raise unavailable(error) from error
+            self._connection, self._opened = connection, stack.pop_all()
         return self
 
     async def __aexit__(
@@ -57,8 +62,7 @@ class Signal:
         trace: TracebackType | None,
     ) -> None:
         """Stop listening."""
-        if self._connection is not None:
-            await self._connection.close()
+        await self._opened.aclose()
 
     async def wait(self, timeout_seconds: float | None = None) -> bool:
         """Whether word came within `timeout_seconds`; all that came before counts as one.
