@@ -5,17 +5,22 @@ import json
 import logging
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import structlog
 
-from holdfast.common.alerts import Alert, Severity
+from holdfast.audit import store as audit_store
+from holdfast.audit.service import DESK, AuditTrail
+from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.errors import Rejected, Transient
 from holdfast.common.ids import BankId, ChainId, new_deal_id, principal_id
 from holdfast.common.queue import ChoreQueue, Queue
 from holdfast.common.secret import Secret
+from holdfast.common.system_clock import SystemClock
 from holdfast.entry.cli.main import run
+from holdfast.execution.store.deals import DealStore
 from holdfast.monitoring.alerts import Alerts, Delivery
 from holdfast.monitoring.chores import ChoreRunner, Chores
 from holdfast.monitoring.model import ChoreState, Patience
@@ -23,6 +28,7 @@ from holdfast.monitoring.records import DeliveryState, KeptAlert
 from holdfast.monitoring.store.alerts import DELIVERY
 from holdfast.monitoring.targets import targets
 
+AUDIT = AuditTrail(SystemClock())
 FALL = Alert("core.fell", Severity.CRITICAL, "0xcore", "the core balance fell", ChainId(138))
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _KEPT = KeptAlert(
@@ -40,6 +46,7 @@ _KEPT = KeptAlert(
     last_seen_at=_NOW,
     acknowledged_by=None,
     acknowledged_at=None,
+    resolved_at=None,
     reached=frozenset(),
     delivery=DeliveryState.PENDING,
     error=None,
@@ -94,7 +101,7 @@ def endpoint():
 
 @pytest.fixture
 def alarm(database_url):
-    return Alerts(Chores(ChoreQueue(database_url)))
+    return Alerts(Chores(ChoreQueue(database_url)), AUDIT, DealStore())
 
 
 @contextlib.asynccontextmanager
@@ -181,14 +188,59 @@ async def test_a_repeated_alert_is_counted_until_somebody_acknowledges_it(databa
     (first,) = await known(database, alarm)
     assert first.count == 3
     async with database.begin() as session:
-        closed = await alarm.acknowledge(session, first.alert_id, principal_id("alice"))
+        closed = await alarm.acknowledge(session, first.alert_id, principal_id("alice"), "known")
     assert closed.acknowledged_by == "alice"
     await raise_(database, alarm, FALL)
     assert [one.count for one in await known(database, alarm)] == [1]
-    assert sorted(one.count for one in await known(database, alarm, with_acknowledged=True)) == [
+    assert sorted(one.count for one in await known(database, alarm, with_closed=True)) == [
         1,
         3,
     ]
+
+
+@pytest.mark.parametrize("deal", [None, new_deal_id()])
+async def test_who_acknowledged_and_why_goes_into_the_record(database, alarm, deal):
+    await raise_(database, alarm, replace(FALL, deal_id=deal))
+    await raise_(database, alarm, replace(FALL, deal_id=deal, subject="0xother"))
+    for alert in await known(database, alarm):
+        for who in ("alice", "bob"):  # the second changes nothing
+            async with database.begin() as session:
+                await alarm.acknowledge(session, alert.alert_id, principal_id(who), "a drill")
+    async with database.begin() as session:
+        await AUDIT.verify(session, deal or DESK)
+        entries = await audit_store.entries_of(session, deal or DESK)
+    assert [(one.actor, one.action) for one in entries] == [("alice", "alert.acknowledge")] * 2
+    assert json.loads(entries[1].detail) == {
+        "code": "core.fell",
+        "subject": "0xcore",
+        "reason": "a drill",
+    }
+
+
+async def test_without_a_reason_an_alert_stays_open(database, alarm):
+    await raise_(database, alarm, FALL)
+    (alert,) = await known(database, alarm)
+    with pytest.raises(Rejected) as refused:
+        async with database.begin() as session:
+            await alarm.acknowledge(session, alert.alert_id, principal_id("alice"), " ")
+    assert refused.value.code == "alert.reason"
+    assert await known(database, alarm) == [alert]
+
+
+async def test_what_ended_by_itself_is_closed_with_the_time_and_only_that(database, alarm):
+    await raise_(database, alarm, FALL, replace(FALL, code="core.below_booked"))
+    await raise_(database, alarm, replace(FALL, code="corexfell"), replace(FALL, subject="0xother"))
+    async with database.begin() as session:
+        await alarm.ended(session, Ended("core.", FALL.subject), Ended("none.", "nothing"))
+    open_ = {(one.code, one.subject) for one in await known(database, alarm)}
+    assert open_ == {("corexfell", FALL.subject), (FALL.code, "0xother")}
+    over = [one for one in await known(database, alarm, with_closed=True) if one.resolved_at]
+    assert {(one.code, one.acknowledged_by) for one in over} == {
+        ("core.fell", None),
+        ("core.below_booked", None),
+    }
+    await raise_(database, alarm, FALL)  # the next of its kind is a new one
+    assert len(await known(database, alarm)) == 3
 
 
 async def test_acknowledging_twice_keeps_who_was_first(database, alarm):
@@ -196,14 +248,14 @@ async def test_acknowledging_twice_keeps_who_was_first(database, alarm):
     (alert,) = await known(database, alarm)
     for who in ("alice", "bob"):
         async with database.begin() as session:
-            closed = await alarm.acknowledge(session, alert.alert_id, principal_id(who))
+            closed = await alarm.acknowledge(session, alert.alert_id, principal_id(who), "known")
     assert closed.acknowledged_by == "alice"
 
 
 async def test_an_unknown_alert_cannot_be_acknowledged(database, alarm):
     with pytest.raises(Rejected, match="no alert 7"):
         async with database.begin() as session:
-            await alarm.acknowledge(session, 7, principal_id("alice"))
+            await alarm.acknowledge(session, 7, principal_id("alice"), "known")
 
 
 async def test_two_workers_that_raise_the_same_alert_make_one(database, alarm):
@@ -451,7 +503,7 @@ async def test_the_commands_show_and_acknowledge_without_a_node(database, alarm,
     code, chores = await holdfast("chores", "list")
     assert [(one["kind"], one["subject"]) for one in chores["chores"]] == [("alert", number)]
     assert (await holdfast("chores", "retry", "alert", number))[1]["was"] == "pending"
-    acknowledged = await holdfast("alerts", "ack", number, "--as", "alice")
+    acknowledged = await holdfast("alerts", "ack", number, "--as", "alice", "--reason", "a drill")
     assert acknowledged[1]["acknowledged_by"] == "alice"
     assert await holdfast("alerts", "list") == (0, {"alerts": []})
     code, error = await holdfast("chores", "retry", "alert", "999")

@@ -6,9 +6,13 @@ class KeptAlarm:
 
     def __init__(self):
         self.alerts = []
+        self.over = []
 
     async def raised(self, session, *alerts):
         self.alerts += alerts
+
+    async def ended(self, session, *ended):
+        self.over += ended
 
     @property
     def codes(self):

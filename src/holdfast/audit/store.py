@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
     select,
 )
 
@@ -71,6 +72,12 @@ async def last_link(session: Session, deal: DealId) -> Link:
     )
     row = (await session.execute(query)).one_or_none()
     return start(deal) if row is None else Link(row.seq, row.digest)
+
+
+async def lock(session: Session, deal: DealId) -> None:
+    """Wait for whoever else locked this record; until the transaction ends."""
+    key = func.hashtextextended(f"audit:{deal}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def append(session: Session, entries: Sequence[Entry]) -> None:

@@ -184,6 +184,7 @@ class Graph:
                 treasury_return=accounts.treasury_return,
             ),
             at=self._boundary,
+            alarm=self._notices.alerts,
         )
 
     def _advance(self, node: Node, observer: ChainObserver) -> Advance:

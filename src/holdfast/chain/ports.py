@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from holdfast.common.alerts import Alert
+    from holdfast.common.alerts import Alert, Ended
 
 
 class PatientClock(Clock, Sleeper, Protocol):
@@ -20,8 +20,12 @@ class PatientClock(Clock, Sleeper, Protocol):
 class Herald(Protocol):
     """Hands alerts on."""
 
-    async def tell(self, *alerts: Alert) -> None:
-        """Have people told; raises `Transient` when that has to be tried again."""
+    async def tell(self, *news: Alert | Ended) -> None:
+        """Have people told of what began and what ended.
+
+        Raises:
+            Transient: when that has to be tried again.
+        """
         ...
 
 

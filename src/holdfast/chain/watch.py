@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from holdfast.common.alerts import Alert, Severity
+from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.errors import Transient
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ class Watch:
         self._last_sending = clock.monotonic_seconds()
         self._is_read_only = False
         self._lies: dict[str, str] = {}
-        self._untold: list[Alert] = []
+        # A worker that starts does not know what the one before told: what is well is told once.
+        self._is_well = False
+        self._well: set[str] = set()
+        self._untold: list[Alert | Ended] = []
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -49,6 +52,7 @@ class Watch:
         """Look where it is due and tell what changed; what could not be told is told later."""
         await self._pool.check_when_due()
         self._note_lies()
+        self._note_endpoints_back()
         self._note_read_only()
         if self._untold:
             with suppress(Transient):  # the database is away, which others tell of
@@ -59,6 +63,7 @@ class Watch:
         now = self._clock.monotonic_seconds()
         if self._pool.is_used and self._pool.can_send:
             self._last_sending = now
+            self._note_well()
         is_read_only = now - self._last_sending >= READ_ONLY_AFTER_SECONDS
         if is_read_only is self._is_read_only:
             return
@@ -67,9 +72,20 @@ class Watch:
             log.info("chain.writable_again", chain_id=self._chain_id)
             return
         out = [f"{one.name}: {one.reason}" for one in self._pool.status() if one.trouble]
+        self._is_well = False
         log.error("chain.read_only", chain_id=self._chain_id, endpoints=out)
         tell = _no_private_route if self._pool.is_used else _read_only
         self._untold.append(tell(self._chain_id, out))
+
+    def _note_well(self) -> None:
+        if not self._is_well:
+            self._is_well = True
+            self._untold.append(Ended("chain.read_only", f"chain:{self._chain_id}"))
+
+    def _note_endpoints_back(self) -> None:
+        well = {one.name for one in self._pool.status() if one.trouble is None}
+        self._untold += [Ended("chain.endpoint_", name) for name in sorted(well - self._well)]
+        self._well = (self._well | well) - self._lies.keys()
 
     def _note_lies(self) -> None:
         lies = {one.name: one for one in self._pool.status() if one.trouble and one.trouble.is_lie}

@@ -47,11 +47,23 @@ class Alert:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was told is seen to be over: of `subject`, all codes that start with `codes`."""
+
+    codes: str
+    subject: str
+
+
 class Alarm(Protocol):
     """Takes alerts; whoever raises one never waits for its delivery."""
 
     async def raised(self, session: Session, *alerts: Alert) -> None:
         """Record the alerts; they are delivered if and only if `session` commits."""
+        ...
+
+    async def ended(self, session: Session, *ended: Ended) -> None:
+        """Close those of the alerts that are open, if and only if `session` commits."""
         ...
 
 
@@ -62,3 +74,8 @@ class LoggedAlarm:
         """Log the alerts, whatever becomes of the transaction."""
         for alert in alerts:
             _log.error("alert", code=alert.code, subject=alert.subject, text=alert.text)
+
+    async def ended(self, session: Session, *ended: Ended) -> None:  # noqa: ARG002 - the port
+        """Log it, whatever becomes of the transaction."""
+        for one in ended:
+            _log.info("alert.ended", codes=one.codes, subject=one.subject)

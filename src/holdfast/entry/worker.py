@@ -50,7 +50,7 @@ class Watched:
         except HoldfastError:
             raise  # foreseen: told of, or tried again
         except Exception as error:
-            await self.advance.tell_unforeseen(deal_id, error)
+            await self.advance.stand_still.tell_unforeseen(deal_id, error)
             raise
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.audit.model import Act
+from holdfast.common.alerts import Ended, LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import new_deal_id
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from holdfast.audit.service import AuditTrail
     from holdfast.authorization.service import Authorization
+    from holdfast.common.alerts import Alarm
     from holdfast.common.boundary import Boundary
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
@@ -66,6 +68,7 @@ class DealDesk:
     clock: Clock
     treasury: Treasury
     at: Boundary = unobserved
+    alarm: Alarm = field(default_factory=LoggedAlarm)
 
     async def preview(self, request: DealRequest) -> Plan:
         """The plan that `request` would get now; nothing is stored."""
@@ -131,6 +134,8 @@ class DealDesk:
             await self._save(session, changed_deal, changed, actor=order.by, values=values)
             if order.event is DealEvent.HOLD and deal.group_id is not None:
                 await self.groups.cancel_group(session, deal.group_id)
+            if order.event is not DealEvent.HOLD:  # whoever ordered it knows what stopped it
+                await self.alarm.ended(session, Ended("deal.", str(deal_id)))
             await self.wakes.wake(session, deal_id)
             return await self.deals.load(session, deal_id)
 

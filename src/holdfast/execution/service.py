@@ -109,18 +109,14 @@ class Advance:
             try:
                 await self._go_on(deal, outcomes)
             except (Rejected, Broken) as error:  # it would go wrong again and again, in silence
-                await self._stand_still.tell(deal, error)
+                await self.stand_still.tell(deal, error)
                 raise
-
-    async def tell_unforeseen(self, deal_id: DealId, error: Exception) -> None:
-        """Have a person told of a bug that ended the deal's advance; it is tried again later."""
-        await self._stand_still.tell_unforeseen(deal_id, error)
 
     async def _go_on(self, deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> None:
         if deal.status in _IDLE:
             await self._end_cancelled(deal)
         elif is_ambiguous(outcomes):
-            await self._stand_still.hold_ambiguous(deal)
+            await self.stand_still.hold_ambiguous(deal)
         elif all(outcome.is_final for outcome in outcomes):
             await self._write_or_stop(await self._prepare(settle(deal, outcomes)))
 
@@ -145,7 +141,8 @@ class Advance:
         return Prepared(settlement, script, deal, legs, seen)
 
     @property
-    def _stand_still(self) -> StandStill:
+    def stand_still(self) -> StandStill:
+        """What writes that a deal stops, or tells why it cannot go on."""
         patience = self.patience
         return StandStill(
             self.db,
@@ -163,9 +160,9 @@ class Advance:
         try:
             await self._write(prepared)
         except CoreShort as error:
-            await self._stand_still.void(deal, error.message)
+            await self.stand_still.void(deal, error.message)
         except ForeignNonce as error:
-            if not await self._stand_still.take_note(deal, error):
+            if not await self.stand_still.take_note(deal, error):
                 await self._write(prepared)
         except Unexplained as error:
             await self._write_or_stop(await self._doubted(prepared, error))

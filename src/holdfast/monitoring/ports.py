@@ -8,12 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
+    from holdfast.audit.model import Act, Link
     from holdfast.chain.logs import LogFilter, LogPage, MinedLog
     from holdfast.chain.receipts import Head
-    from holdfast.common.alerts import Alert, Severity
+    from holdfast.common.alerts import Alert, Ended, Severity
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockHash, BlockRef, TxHash
-    from holdfast.common.ids import ChainId, PrincipalId
+    from holdfast.common.ids import ChainId, DealId, PrincipalId
     from holdfast.monitoring.events import AccountEvent, Watched
     from holdfast.monitoring.model import Attempt, Chore, ChoreState
     from holdfast.monitoring.records import KeptAlert
@@ -117,14 +118,36 @@ class AlertBook(Protocol):
         """One alert; None when there is none."""
         ...
 
-    async def recent(
-        self, session: Session, *, with_acknowledged: bool, limit: int
-    ) -> list[KeptAlert]:
-        """The alerts that came last, those that nobody acknowledged or all."""
+    async def recent(self, session: Session, *, with_closed: bool, limit: int) -> list[KeptAlert]:
+        """The alerts that came last, those that are open or all."""
         ...
 
     async def acknowledge(self, session: Session, alert_id: int, by: PrincipalId) -> bool:
         """Close the alert; whether it was open."""
+        ...
+
+    async def resolve(self, session: Session, ended: Ended) -> None:
+        """Close the open alerts whose cause ended."""
+        ...
+
+
+class DealRows(Protocol):
+    """The rows of deals, which lock their audit records too."""
+
+    async def lock_row(self, session: Session, deal_id: DealId) -> None:
+        """Take the deal's row until the transaction ends."""
+        ...
+
+
+class AuditTail(Protocol):
+    """Where acts are recorded."""
+
+    async def lock_desk(self, session: Session) -> None:
+        """Take the record of what is about no deal until the transaction ends."""
+        ...
+
+    async def record(self, session: Session, first: Act) -> Link:
+        """Append the act to its record, which is locked; the record's new end."""
         ...
 
 

@@ -30,7 +30,8 @@ class DeliveryState(StrEnum):
 class KeptAlert:
     """An alert with its history.
 
-    `count` is how often it was raised while open; it is open until somebody acknowledges it.
+    `count` is how often it was raised while open; it is open until somebody acknowledges it or its
+    cause is seen to have ended.
     `reached` names the targets that have it, `error` is what the last of them said that did not
     take it.
     """
@@ -49,6 +50,7 @@ class KeptAlert:
     last_seen_at: datetime
     acknowledged_by: str | None
     acknowledged_at: datetime | None
+    resolved_at: datetime | None
     reached: frozenset[str]
     delivery: DeliveryState
     error: str | None

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdfast.audit.service import AuditTrail
+from holdfast.common.alerts import Alert, Ended
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.leader import LeaderLock
 from holdfast.common.queue import ChoreQueue
+from holdfast.common.system_clock import SystemClock
+from holdfast.execution.store.deals import DealStore
 from holdfast.monitoring.alerts import Alerts, Delivery
 from holdfast.monitoring.chores import ChoreRunner, Chores
 from holdfast.monitoring.ether import EtherWatch
@@ -21,10 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.node import Node
-    from holdfast.common.alerts import Alert
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database
-    from holdfast.execution.store.deals import DealStore
     from holdfast.monitoring.ports import OwnTransactions, Target
     from holdfast.protocols.suite import Protocols
 
@@ -39,10 +41,11 @@ class Notices:
     chore_queue: ChoreQueue
     chore_runner: ChoreRunner
 
-    async def tell(self, *alerts: Alert) -> None:
-        """Raise alerts in a transaction of their own."""
+    async def tell(self, *news: Alert | Ended) -> None:
+        """Raise alerts, or close those that ended, in a transaction of their own."""
         async with self.db.begin() as session:
-            await self.alerts.raised(session, *alerts)
+            await self.alerts.ended(session, *(one for one in news if isinstance(one, Ended)))
+            await self.alerts.raised(session, *(one for one in news if isinstance(one, Alert)))
 
     async def do_chores(self) -> None:
         """Do chores until cancelled; raises as `ChoreQueue.run`."""
@@ -55,8 +58,9 @@ def notices_of(
     """Alerts and chores in the database `db` at `url`."""
     queue = ChoreQueue(url)
     chores = Chores(queue)
+    alerts = Alerts(chores, AuditTrail(SystemClock()), DealStore())
     runner = ChoreRunner(db, queue, {DELIVERY: Delivery(db, targets)}, at=boundary)
-    return Notices(db, Alerts(chores), chores, queue, runner)
+    return Notices(db, alerts, chores, queue, runner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from holdfast.chain import inspection
 from holdfast.chain.rpc import Request
 from holdfast.chain.transport import NotSentError
 from holdfast.chain.watch import Watch
-from holdfast.common.alerts import Severity
+from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.errors import Transient
 from tests.support.endpoints import ModelNode, pool_of
 from tests.unit.chain.test_pool import PROFILE
@@ -18,12 +18,14 @@ class KeptHerald:
 
     def __init__(self):
         self.alerts = []
+        self.ended = []
         self.refuses = None
 
-    async def tell(self, *alerts):
+    async def tell(self, *news):
         if self.refuses is not None:
             raise self.refuses
-        self.alerts += alerts
+        self.alerts += [one for one in news if isinstance(one, Alert)]
+        self.ended += [(one.codes, one.subject) for one in news if isinstance(one, Ended)]
 
 
 class Scene:
@@ -73,8 +75,18 @@ async def test_without_a_node_it_is_told_once_and_once_more_when_one_is_back(sce
     )
     assert len(alert.fields["endpoints"]) == 3
     scene.nodes[1].fails_with = None
+    scene.herald.ended.clear()
     assert await scene.steps(10) == ["chain.writable_again"]
     assert len(scene.herald.alerts) == 1
+    assert scene.herald.ended == [("chain.read_only", "chain:138")]
+
+
+async def test_what_a_worker_before_told_is_over_once_all_is_well(scene):
+    await scene.steps(60)
+    assert sorted(scene.herald.ended) == [
+        *(("chain.endpoint_", f"http://n{number}") for number in (1, 2, 3)),
+        ("chain.read_only", "chain:138"),
+    ]
 
 
 async def test_without_a_private_node_nothing_is_sent_and_that_is_told(scene):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.common.alerts import Ended
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import BankId, PrincipalId, new_deal_id, new_group_id
 from holdfast.execution import desk as desk_module
@@ -12,6 +13,7 @@ from holdfast.execution.errors import DealNotFound
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.signing.model import KeyRef
+from tests.support.alarm import KeptAlarm
 from tests.support.walk import record_of
 from tests.unit.execution import fakes
 from tests.unit.execution.scene import NOW, PLANS, deal, leg
@@ -239,3 +241,12 @@ async def test_a_hold_with_nothing_under_way_gives_nothing_up():
     stage = Stage(record)
     await stage.desk.give(record.deal_id, Order(DealEvent.HOLD, BOB))
     assert "cancel_group" not in stage.journal.names()
+
+
+@pytest.mark.parametrize("event", [DealEvent.RESUME, DealEvent.HOLD])
+async def test_an_order_to_go_on_ends_what_was_told_of_the_deal(event):
+    status = DealStatus.HOLDING if event is DealEvent.RESUME else DealStatus.EXECUTING
+    record, alarm = deal(status=status), KeptAlarm()
+    await replace(Stage(record).desk, alarm=alarm).give(record.deal_id, Order(event, BOB))
+    ended = [Ended("deal.", str(record.deal_id))]
+    assert alarm.over == (ended if event is DealEvent.RESUME else [])

@@ -29,6 +29,7 @@ def kept(alert_id=1, severity=Severity.WARNING, reached=()):
         last_seen_at=NOW,
         acknowledged_by=None,
         acknowledged_at=None,
+        resolved_at=None,
         reached=frozenset(reached),
         delivery=DeliveryState.PENDING,
         error=None,
@@ -61,6 +62,7 @@ class AlertRows:
         self.told = set(told)
         self.put_in_order = []
         self.noted = []
+        self.ended = []
 
     async def put(self, session, alert):
         self.put_in_order.append((alert.code, alert.subject))
@@ -69,9 +71,12 @@ class AlertRows:
     async def load(self, session, alert_id):
         return self.rows.get(alert_id)
 
-    async def recent(self, session, *, with_acknowledged, limit):
+    async def recent(self, session, *, with_closed, limit):
         rows = self.rows.values()
-        return [one for one in rows if with_acknowledged or one.acknowledged_by is None][:limit]
+        return [one for one in rows if with_closed or one.acknowledged_by is None][:limit]
+
+    async def resolve(self, session, ended):
+        self.ended.append((ended.codes, ended.subject))
 
     async def acknowledge(self, session, alert_id, by):
         row = self.rows.get(alert_id)
@@ -82,6 +87,23 @@ class AlertRows:
 
     async def note_reached(self, session, alert, reached, *, is_all):
         self.noted.append((alert.alert_id, sorted(reached), is_all))
+
+
+class Records:
+    """The rows of deals and the audit: what was locked, and what was recorded."""
+
+    def __init__(self):
+        self.locked = []
+        self.acts = []
+
+    async def lock_row(self, session, deal_id):
+        self.locked.append(deal_id)
+
+    async def lock_desk(self, session):
+        self.locked.append("desk")
+
+    async def record(self, session, act):
+        self.acts.append(act)
 
 
 class ChoreRows:

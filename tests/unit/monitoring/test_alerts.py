@@ -1,13 +1,16 @@
 """Who hears of an alert: what is put on its way, what reaches which target, and what is left."""
 
+from dataclasses import replace
+
 import pytest
 
-from holdfast.common.alerts import Alert, Severity
+from holdfast.audit.service import DESK
+from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.errors import Rejected, Transient
-from holdfast.common.ids import principal_id
+from holdfast.common.ids import new_deal_id, principal_id
 from holdfast.monitoring.alerts import Alerts, Delivery
 from holdfast.monitoring.chores import Chores
-from tests.unit.monitoring.books import AlertRows, Bell, ChoreRows, Db, kept
+from tests.unit.monitoring.books import AlertRows, Bell, ChoreRows, Db, Records, kept
 
 ALICE = principal_id("alice")
 
@@ -25,8 +28,9 @@ class Target:
         self.taken.append(alert.alert_id)
 
 
-def alerts_of(book, bell=None):
-    return Alerts(Chores(bell or Bell(), ChoreRows()), book)
+def alerts_of(book, bell=None, records=None):
+    records = records or Records()
+    return Alerts(Chores(bell or Bell(), ChoreRows()), records, records, book)
 
 
 async def test_alerts_are_recorded_in_one_order_whatever_the_order_they_are_raised_in():
@@ -46,20 +50,44 @@ async def test_only_an_alert_that_nobody_was_told_of_is_put_on_its_way():
 
 async def test_an_alert_is_listed_until_it_is_acknowledged_and_with_all_afterwards():
     alerts = alerts_of(AlertRows(kept(1), kept(2)))
-    closed = await alerts.acknowledge("session", 1, ALICE)
+    closed = await alerts.acknowledge("session", 1, ALICE, "known")
     assert (closed.alert_id, closed.acknowledged_by) == (1, "alice")
     assert [one.alert_id for one in await alerts.listed("session")] == [2]
-    found = await alerts.listed("session", with_acknowledged=True)
+    found = await alerts.listed("session", with_closed=True)
     assert [one.alert_id for one in found] == [1, 2]
 
 
 @pytest.mark.parametrize("ask", ["shown", "acknowledge"])
 async def test_an_alert_that_there_is_not_is_refused(ask):
     alerts = alerts_of(AlertRows(kept(1)))
-    arguments = [ALICE] if ask == "acknowledge" else []
+    arguments = [ALICE, "known"] if ask == "acknowledge" else []
     with pytest.raises(Rejected) as refused:
         await getattr(alerts, ask)("session", 7, *arguments)
     assert (refused.value.code, refused.value.fields["alert_id"]) == ("alert.not_found", 7)
+
+
+@pytest.mark.parametrize("deal", [None, new_deal_id()])
+async def test_who_acknowledged_and_why_is_recorded_once_under_its_lock(deal):
+    records, book = Records(), AlertRows(replace(kept(1), deal_id=deal))
+    for who in (ALICE, principal_id("bob")):
+        await alerts_of(book, records=records).acknowledge("session", 1, who, "a drill")
+    assert records.locked == [deal or "desk"] * 2
+    (act,) = records.acts
+    assert (act.deal_id, act.actor, act.detail["reason"]) == (deal or DESK, ALICE, "a drill")
+
+
+async def test_an_alert_is_not_acknowledged_without_a_reason():
+    records, book = Records(), AlertRows(kept(1))
+    with pytest.raises(Rejected) as refused:
+        await alerts_of(book, records=records).acknowledge("session", 1, ALICE, " ")
+    assert refused.value.code == "alert.reason"
+    assert (book.rows[1].acknowledged_by, records.acts) == (None, [])
+
+
+async def test_what_ended_is_closed_in_one_order():
+    book = AlertRows()
+    await alerts_of(book).ended("session", Ended("b.", "1"), Ended("a.", "2"))
+    assert book.ended == [("a.", "2"), ("b.", "1")]
 
 
 async def test_an_alert_goes_to_every_target_that_wants_so_grave_a_one():

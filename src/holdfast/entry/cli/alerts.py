@@ -43,18 +43,16 @@ AlertArgument = Annotated[
 def list_alerts(
     context: typer.Context,
     *,
-    with_acknowledged: Annotated[
-        bool, typer.Option("--all", help="Also what was acknowledged.")
+    with_closed: Annotated[
+        bool, typer.Option("--all", help="Also what was acknowledged or is over.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List the alerts that nobody acknowledged, newest first."""
+    """List the open alerts, newest first: nobody acknowledged them, and they are not over."""
 
     async def work(session: Session, notices: Notices) -> list[KeptAlert]:
-        return await notices.alerts.listed(
-            session, with_acknowledged=with_acknowledged, limit=limit
-        )
+        return await notices.alerts.listed(session, with_closed=with_closed, limit=limit)
 
     found = [alert_view(each) for each in with_notices(context, work)]
     if as_json:
@@ -79,13 +77,14 @@ def ack(
     alert: AlertArgument,
     *,
     by: Annotated[str, typer.Option("--as", help="Who has seen it; recorded.")],
+    reason: Annotated[str, typer.Option(help="What was found; recorded.")],
     as_json: AsJson = False,
 ) -> None:
     """Acknowledge an alert: the next of its kind is a new one, and is delivered."""
     principal = principal_id(by)
 
     async def work(session: Session, notices: Notices) -> KeptAlert:
-        return await notices.alerts.acknowledge(session, alert, principal)
+        return await notices.alerts.acknowledge(session, alert, principal, reason)
 
     _show(alert_view(with_notices(context, work)), as_json=as_json)
 
@@ -109,7 +108,7 @@ async def _with_notices(settings: Settings, work: Callable[[Session, Notices], A
 
 def alert_view(alert: KeptAlert) -> dict[str, Any]:
     """An alert as JSON values."""
-    acknowledged = alert.acknowledged_at
+    acknowledged, resolved = alert.acknowledged_at, alert.resolved_at
     return {
         "alert_id": alert.alert_id,
         "severity": str(alert.severity),
@@ -125,6 +124,7 @@ def alert_view(alert: KeptAlert) -> dict[str, Any]:
         "last_seen_at": alert.last_seen_at.isoformat(),
         "acknowledged_by": alert.acknowledged_by,
         "acknowledged_at": None if acknowledged is None else acknowledged.isoformat(),
+        "resolved_at": None if resolved is None else resolved.isoformat(),
         "delivery": str(alert.delivery),
         "delivered_to": sorted(alert.reached),
         "delivery_error": alert.error,
@@ -136,6 +136,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
     table = whole_table("Alerts", *columns)
     for each in found:
         told = each["acknowledged_by"] and f"seen by {each['acknowledged_by']}"
+        told = told or (each["resolved_at"] and f"over since {each['resolved_at'][:19]}")
         table.add_row(
             *(str(each[name]) for name in ("alert_id", "severity", "code", "subject", "text")),
             str(each["count"]),

@@ -54,6 +54,7 @@ def _create_alerts() -> None:
         _now("last_seen_at"),
         sa.Column("acknowledged_by", sa.Text()),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True)),
+        sa.Column("resolved_at", sa.DateTime(timezone=True)),
         sa.Column("told_severity", sa.Text()),
         sa.Column("reached", JSONB(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("delivered_at", sa.DateTime(timezone=True)),
@@ -67,7 +68,7 @@ def _create_alerts() -> None:
         "alerts",
         ["code", "subject"],
         unique=True,
-        postgresql_where=sa.text("acknowledged_at IS NULL"),
+        postgresql_where=sa.text("acknowledged_at IS NULL AND resolved_at IS NULL"),
     )
     op.create_index(op.f("ix_alerts_opened_at"), "alerts", ["opened_at"])
     op.create_index(op.f("ix_alerts_deal_id"), "alerts", ["deal_id"])

@@ -1,4 +1,4 @@
-"""Statements over alerts: raise, deliver, list, acknowledge."""
+"""Statements over alerts: raise, deliver, list, acknowledge, resolve."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
+    from holdfast.common.alerts import Ended
     from holdfast.common.db import Session
     from holdfast.common.ids import PrincipalId
 
@@ -83,10 +84,10 @@ async def load(session: Session, alert_id: int) -> KeptAlert | None:
     return None if row is None else _kept(row)
 
 
-async def recent(session: Session, *, with_acknowledged: bool, limit: int) -> list[KeptAlert]:
-    """The alerts that came last, those that nobody acknowledged or all."""
+async def recent(session: Session, *, with_closed: bool, limit: int) -> list[KeptAlert]:
+    """The alerts that came last, those that are open or all."""
     query = _read().order_by(alerts.c.last_seen_at.desc(), alerts.c.alert_id.desc()).limit(limit)
-    if not with_acknowledged:
+    if not with_closed:
         query = query.where(text(IS_OPEN))
     return [_kept(row) for row in await session.execute(query)]
 
@@ -100,6 +101,19 @@ async def acknowledge(session: Session, alert_id: int, by: PrincipalId) -> bool:
         .returning(alerts.c.alert_id)
     )
     return done.one_or_none() is not None
+
+
+async def resolve(session: Session, ended: Ended) -> None:
+    """Close the open alerts whose cause ended."""
+    await session.execute(
+        update(alerts)
+        .where(
+            alerts.c.subject == ended.subject,
+            alerts.c.code.startswith(ended.codes, autoescape=True),
+            text(IS_OPEN),
+        )
+        .values(resolved_at=func.now())
+    )
 
 
 def _read() -> Select[Any]:
@@ -126,6 +140,7 @@ def _kept(row: Row[Any]) -> KeptAlert:
         last_seen_at=row.last_seen_at,
         acknowledged_by=row.acknowledged_by,
         acknowledged_at=row.acknowledged_at,
+        resolved_at=row.resolved_at,
         reached=frozenset(row.reached),
         delivery=_delivery(row),
         error=row.error,

@@ -22,7 +22,7 @@ from holdfast.common.alerts import Severity
 from holdfast.common.db import Json, Units, listed, metadata, stamp
 from holdfast.monitoring.model import ChoreState
 
-IS_OPEN = "acknowledged_at IS NULL"
+IS_OPEN = "acknowledged_at IS NULL AND resolved_at IS NULL"
 
 alerts = Table(
     "alerts",
@@ -41,6 +41,7 @@ alerts = Table(
     stamp("last_seen_at"),
     Column("acknowledged_by", Text),
     Column("acknowledged_at", DateTime(timezone=True)),
+    Column("resolved_at", DateTime(timezone=True)),
     # The severity that was last put for delivery: a graver one is delivered again.
     Column("told_severity", Text),
     Column("reached", Json, nullable=False, server_default=text("'[]'")),
