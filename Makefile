@@ -49,7 +49,7 @@ crash-test: setup ## Kill workers KILLS=1000 times over DEALS=500 deals, count e
 simulate: setup ## Run the transaction layer in SEEDS=10000 seeded worlds of faults, in virtual time
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --from $(or $(FROM),0) $(ARGS)
 
-e2e-testnet: setup ## Open and close a tiny position on a public testnet with your own node and key
+e2e-testnet: setup ## Open and close a tiny position, swap and swap back, on a public testnet (docs/testnet.md)
 	@$(BIN)/python -m tests.e2e $(ARGS)
 
 bench: setup ## Measure deals, transactions, takeover and growth against plain clients and the limit

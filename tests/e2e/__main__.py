@@ -1,4 +1,4 @@
-"""`make e2e-testnet`: a minimum-size position on a public testnet, with the operator's own key.
+"""`make e2e-testnet`: a minimum-size position and swap on a public testnet, with one's own key.
 
 `--check` validates the settings and says what a run would cover, and touches no network.
 """
@@ -17,12 +17,16 @@ from tests.e2e.settings import settings_of
 
 def main(arguments, environment):
     """The exit code: 0 done or valid, 1 failed on chain, 2 refused."""
+    if unknown := set(arguments) - {"--check"}:
+        print(f"no such option: {', '.join(sorted(unknown))}. {__doc__}", file=sys.stderr)
+        return 2
     try:
         settings = settings_of(environment)
         said = {
             "chain": settings.profile.name,
             "collateral_wei": settings.collateral_wei,
             "borrow_units": settings.borrow_units,
+            "swap_wei": settings.swap_wei if settings.exchange else 0,
             "steps": {step: lacks or "covered" for step, lacks in settings.covered.items()},
         }
         print(json.dumps(said), file=sys.stderr)

@@ -1,4 +1,7 @@
-"""Opens and closes one small lending position through the product's transaction layer."""
+"""Opens and closes one small lending position, with a swap there and back while it is open.
+
+All of it goes through the product's transaction layer.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 
 from coincurve import PrivateKey
 
+from holdfast.chain.multicall import Reverted
 from holdfast.chain.node import Node
 from holdfast.chain.rpc import Rpc
 from holdfast.common.boundary import unobserved
@@ -34,6 +38,7 @@ from tests.support.reorgs import KeptReorgs
 
 _GAS = 600_000
 _PATIENCE_SECONDS = 1_800
+_SWAP_SECONDS = 1_800  # a swap that waits longer for its block would be at an old price
 _KEPT = 100  # a hundredth of the collateral stays behind: interest leaves a dust of debt
 
 
@@ -77,7 +82,7 @@ class Position:
         return self.keys.signer.address
 
     async def open_and_close(self):
-        """Wrap if need be, supply, borrow, repay and withdraw; each group final before the next."""
+        """Wrap, supply, borrow, swap, repay and withdraw; each group final before the next."""
         profile, account = self.settings.profile, self.account
         pool, units = AavePool(profile.require_aave().pool), self.settings.borrow_units
         weth, usdt = profile.weth.require_address(), profile.usdt.require_address()
@@ -89,6 +94,8 @@ class Position:
         )
         borrowed = pool.expected_borrow(usdt, account)
         await self._group(("borrow", pool.borrow(usdt, units, account), borrowed))
+        if self.settings.exchange is not None:
+            await self._swap_there_and_back(self.settings.exchange)
         repaid = pool.expected_repay(usdt, account, account)
         await self._group(
             ("approve debt", Erc20(usdt).approve(pool.address, units), None),
@@ -99,11 +106,34 @@ class Position:
         await self._group(("withdraw", pool.withdraw(weth, rest, account), withdrawn))
 
     async def _wrap_if_needed(self, weth, wei):
-        head = await self.node.head()
-        (held,) = await self.node.read([Erc20(weth).balance_of(self.account)], head.ref)
+        held = await self._read(Erc20(weth).balance_of(self.account))
         if held < wei:
             call = Weth(weth).deposit(wei - held)
             await self._group(("wrap", call, Weth(weth).expected_deposit(self.account)))
+
+    async def _swap_there_and_back(self, exchange):
+        there, token = exchange.sell_eth, Erc20(exchange.token)
+        await self._wrap_if_needed(exchange.weth, self.settings.swap_wei)
+        before = await self._read(token.balance_of(self.account))
+        await self._sell("sell", exchange, there, self.settings.swap_wei)
+        got = await self._read(token.balance_of(self.account)) - before
+        await self._sell("buy back", exchange, there.reverse, got)
+
+    async def _sell(self, name, exchange, route, amount):
+        head = await self.node.head()
+        (quote,) = await self.node.read([exchange.quote(route, amount)], head.ref)
+        if isinstance(quote, Reverted):
+            raise Failed(f"{name}: no quote ({quote.reason}); landed before: {self.did}")
+        deadline = head.ref.timestamp + _SWAP_SECONDS
+        swap = exchange.swap(route, amount, quote.amount, self.account, deadline)
+        swapped = exchange.pool.expected_swap(exchange.router, self.account)
+        allowed = Erc20(route.token_in).approve(exchange.router, amount)
+        await self._group((f"approve to {name}", allowed, None), (name, swap, swapped))
+
+    async def _read(self, wanted):
+        head = await self.node.head()
+        (found,) = await self.node.read([wanted], head.ref)
+        return found
 
     async def _group(self, *legs):
         deal, group = new_deal_id(), new_group_id()

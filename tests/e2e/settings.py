@@ -5,18 +5,28 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from holdfast.chain.profile_file import load_profile
 from holdfast.common.errors import Rejected
 from holdfast.common.secret import Secret
+from tests.e2e.exchange import exchange_of, load_exchange
+
+if TYPE_CHECKING:
+    from tests.e2e.exchange import Exchange
 
 SEPOLIA = Path(__file__).parent / "sepolia.toml"
+EXCHANGES = {11155111: Path(__file__).parent / "sepolia-uniswap.toml"}
+"""Where to swap on a chain whose profile names no exchange."""
+
 TESTNETS = {11155111: "Sepolia", 17000: "Holesky", 560048: "Hoodi", 84532: "Base Sepolia"}
 """Chains without real money. Everything else is refused, every mainnet with it."""
 
 _LEAST_WEI, _MOST_WEI = 10**12, 10**16
 _LEAST_UNITS, _MOST_UNITS = 1_000, 10_000_000
+_SWAP_WEI = 10**14
+SWAP = "2 swap within a bound, and back"
 _NOT_COVERED = {
     "1 wrap, supply, borrow": ("aave", "WETH", "USDT"),
     "2 discount purchase": ("uniswap", "USDTz"),
@@ -34,11 +44,14 @@ class Settings:
     database_url: str
     collateral_wei: int
     borrow_units: int
+    swap_wei: int = _SWAP_WEI
+    exchange: Exchange | None = None
 
     @property
     def covered(self):
-        """For each step of a deal, what the profile lacks for it; nothing where it can run."""
-        return {step: self._missing(needs) for step, needs in _NOT_COVERED.items()}
+        """For each step of a deal, what is lacking for it; nothing where it can run."""
+        found = {step: self._missing(needs) for step, needs in _NOT_COVERED.items()}
+        return {**found, SWAP: [] if self.exchange else ["HOLDFAST_E2E_EXCHANGE"]}
 
     def _missing(self, needs):
         return [
@@ -56,11 +69,9 @@ def settings_of(environment):
     """
     profile = load_profile(environment.get("HOLDFAST_E2E_PROFILE", SEPOLIA))
     if profile.chain_id not in TESTNETS:
-        raise Rejected(
-            "e2e.chain", f"chain {profile.chain_id} is no known testnet: only {TESTNETS} are"
-        )
+        raise Rejected("e2e.chain", f"chain {profile.chain_id} is no known testnet: {_names()} are")
     if profile.genesis_hash is None:
-        raise Rejected("e2e.genesis", "the profile pins no genesis hash")
+        raise Rejected("e2e.genesis", "the profile pins no genesis hash: add genesis_hash to it")
     url = _rpc_url(_needed(environment, "HOLDFAST_E2E_RPC_URL"))
     settings = Settings(
         profile=replace(profile, rpc_urls=(url,)),
@@ -72,11 +83,25 @@ def settings_of(environment):
         borrow_units=_bounded(
             environment, "HOLDFAST_E2E_BORROW_UNITS", 100_000, (_LEAST_UNITS, _MOST_UNITS)
         ),
+        swap_wei=_bounded(environment, "HOLDFAST_E2E_SWAP_WEI", _SWAP_WEI, (_LEAST_WEI, _MOST_WEI)),
+        exchange=_exchange(environment, profile),
     )
     for step in ("1 wrap, supply, borrow", "4 repay, withdraw"):
         if settings.covered[step]:
             raise Rejected("e2e.profile", f"the profile lacks {settings.covered[step]}")
     return settings
+
+
+def _names():
+    return ", ".join(f"{name} ({number})" for number, name in TESTNETS.items())
+
+
+def _exchange(environment, profile):
+    pinned = EXCHANGES.get(profile.chain_id)
+    path = environment.get("HOLDFAST_E2E_EXCHANGE")
+    if not path and profile.uniswap is not None:
+        return exchange_of(profile)
+    return load_exchange(path or pinned, profile.chain_id) if path or pinned else None
 
 
 def _needed(environment, name):

@@ -3,8 +3,9 @@
 import pytest
 
 from holdfast.common.errors import Rejected
+from holdfast.common.evm import address
 from tests.e2e.__main__ import main
-from tests.e2e.settings import SEPOLIA, settings_of
+from tests.e2e.settings import EXCHANGES, SEPOLIA, settings_of
 
 KEY = "11" * 32
 
@@ -36,6 +37,7 @@ def test_the_packaged_profile_covers_the_position_and_says_what_is_missing(given
         "2 discount purchase": ["uniswap", "USDTz"],
         "3 redemption": ["redemption_desk", "USDTz"],
         "4 repay, withdraw": [],
+        "2 swap within a bound, and back": [],
     }
 
 
@@ -73,7 +75,12 @@ def test_a_node_is_only_asked_over_an_encrypted_line(given, url):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("COLLATERAL_WEI", "1000000000000000000"), ("BORROW_UNITS", "1"), ("BORROW_UNITS", "much")],
+    [
+        ("COLLATERAL_WEI", "1000000000000000000"),
+        ("BORROW_UNITS", "1"),
+        ("BORROW_UNITS", "much"),
+        ("SWAP_WEI", "0"),
+    ],
 )
 def test_amounts_stay_small(given, name, value):
     assert refused({**given, f"HOLDFAST_E2E_{name}": value}) == "e2e.amount"
@@ -93,3 +100,52 @@ def test_the_check_needs_no_network_and_shows_no_key(given, capsys):
     said = capsys.readouterr()
     assert KEY not in said.out + said.err
     assert "HOLDFAST_E2E_RPC_URL" in said.err
+
+
+def test_an_option_that_does_not_exist_starts_no_run(given, capsys):
+    assert main(["--chek"], given) == 2
+    assert "--chek" in capsys.readouterr().err
+
+
+def test_the_packaged_exchange_is_the_pool_that_the_factory_made(given):
+    # As Sepolia's explorer lists it: WETH/USDC, 0.3 %.
+    pool = settings_of(given).exchange.pool
+    assert pool.address == "0x6Ce0896eAE6D4BD668fDe41BB784548fb8F59b50"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("chain_id = 11155111", "chain_id = 1"),
+        ("fee = 3000", "fee = 3001"),
+        ("quoter = ", "quota = "),
+        ("chain_id", "chain id"),
+    ],
+)
+def test_an_exchange_file_that_is_wrong_is_refused(given, tmp_path, old, new):
+    path = tmp_path / "exchange.toml"
+    path.write_text(EXCHANGES[11155111].read_text().replace(old, new))
+    assert refused({**given, "HOLDFAST_E2E_EXCHANGE": str(path)}) == "e2e.exchange"
+
+
+def test_an_exchange_with_a_typo_in_an_address_or_no_file_is_refused(given, tmp_path):
+    path = tmp_path / "exchange.toml"
+    path.write_text(EXCHANGES[11155111].read_text().replace("0x3bFA4769", "0x3BFA4769"))
+    assert refused({**given, "HOLDFAST_E2E_EXCHANGE": str(path)}) == "address.checksum"
+    assert refused({**given, "HOLDFAST_E2E_EXCHANGE": "/nowhere"}) == "e2e.exchange"
+
+
+def test_router02_gets_the_limit_and_the_deadline_in_its_own_words(given):
+    exchange = settings_of(given).exchange
+    me = address("0x" + "11" * 20)
+    call = exchange.swap(exchange.sell_eth, 10**14, 300_000, me, 1_700_000_000)
+    words = [call.data[4 + 32 * at : 36 + 32 * at] for at in range(5)]
+    # multicall(uint256 deadline, bytes[]): the list starts after two words and has one entry of
+    # 4 + 7 * 32 = 228 bytes.
+    assert call.data[:4].hex() == "5ae401dc"
+    assert [int.from_bytes(word, "big") for word in words] == [1_700_000_000, 64, 1, 32, 228]
+    sale = call.data[4 + 32 * 5 :][:228]
+    assert sale[:4].hex() == "04e45aaf"
+    numbers = [int.from_bytes(sale[4 + 32 * at : 36 + 32 * at], "big") for at in range(7)]
+    # Fee 0.3 %, to ourselves, exactly 10^14 in, at least 99 % of the quote, no price limit.
+    assert numbers[2:] == [3_000, int(me, 16), 10**14, 297_000, 0]
