@@ -1,10 +1,13 @@
 """What a person reads in a narrow terminal, and command lines that make no sense."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from holdfast.entry.cli.deal_view import show_deals
 from holdfast.entry.cli.main import run
-from holdfast.entry.cli.plain import plain_console, whole_table
+from holdfast.entry.cli.plain import whole_table
 from tests.unit.entry.test_cli_main import process_as_before
 from tests.unit.entry.test_deal_view import DEAL
 
@@ -13,24 +16,31 @@ __all__ = ["process_as_before"]
 AMOUNT, HASH = "396005738335000000000000", "0x" + "ab" * 32
 
 
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
+def printed(table, columns):
+    console = Console(width=columns, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue()
 
 
-def test_a_table_cuts_nothing_off_that_does_not_fit(capsys):
+def test_a_table_cuts_nothing_off_that_does_not_fit():
     table = whole_table("Events", "Block", "Amount", "Transaction")
     table.add_row("95", AMOUNT, HASH)
-    plain_console().print(table)
-    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    rows = [line.split("│") for line in printed(table, 40).splitlines() if "│" in line]
     shown = ["".join(row[column].strip() for row in rows) for column in range(3)]
     assert shown == ["95", AMOUNT, HASH]
 
 
-def test_the_id_that_the_next_command_needs_stays_on_one_line(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
+def test_the_id_that_the_next_command_needs_stays_on_one_line():
+    table = whole_table("Deals", "Deal", "Status", "Since", key="Deal")
+    table.add_row(DEAL["deal_id"], "completed_with_claim", "2026-11-22T17:13:12")
+    assert DEAL["deal_id"] in printed(table, 60)
+
+
+def test_what_goes_into_a_pipe_is_not_folded_to_a_screen(capsys):
     show_deals({"deals": [DEAL]})
-    assert DEAL["deal_id"] in capsys.readouterr().out
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if DEAL["deal_id"] in one]
+    assert "holding: pool_depth" in line
+    assert DEAL["created_at"][:19] in line
 
 
 @pytest.mark.parametrize("number", ["0", "-1", str(2**63)])

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.table import Table
 
+_PIPED_COLUMNS: Final = 200
+
 
 def plain_console() -> Console:
-    """A console that shows every text letter by letter; brackets in it mean nothing."""
-    return Console(markup=False, emoji=False)
+    """A console that shows every text letter by letter; brackets in it mean nothing.
+
+    Into a pipe or a file it writes wide lines, as there is no screen that they must fit.
+    """
+    console = Console(markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_COLUMNS)
+    return console
 
 
 def whole_table(title: str, *columns: str, key: str | None = None) -> Table:
