@@ -236,6 +236,28 @@ async def test_a_foreign_use_is_not_noted_before_ours_at_used_nonces_are_settled
     assert await catch_up(database, 5, alarm) == 3
 
 
+async def test_one_of_ours_that_lacks_only_its_event_does_not_hold_up_the_accounts_numbers(
+    database,
+):
+    await record(database, group(2))
+    await end(database, IntentStatus.AMBIGUOUS)
+    alarm = KeptAlarm()
+    for reason in ("foreign_nonce", "nonce_behind"):  # somebody else may have used the nonces
+        await give_reason(database, reason)
+        assert await code_of(catch_up(database, 5, alarm)) == "tx.nonces_unsettled"
+    await give_reason(database, "event_missing")  # ours are mined there, at depth
+    assert await catch_up(database, 5, alarm) == 3
+    (done,) = await record(database, [wish()], on_chain={ADDRESSES[1]: 5})
+    assert done.nonce == 5
+
+
+async def give_reason(database, reason):
+    query = (
+        "UPDATE intents SET evidence = jsonb_build_object('reason', CAST(:why AS text)) RETURNING 1"
+    )
+    return await rows(database, query, why=reason)
+
+
 async def test_a_lagging_count_never_takes_nonces_back(database):
     await record(database, group(3))
     await end(database, IntentStatus.LANDED)

@@ -45,11 +45,14 @@ class Rows(MemoryJournal):
         return range(next_nonce, on_chain)
 
     def live_below(self, sender, nonce):
-        """The sender's intents below `nonce` that are not final."""
+        """The sender's intents below `nonce` that are not final, nor lack only their event."""
         return [
             one
             for one in self.intents.values()
-            if one.new.sender == sender and one.nonce < nonce and not one.status.is_final
+            if one.new.sender == sender
+            and one.nonce < nonce
+            and not one.status.is_final
+            and (one.status, one.reason) != (IntentStatus.AMBIGUOUS, "event_missing")
         ]
 
     def request_cancel(self, group_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Alert, Severity
-from holdfast.transactions.model import IntentStatus, NonceUse
+from holdfast.transactions.model import EVENT_MISSING, IntentStatus, NonceUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,17 @@ _STUCK: Final = {
     ),
     "unsigned": (Severity.CRITICAL, "its key cannot sign what is to replace it"),
     "rejected": (Severity.CRITICAL, "no node takes the no-op that is to free its nonce"),
+}
+_AMBIGUOUS: Final = {
+    "foreign_nonce": (
+        "its nonce is used and by what is not proved yet: the account sends nothing more until the "
+        "search finds it, or `accept-displaced` does"
+    ),
+    EVENT_MISSING: (
+        "it is mined without the event of its leg: its deal waits until a person has looked at the "
+        "balances and said `accept-outcome`; the account's other numbers go on"
+    ),
+    "nonce_behind": "the account's count denies its receipt: a node is wrong, and its deal waits",
 }
 _SEE: Final = "`holdfast tx show` has the evidence and the safe actions"
 
@@ -77,7 +88,8 @@ def _alert(change: StatusChange) -> Alert | None:
         case IntentStatus.DISPLACED:
             return _about(change, "tx.displaced", Severity.CRITICAL, _displaced(change))
         case IntentStatus.AMBIGUOUS:
-            text = f"the chain's signals about a transaction disagree ({reason}); {_SEE}"
+            what = _AMBIGUOUS.get(reason, reason)
+            text = f"the chain's signals about a transaction disagree ({reason}): {what}; {_SEE}"
             return _about(change, "tx.ambiguous", Severity.CRITICAL, text)
         case IntentStatus.STUCK:
             severity, cause = _STUCK.get(reason, (Severity.CRITICAL, reason))

@@ -53,6 +53,10 @@ ACCEPTED: Final = "accepted"
 """The evidence's reason where a person stated the outcome: no event proves it."""
 
 
+EVENT_MISSING: Final = "event_missing"
+"""The evidence's reason where a transaction of ours is mined at depth without the leg's event."""
+
+
 class NonceUse(StrEnum):
     """How somebody else used a nonce: by the account's own transaction, or by its authorization.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, assert_never
 
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, replacement
-from holdfast.transactions.model import IntentStatus, Purpose
+from holdfast.transactions.model import EVENT_MISSING, IntentStatus, Purpose
 from holdfast.transactions.repairs import Check, Repair, RepairPlan, Stated
 from holdfast.transactions.send_state import may_broadcast
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OFFERED: Final[Mapping[tuple[IntentStatus, str], Sequence[Repair]]] = {
     (IntentStatus.AMBIGUOUS, "foreign_nonce"): (Repair.ACCEPT_DISPLACED,),
-    (IntentStatus.AMBIGUOUS, "event_missing"): (Repair.ACCEPT_OUTCOME,),
+    (IntentStatus.AMBIGUOUS, EVENT_MISSING): (Repair.ACCEPT_OUTCOME,),
     (IntentStatus.AMBIGUOUS, "nonce_behind"): (),
     (IntentStatus.STUCK, "nonce_gap"): (Repair.FILL_GAP, Repair.REBROADCAST, Repair.CANCEL),
 }
@@ -169,7 +169,7 @@ def _mined(case: Case, facts: Facts) -> list[Check]:
             "not_event_missing",
             "only a missing event may stand in the way",
             case.reason or "nothing does",
-            holds=case.reason == "event_missing",
+            holds=case.reason == EVENT_MISSING,
         ),
         _check("not_mined", "the recorded receipt must be canonical", found, holds=is_same),
         _deep(case, facts, None if seen is None else seen.block.number),

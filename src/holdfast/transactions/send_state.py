@@ -25,6 +25,7 @@ from holdfast.transactions.actions import (
 )
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, replacement
 from holdfast.transactions.model import (
+    EVENT_MISSING,
     Attempt,
     Delivery,
     Intent,
@@ -76,7 +77,7 @@ def confirm(
     }
     if account_nonce <= intent.nonce:
         return Unclear("nonce_behind", facts)
-    return outcome or Unclear("event_missing", facts)
+    return outcome or Unclear(EVENT_MISSING, facts)
 
 
 def _outcome(intent: Intent, receipt: Receipt) -> Settle | None:

@@ -95,14 +95,15 @@ class Transactions:
 
         Raises:
             Transient: `tx.nonces_unsettled` while an intent of ours at a used nonce is live: the
-                chain loop has to prove first who used it.
+                chain loop has to prove first who used it. One that lacks only its event did, so
+                it holds up its own deal and no other number of the account.
         """
         next_nonce = await recording.lock_signer(session, chain_id, sender)
         if next_nonce is None or next_nonce >= on_chain:
             return 0
-        live = await reading.count_live_below(session, chain_id, sender, on_chain)
-        if live:
-            raise nonces_unsettled(sender, live)
+        unsettled = await reading.count_unsettled_below(session, chain_id, sender, on_chain)
+        if unsettled:
+            raise nonces_unsettled(sender, unsettled)
         await recording.skip_to(session, chain_id, sender, on_chain)
         await self._alarm.raised(session, foreign_use(chain_id, sender, next_nonce, on_chain))
         log.error("tx.foreign_use", sender=sender, signed=next_nonce, on_chain=on_chain)

@@ -34,6 +34,7 @@ def test_an_ambiguous_intent_names_what_disagrees():
     alert = alert_of(IntentStatus.AMBIGUOUS, reason="event_missing")
     assert (alert.code, alert.severity) == ("tx.ambiguous", Severity.CRITICAL)
     assert "event_missing" in alert.text
+    assert "accept-outcome" in alert.text  # what to do is said plainly
 
 
 @pytest.mark.parametrize(

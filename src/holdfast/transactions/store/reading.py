@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from holdfast.transactions.model import IntentOutcome, IntentStatus, Place, Shard
+from holdfast.transactions.model import EVENT_MISSING, IntentOutcome, IntentStatus, Place, Shard
 from holdfast.transactions.store.rows import intents_of, receipt_of
 from holdfast.transactions.store.tables import (
     IS_LIVE,
@@ -45,7 +45,7 @@ _IS_UNSENT = text(IS_UNSENT)
 _ALL: Final = Shard()
 _NOT_READ = {"evidence", "acknowledged_at", "created_at", "updated_at", "version"}
 _INTENT = [column for column in intents.c if column.name not in _NOT_READ]
-_REASON = literal_column("coalesce(intents.evidence->>'reason', '')", Text).label("reason")
+_REASON = literal_column("coalesce(intents.evidence->>'reason', '')", Text)
 _RECEIPT = (
     receipts.c.tx_hash.label("receipt_hash"),
     receipts.c.sender.label("receipt_sender"),
@@ -100,7 +100,7 @@ _LAST_HASH = (
 
 # Statements are made once: putting one together costs more than running it.
 WHOLE: Final = (
-    select(*_INTENT, _REASON, *_KEY, *_ATTEMPT, *_RECEIPT)
+    select(*_INTENT, _REASON.label("reason"), *_KEY, *_ATTEMPT, *_RECEIPT)
     .join(attempts, attempts.c.intent_id == intents.c.intent_id)
     .join(
         signers,
@@ -174,13 +174,20 @@ async def last_block_of(session: Session, deal_id: DealId) -> Place | None:
     return None if row is None else Place(row.block_number, row.block_hash)
 
 
-async def count_live_below(session: Session, chain_id: ChainId, sender: Address, nonce: int) -> int:
-    """How many of the sender's intents below `nonce` are not final."""
+async def count_unsettled_below(
+    session: Session, chain_id: ChainId, sender: Address, nonce: int
+) -> int:
+    """How many of the sender's intents below `nonce` may not be what used their nonces.
+
+    One that lacks only its event is not among them: its receipt at depth says that it was, and
+    only a person can tell the rest.
+    """
     query = select(func.count()).where(
         intents.c.chain_id == chain_id,
         intents.c.sender == sender,
         intents.c.nonce < nonce,
         _IS_LIVE,
+        ~and_(intents.c.status == str(IntentStatus.AMBIGUOUS), _REASON == EVENT_MISSING),
     )
     return (await session.execute(query)).scalar_one()
 
