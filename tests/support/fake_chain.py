@@ -352,7 +352,7 @@ class MemoryJournal:
         self.woken += [
             change.intent.new.deal_id
             for change in changed
-            if change.status is IntentStatus.AMBIGUOUS
+            if IntentStatus.AMBIGUOUS in (change.status, change.intent.status)
         ]
 
     def _update(self, intent_id, **changes):

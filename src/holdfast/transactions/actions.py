@@ -101,6 +101,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """What made it stuck or ambiguous is gone: it waits for a block like any other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Final: what the chain shows at the required depth."""
 
@@ -125,5 +130,5 @@ class Stuck:
 
 
 Action: TypeAlias = (
-    Broadcast | Rebroadcast | Replace | Cancel | Fill | Wait | Settle | Unclear | Stuck
+    Broadcast | Rebroadcast | Replace | Cancel | Fill | Wait | Clear | Settle | Unclear | Stuck
 )

@@ -24,7 +24,8 @@ class Consequences:
         alerts: to raise.
         never_sent: final intents whose newest bytes never went out, and must not any more.
         groups: those that may be final as a whole now.
-        unclear: the deals to wake at once, whose groups may never be final.
+        unclear: the deals to wake at once, whose groups may never be final: to hold, or to go on
+            where it became clear.
     """
 
     alerts: tuple[Alert, ...]
@@ -37,7 +38,9 @@ def consequences_of(changes: Sequence[StatusChange], written: Collection[IntentI
     """What follows from those of `changes` that were written; another loop's were, of the rest."""
     real = [one for one in changes if one.intent.intent_id in written]
     final = [one.intent for one in real if one.status.is_final]
-    unclear = [one.intent for one in real if one.status is IntentStatus.AMBIGUOUS]
+    unclear = [
+        one.intent for one in real if IntentStatus.AMBIGUOUS in (one.status, one.intent.status)
+    ]
     return Consequences(
         alerts=alerts_of(real),
         never_sent=tuple(one.intent_id for one in final if one.last.sent is None),

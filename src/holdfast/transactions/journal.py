@@ -74,7 +74,8 @@ class PostgresJournal:
     async def advance(self, progress: Progress) -> None:
         """Write receipts, statuses and place, and wake the deals whose groups are final.
 
-        A deal with an ambiguous intent is woken too: it may have to hold.
+        A deal with an intent that became ambiguous, or no longer is, is woken too: it may have to
+        hold, or to go on.
         """
         # A mere place is no boundary: losing it costs reading a few blocks again.
         passed = self._boundary if progress.receipts or progress.changes else unobserved

@@ -47,6 +47,7 @@ FINAL = frozenset(
     }
 )
 LIVE = frozenset(IntentStatus) - FINAL
+TROUBLED = frozenset({IntentStatus.AMBIGUOUS, IntentStatus.STUCK})
 
 
 ACCEPTED: Final = "accepted"

@@ -13,6 +13,7 @@ from holdfast.transactions.actions import (
     Action,
     Broadcast,
     Cancel,
+    Clear,
     Fill,
     Patience,
     Rebroadcast,
@@ -26,6 +27,7 @@ from holdfast.transactions.actions import (
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, replacement
 from holdfast.transactions.model import (
     EVENT_MISSING,
+    TROUBLED,
     Attempt,
     Delivery,
     Intent,
@@ -48,7 +50,9 @@ def decide(intent: Intent, seen: Seen, model: FeeModel, patience: Patience) -> A
         )
     if seen.account_nonce > intent.nonce:
         return _used_elsewhere(intent, seen)
-    return _press(intent, seen, FeePolicy(model, intent.new.fee_ceiling_wei), patience)
+    action = _press(intent, seen, FeePolicy(model, intent.new.fee_ceiling_wei), patience)
+    is_fine = isinstance(action, Wait | Rebroadcast)
+    return Clear() if is_fine and intent.status in TROUBLED else action
 
 
 def confirm(

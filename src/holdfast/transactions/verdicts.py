@@ -8,12 +8,13 @@ import structlog
 
 from holdfast.transactions.actions import (
     Action,
+    Clear,
     Settle,
     Stuck,
     Unclear,
     Wait,
 )
-from holdfast.transactions.model import IntentStatus, StatusChange
+from holdfast.transactions.model import TROUBLED, IntentStatus, StatusChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-_TROUBLE: Final = {IntentStatus.AMBIGUOUS, IntentStatus.STUCK, IntentStatus.DISPLACED}
+_TROUBLE: Final = {*TROUBLED, IntentStatus.DISPLACED}
 
 
 def changes_of(decided: Iterable[tuple[Intent, Action]]) -> tuple[StatusChange, ...]:
@@ -35,10 +36,12 @@ def _change(intent: Intent, action: Action) -> StatusChange | None:
     match action:
         case Settle(status, evidence):
             return StatusChange(intent, status, evidence)
-        case Unclear(reason, evidence):
-            return StatusChange(intent, IntentStatus.AMBIGUOUS, {"reason": reason, **evidence})
-        case Stuck(reason, evidence):
-            return StatusChange(intent, IntentStatus.STUCK, {"reason": reason, **evidence})
+        case Unclear(reason, evidence) | Stuck(reason, evidence):
+            is_stuck = isinstance(action, Stuck)
+            status = IntentStatus.STUCK if is_stuck else IntentStatus.AMBIGUOUS
+            return StatusChange(intent, status, {"reason": reason, **evidence})
+        case Clear():
+            return StatusChange(intent, IntentStatus.SENT)
         case Wait() if intent.receipt is not None:
             return StatusChange(intent, IntentStatus.MINED)
         case _:

@@ -42,6 +42,14 @@ async def test_only_an_ambiguous_intent_wakes_its_deal_before_the_group_is_final
     assert following(StatusChange(second, LANDED)).unclear == set()
 
 
+async def test_one_that_is_ambiguous_no_longer_wakes_its_deal_which_holds_for_it():
+    (one,) = await intents()
+    was = replace(one, status=AMBIGUOUS, reason="foreign_nonce")
+    assert following(StatusChange(was, IntentStatus.SENT)).unclear == {one.new.deal_id}
+    was = replace(one, status=STUCK, reason="fee_ceiling")
+    assert following(StatusChange(was, IntentStatus.SENT)).unclear == set()
+
+
 async def test_bytes_that_never_went_out_are_given_up_once_the_intent_is_final():
     (sent,), (unsent,) = await intents(), await intents(sent=None)
     found = following(StatusChange(sent, LANDED), StatusChange(unsent, IntentStatus.CANCELLED))

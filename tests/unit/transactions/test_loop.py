@@ -261,6 +261,44 @@ async def test_a_gap_left_by_an_intent_of_ours_that_was_final_is_not_filled_but_
     assert len(rig.journal.intents) == 2
 
 
+async def test_one_that_was_stuck_counts_as_sent_again_when_its_cause_is_gone(rig):
+    (first,) = group(1)
+    (gone,) = await intents_of([first])
+    rig.journal.record([replace(gone, status=LANDED)])
+    wishes = group(1)
+    await rig.record(wishes, first_nonce=1)
+    await rig.sender.step()
+    await rig.settle(61)
+    assert rig.statuses(wishes) == [STUCK]
+    rig.journal.record([gone])  # the reorg was seen: what the chain waits for is live again
+    await rig.settle(6)
+    await rig.settle()
+    assert rig.statuses(wishes) == [IntentStatus.SENT]
+    assert rig.journal.evidence[wishes[0].intent_id] == {}
+
+
+async def test_one_that_was_ambiguous_counts_as_sent_again_when_the_foreign_use_is_gone(rig):
+    (one,) = wishes = group(1)
+    foreign = await signed(wish(call=Call(SOMEBODY, b"", 99)), 0, Fees(9 * GWEI, GWEI))
+    await rig.chain.send_raw([foreign.raw])
+    rig.chain.mine()
+    rig.chain.has_states = False
+    await rig.record(wishes)
+    await rig.sender.step()
+    await rig.settle()
+    assert rig.statuses(wishes) == [AMBIGUOUS]
+    rig.chain.rewind(1)
+    rig.chain.mine()
+    rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [IntentStatus.SENT]
+    assert rig.journal.woken == [one.deal_id, one.deal_id]  # to hold, and to go on
+    await rig.settle()
+    rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [LANDED]
+
+
 async def test_a_nonce_used_elsewhere_without_proof_stays_ambiguous_until_there_is_one(rig):
     (one,) = wishes = group(1)
     await used_elsewhere(rig)

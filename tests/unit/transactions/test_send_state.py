@@ -21,6 +21,7 @@ from holdfast.transactions.model import (
 from holdfast.transactions.send_state import (
     Broadcast,
     Cancel,
+    Clear,
     Fill,
     Patience,
     Rebroadcast,
@@ -192,6 +193,27 @@ def test_a_foreign_transaction_at_our_nonce_and_depth_displaces_and_is_kept_as_e
 )
 def test_anything_else_at_the_nonce_proves_nothing(use):
     assert displaced(intent(depth=3), use, block(100), finality=1) == Wait()
+
+
+TROUBLES = [IntentStatus.STUCK, IntentStatus.AMBIGUOUS]
+
+
+@pytest.mark.parametrize("status", TROUBLES)
+@pytest.mark.parametrize("now", [1_001.0, 1_016.0])  # whether or not its bytes are due again
+def test_a_trouble_whose_cause_is_gone_is_cleared(status, now):
+    one = replace(intent(), status=status, reason="any")
+    assert next_of(one, seen(now=now)) == Clear()
+
+
+@pytest.mark.parametrize("status", TROUBLES)
+def test_a_trouble_whose_cause_is_there_is_not_cleared(status):
+    one = replace(intent(), status=status, reason="any")
+    # passed again, by what is not known yet: after a restart nobody remembers since when
+    assert next_of(replace(one, new=wish(depth=3)), seen(nonce=NONCE + 1)) == Wait()
+    capped = replace(one, new=wish(fee_ceiling_wei=2 * GWEI))
+    action = next_of(capped, seen(103, base=3 * GWEI))
+    assert isinstance(action, Stuck)
+    assert action.reason == "fee_ceiling"
 
 
 def test_unsent_bytes_are_broadcast():

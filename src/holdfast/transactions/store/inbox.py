@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, or_, select, text
 
 from holdfast.common.errors import Rejected
-from holdfast.transactions.model import AttemptState, IntentStatus
+from holdfast.transactions.model import TROUBLED, AttemptState
 from holdfast.transactions.repairs import Case
 from holdfast.transactions.store.reading import WHOLE
 from holdfast.transactions.store.recording import CHANNEL
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MORE = ("evidence", "created_at", "updated_at", "acknowledged_at", "version")
 _CASES = WHOLE.add_columns(*(intents.c[name].label(f"case_{name}") for name in _MORE))
-_TROUBLED = [str(IntentStatus.AMBIGUOUS), str(IntentStatus.STUCK)]
+_TROUBLED = sorted(TROUBLED)
 _OPEN = _CASES.where(
     intents.c.chain_id == bindparam("chain"),
     or_(and_(text(IS_LIVE), intents.c.status.in_(_TROUBLED)), text(IS_UNREAD)),
