@@ -251,7 +251,8 @@ class Graph:
             clock=self._clock,
             boundary=self._boundary,
             lease=lease,
-            patience=SendPatience(
+            patience=SendPatience.of_chain(
+                self._profile.block_time_seconds,
                 timeout_seconds=self._settings.transaction_timeout_seconds,
                 finality=self._profile.final_depth,
             ),

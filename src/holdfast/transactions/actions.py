@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from holdfast.transactions.model import IntentStatus
 
 
+_LEAST_PUSH_SECONDS: Final = 2.0
+"""A burst takes a few quick blocks to be mined: sent again all the while, it would take longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait before acting again.
@@ -20,7 +24,8 @@ class Patience:
     Args:
         blocks: for an attempt whose cap is under the base fee, before it is replaced.
         seconds: for the account's next transaction, before it is replaced whatever the base fee.
-        push_seconds: before the same bytes are sent again, in case every pool dropped them.
+        push_seconds: before the same bytes are sent again, in case every pool dropped them: half
+            a block of 12 s, so that they are back before the next; see `of_chain`.
         retry_seconds: the same where the last answer left open whether a node has them.
         timeout_seconds: since its first broadcast, before a call that is not mined is given up
             and its nonce freed. What was decided that long ago is better decided again.
@@ -34,6 +39,20 @@ class Patience:
     retry_seconds: float = 1.0
     timeout_seconds: float = 1800.0
     finality: int = 1
+
+    @classmethod
+    def of_chain(
+        cls, block_time_seconds: float, *, finality: int, timeout_seconds: float
+    ) -> Patience:
+        """The patience for a chain with this block time: bytes go out again after half a block.
+
+        Where a block is mined for each transaction, `block_time_seconds` 0, the plain pause stands.
+        """
+        plain = cls(finality=finality, timeout_seconds=timeout_seconds)
+        if block_time_seconds <= 0:
+            return plain
+        push = max(_LEAST_PUSH_SECONDS, block_time_seconds / 2)
+        return replace(plain, push_seconds=push)
 
 
 @dataclass(frozen=True, slots=True)

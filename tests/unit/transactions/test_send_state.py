@@ -220,6 +220,24 @@ def test_unsent_bytes_are_broadcast():
     assert next_of(intent(attempt()), seen()) == Broadcast()
 
 
+@pytest.mark.parametrize(
+    ("block_time", "push"),
+    [
+        (12.0, 6.0),  # half a block
+        (5.0, 2.5),
+        (60.0, 30.0),
+        (1.0, 2.0),  # not more often than that
+        (0.0, 6.0),  # a block for each transaction: nothing to derive it from
+    ],
+)
+def test_bytes_go_out_again_after_half_a_block_of_the_chain(block_time, push):
+    patience = Patience.of_chain(block_time, finality=7, timeout_seconds=900.0)
+    assert patience == Patience(push_seconds=push, finality=7, timeout_seconds=900.0)
+    one = intent(attempt(was=sent()))
+    assert next_of(one, seen(now=1_000.0 + push - 0.1), patience) == Wait()
+    assert next_of(one, seen(now=1_000.0 + push), patience) == Rebroadcast()
+
+
 def test_what_was_just_accepted_is_left_alone():
     assert next_of(intent(), seen()) == Wait()
 
