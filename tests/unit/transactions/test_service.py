@@ -39,7 +39,7 @@ class Rows:
     async def lock_signer(self, session, chain_id, sender):
         return self.next_nonce.get(sender)
 
-    async def count_live_below(self, session, chain_id, sender, nonce):
+    async def count_unsettled_below(self, session, chain_id, sender, nonce):
         return self.live
 
     async def skip_to(self, session, chain_id, sender, nonce):
