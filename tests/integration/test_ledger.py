@@ -275,7 +275,7 @@ async def test_postings_of_a_worker_that_knows_nothing_of_the_sum_are_in_it(data
     await book_core(database, BOOK, 40, held=100)
     columns = "deal_id, participant_bank_id, chain_id, account, symbol, decimals, holder, units"
     async with database.begin() as session:
-        again = f"SELECT entry_id, position + 10, {columns}, scaled FROM ledger_postings"  # noqa: S608
+        again = f"SELECT entry_id, position + 10, {columns}, scaled FROM ledger_postings"  # noqa: S608 - a constant
         into = f"INSERT INTO ledger_postings (entry_id, position, {columns}, scaled) {again}"
         await session.execute(text(into))
     with pytest.raises(Rejected):

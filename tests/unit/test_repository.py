@@ -15,8 +15,8 @@ SOURCE = ROOT / "src"
 MAX_FUNCTION_LINES = 50
 MAX_FILE_LINES = 400
 SIGNS_OF_A_WORKPLACE = re.compile(
-    # a path of one machine; a home called x is nobody's
-    r"/work/|/root/|/home/(?!x\b)\w|/tmp/\w|/farm/|/opt/(pypi|wheels)"
+    # a path of one machine: a home (x is nobody), or where checkouts and packages are kept
+    r"/root/|/home/(?!x\b)\w|/tmp/\w|(?<![\w.])/(work|workspaces?|builds?|Users|mnt|opt)/\w"
     r"|\b(claude|anthropic|chatgpt|openai|copilot)\b"
     r"|\b(co-authored-by|generated with)\b",
     re.IGNORECASE,

@@ -38,7 +38,7 @@ _ORPHANS = text(f"""
         USING (block_number, block_hash)
     JOIN intents AS i ON i.intent_id = d.intent_id
     ORDER BY i.sender, i.nonce FOR UPDATE OF i
-""")  # noqa: S608
+""")  # noqa: S608 - constants only
 
 
 async def mined_above(
