@@ -15,6 +15,7 @@ from holdfast.execution.store.plans import PlanStore
 from holdfast.model.deal import DealStatus, Funding, Step
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.model.plan import plan_hash
+from holdfast.reporting.views import deal_view
 from tests.unit.execution.scene import CALLS, plan, receipt
 from tests.unit.planning import world as market
 
@@ -188,6 +189,19 @@ async def test_deals_are_listed_newest_first_by_status_and_bank(database):
         assert await listed(status=DealStatus.HOLDING) == [second.deal_id]
         assert await listed(bank=BankId("BANK002")) == [third.deal_id]
         assert await listed(bank=BankId("BANK002"), status=DealStatus.HOLDING) == []
+
+
+async def test_words_of_a_later_version_are_listed_as_they_stand_and_never_acted_on(database):
+    deal = await stored(database)
+    later = {"status": "mothballed", "hold_reason": "a_later_reason", "trouble_kind": "teleport"}
+    async with database.begin() as session:
+        await DealStore().change(session, deal, {**later, "trouble_times": 1})
+        (found,) = await DealStore().recent(session, status=None, bank=None, limit=1)
+    shown = deal_view(found)
+    assert [shown["status"], shown["trouble"]["leg"]] == ["mothballed", "teleport"]
+    assert deal_view(found)["hold_reason"] == "a_later_reason"
+    with pytest.raises(ValueError, match="mothballed"):
+        await load(database, found.deal_id)
 
 
 async def test_no_two_deals_get_the_same_number(database):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from holdfast.common.db import Session
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
     from holdfast.model.plan import Plan
+
+W = TypeVar("W", bound=StrEnum)
 
 _OPEN = [
     str(status)
@@ -53,6 +56,12 @@ class NewDeal:
     author: PrincipalId
     status: DealStatus
     plan: Plan
+
+
+class _Reader(Protocol):
+    """Reads a stored word as one of a kind."""
+
+    def __call__(self, kind: type[W], word: str) -> W: ...
 
 
 class DealStore:
@@ -124,7 +133,7 @@ class DealStore:
     async def recent(
         self, session: Session, *, status: DealStatus | None, bank: BankId | None, limit: int
     ) -> list[DealRecord]:
-        """The newest deals, without their legs."""
+        """The newest deals, without their legs; words of a later version stand as they are."""
         query = select(deals).order_by(deals.c.created_at.desc()).limit(limit)
         if status is not None:
             query = query.where(deals.c.status == str(status))
@@ -132,7 +141,7 @@ class DealStore:
             query = query.where(deals.c.participant_bank_id == bank)
         rows = (await session.execute(query)).all()
         plans = await self._plans.load(session, [row.plan_hash for row in rows])
-        return [_record(row, plans[row.plan_hash], ()) for row in rows]
+        return [_record(row, plans[row.plan_hash], (), read=_shown) for row in rows]
 
     async def take_due(
         self, session: Session, now: datetime, later: datetime, limit: int
@@ -181,7 +190,21 @@ def _change(columns: tuple[str, ...]) -> Update:
     return changed.values({**values, "updated_at": func.now()})
 
 
-def _record(row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...]) -> DealRecord:
+def _known(kind: type[W], word: str) -> W:
+    return kind(word)
+
+
+def _shown(kind: type[W], word: str) -> W:
+    """As one of `kind` if it is; else, written by a later version, as it stands: only to show."""
+    try:
+        return kind(word)
+    except ValueError:
+        return cast("W", word)
+
+
+def _record(
+    row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...], *, read: _Reader = _known
+) -> DealRecord:
     kind = row.trouble_kind
     return DealRecord(
         deal_id=row.deal_id,
@@ -190,12 +213,12 @@ def _record(row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...]) -> DealRecor
         bank=row.participant_bank_id,
         module=row.module_id,
         author=row.author,
-        status=DealStatus(row.status),
-        hold_reason=HoldReason(row.hold_reason) if row.hold_reason else None,
+        status=read(DealStatus, row.status),
+        hold_reason=read(HoldReason, row.hold_reason) if row.hold_reason else None,
         group_id=row.group_id,
         keep_claim=row.keep_claim,
         borrow_waived=row.borrow_waived,
-        trouble=Trouble(LegKind(kind), row.trouble_times) if kind else None,
+        trouble=Trouble(read(LegKind, kind), row.trouble_times) if kind else None,
         trouble_text=row.trouble_text,
         total_eth_value=Usd8(row.total_eth_value_usd8),
         current_ltv_bps=row.current_ltv_bps,
