@@ -289,12 +289,17 @@ async def test_what_the_chain_shows_less_of_than_the_books_is_unexplained(books)
     assert lines(settled) == [(Account.WALLET, 100)]
 
 
-@pytest.mark.parametrize(("known", "unexplained"), [(99, [100]), (100, []), (0, [100])])
-async def test_what_was_missing_before_is_unexplained_only_when_it_grew(books, known, unexplained):
-    # interest may add 1 %: 99 grow to 99.99, of which the chain shows 99, and 100 to 101
+@pytest.mark.parametrize(
+    ("known", "missing", "is_told"),
+    [(0, 1, True), (99, 100, True), (100, 100, False), (100, 101, False), (100, 102, True)],
+)
+async def test_what_was_missing_before_is_unexplained_only_when_it_grew(
+    books, known, missing, is_told
+):
+    # interest may add 1 %: 100 grow to 101, and 99 to 99.99, which are 99 whole units
     books.missing = {(Account.WALLET, "ETH"): known}
-    settled = await settle(of(fund(1000)), replace(NOTHING, native=900))
-    assert [missing for _, missing in lines(settled)] == unexplained
+    settled = await settle(of(fund(1000)), replace(NOTHING, native=1000 - missing))
+    assert [one.missing for one in settled.unexplained] == ([missing] if is_told else [])
 
 
 async def test_core_that_is_gone_is_no_leg_that_lied(books):
