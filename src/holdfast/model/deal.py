@@ -119,6 +119,10 @@ _TABLE: dict[tuple[DealStatus, DealEvent], DealStatus] = {
 }
 
 
+_ORDERS = (DealEvent.APPROVE, DealEvent.HOLD, DealEvent.RESUME, DealEvent.CLOSE)
+"""What a person may order beside a cancellation."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
     """What the chain and the intents say of a deal, as far as transitions depend on it."""
@@ -151,7 +155,7 @@ def transition(status: DealStatus, event: DealEvent, facts: ChainFacts) -> DealS
     if target is None:
         raise Rejected(
             "deal.transition",
-            f"a deal that is {status} cannot {event}",
+            f"a deal that is {status} cannot {event}: {_what_can_be_ordered(status)}",
             status=str(status),
             event=str(event),
         )
@@ -160,10 +164,20 @@ def transition(status: DealStatus, event: DealEvent, facts: ChainFacts) -> DealS
     return target
 
 
+def _what_can_be_ordered(status: DealStatus) -> str:
+    if status in TERMINAL:
+        return "it is over"
+    possible = [event for event in _ORDERS if (status, event) in _TABLE]
+    possible += [DealEvent.CANCEL] if status in _BEFORE_EFFECTS else []
+    return f"it can {', '.join(possible)}"
+
+
 def _cancelled(status: DealStatus, facts: ChainFacts) -> DealStatus:
     if status not in _BEFORE_EFFECTS:
         raise Rejected(
-            "deal.transition", f"a deal that is {status} cannot be cancelled", status=str(status)
+            "deal.transition",
+            f"a deal that is {status} cannot be cancelled: {_what_can_be_ordered(status)}",
+            status=str(status),
         )
     if facts.has_live_intent:
         raise Rejected(

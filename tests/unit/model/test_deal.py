@@ -79,3 +79,18 @@ def test_no_path_executes_without_approval_or_fails_or_cancels_while_something_i
             assert not facts.has_effects
             assert not facts.has_live_intent
         status = after
+
+
+@pytest.mark.parametrize(
+    ("status", "event", "said"),
+    [
+        (DealStatus.AWAITING_APPROVAL, DealEvent.HOLD, "cannot hold: it can approve, cancel"),
+        (DealStatus.EXECUTING, DealEvent.RESUME, "cannot resume: it can hold, close, cancel"),
+        (DealStatus.CLOSING, DealEvent.CANCEL, "cannot be cancelled: it can hold"),
+        (DealStatus.COMPLETED, DealEvent.CLOSE, "cannot close: it is over"),
+    ],
+)
+def test_a_refused_order_says_which_ones_are_possible(status, event, said):
+    with pytest.raises(Rejected) as refused:
+        transition(status, event, ChainFacts())
+    assert refused.value.message == f"a deal that is {status} {said}"
