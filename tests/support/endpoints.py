@@ -36,7 +36,10 @@ def hash_of(number, branch="b"):
 
 
 class ModelNode(FakeTransport):
-    """A node at block `head` of `branch`; `failure` is raised instead of an answer."""
+    """A node at block `head` of `branch`; `failure` is raised instead of an answer.
+
+    It has no block from `has` up to the head, which is made up then.
+    """
 
     def __init__(self, name, head=100):
         super().__init__(
@@ -49,6 +52,7 @@ class ModelNode(FakeTransport):
         self._name = f"http://{name}"
         self.head, self.branch, self.chain = head, "b", "0x8a"
         self.genesis = GENESIS
+        self.has = None
         self.sends = lambda raw: result("0x" + "d" * 64)
         self.sent = []
 
@@ -66,7 +70,8 @@ class ModelNode(FakeTransport):
 
     def _block(self, where, full):
         number = self.head if where in {"latest", "safe", "finalized"} else int(where, 16)
-        if number > self.head:
+        is_made_up = self.has is not None and self.has <= number < self.head
+        if number > self.head or is_made_up:
             return result(None)
         shown = hash_of(number, self.branch) if number else self.genesis
         return result(

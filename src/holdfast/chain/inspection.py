@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holdfast.chain.blocks import head_request
 from holdfast.chain.health import Circuit, Failure, Trouble, allowed_lag_blocks, misplaced, outvoted
@@ -24,6 +24,11 @@ LOOK_SECONDS: Final = 4.0
 
 AGAIN_SECONDS: Final = 0.2
 """Before a disagreement is believed: a block that changes between two answers looks like one."""
+
+_OTHER_BLOCK: Final = "shows another block than the others where the chain is settled"
+
+_Troubles: TypeAlias = "dict[str, tuple[Trouble, str]]"
+"""By name what is wrong with an endpoint, and the words for it."""
 
 _HEAD: Final = head_request("latest")
 _IDENTITY: Final = (
@@ -71,36 +76,47 @@ class Inspector:
                 member.take_out(Trouble.UNREACHABLE, "the look at it did not end")
 
     async def _compare(self, serving: Sequence[Member], followed: int) -> None:
-        keeping_up = self._without_misplaced(serving, followed)
-        lying = await self._lying(keeping_up) if len(keeping_up) > 1 else set[str]()
-        for member in keeping_up:
-            if member.name in lying:
-                reason = "shows another block than the others where the chain is settled"
-                member.take_out(Trouble.DISAGREES, reason)
+        troubles = self._misplaced(serving, followed)
+        keeping_up = [member for member in serving if member.name not in troubles]
+        if len(keeping_up) > 1:
+            troubles |= await self._lying(keeping_up)
+        elif keeping_up and len(serving) > 1:
+            # It alone makes all others look late, so it is they that are asked about it.
+            troubles |= await self._lying(serving) or await self._made_up(keeping_up[0])
+        for member in serving:
+            if member.name in troubles:
+                member.take_out(*troubles[member.name])
             else:
                 member.passed()
 
-    def _without_misplaced(self, serving: Sequence[Member], followed: int) -> list[Member]:
+    def _misplaced(self, serving: Sequence[Member], followed: int) -> _Troubles:
         heads = {member.name: member.head for member in serving}
         if len(serving) == len(self._readers):
             followed = 0  # all there are: where they stand is where the chain is
+        known = max(*heads.values(), followed, 0)
         troubles = misplaced(heads, self._allowed_lag, followed) if heads else {}
-        for member in serving:
-            trouble = troubles.get(member.name)
-            if trouble is not None:
-                known = max(*heads.values(), followed)
-                word = "behind" if trouble is Trouble.LAGGING else "ahead of all others"
-                member.take_out(trouble, f"its head {member.head} is {word}; known is {known}")
-        return [member for member in serving if member.name not in troubles]
+        return {
+            name: (trouble, _misplaced_words(trouble, heads[name], known))
+            for name, trouble in troubles.items()
+        }
 
-    async def _lying(self, members: Sequence[Member]) -> set[str]:
+    async def _lying(self, members: Sequence[Member]) -> _Troubles:
         lowest = min(member.head for member in members)
         number = hex(max(0, lowest - self._profile.final_depth))
         found = await self._outvoted(members, number)
         if found:
             await asyncio.sleep(AGAIN_SECONDS)
             found = await self._outvoted(members, number)
-        return found
+        return dict.fromkeys(found, (Trouble.DISAGREES, _OTHER_BLOCK))
+
+    async def _made_up(self, member: Member) -> _Troubles:
+        """What is wrong where the block under its head is not there: it has not come there."""
+        below = Request("eth_getBlockByNumber", (hex(max(0, member.head - 1)), False))
+        answer = await _asked(member, [below])
+        if answer is None or _hash_of(answer[0]) is not None:
+            return {}
+        reason = f"its head {member.head} is ahead of all others, and has no block under it"
+        return {member.name: (Trouble.DISAGREES, reason)}
 
     async def _outvoted(self, members: Sequence[Member], number: str) -> set[str]:
         request = head_request(number)
@@ -140,6 +156,11 @@ class Inspector:
             member.failed(Failure(f"its answer makes no sense: {error!r:.200}", is_costly=True))
             return False
         return True
+
+
+def _misplaced_words(trouble: Trouble, head: int, known: int) -> str:
+    word = "behind" if trouble is Trouble.LAGGING else "ahead of all others"
+    return f"its head {head} is {word}; known is {known}"
 
 
 def _hash_of(block: Any) -> str | None:  # noqa: ANN401 - JSON

@@ -276,6 +276,32 @@ async def test_of_two_nodes_one_impossibly_far_ahead_of_the_other_none_is_believ
     assert await head(pool) == 100
 
 
+async def test_of_two_nodes_one_ahead_on_another_branch_none_is_believed():
+    nodes = three(n1=150)[:2]  # no more than a node may be late
+    nodes[0].branch = "c"
+    pool, *_ = pool_of(PROFILE, nodes)
+    with pytest.raises(Paused):
+        await asked(pool, 90)
+    assert troubles(pool) == {"n1": "disagrees", "n2": "disagrees"}
+
+
+async def test_a_head_that_stands_alone_and_has_no_block_under_it_is_not_believed():
+    nodes = three(n1=150)[:2]
+    nodes[0].has = 100
+    pool, *_ = pool_of(PROFILE, nodes)
+    with pytest.raises(Paused) as caught:
+        await asked(pool, 90)
+    assert troubles(pool) == {"n1": "disagrees", "n2": "lagging"}
+    assert "no block under it" in caught.value.fields["endpoints"][0]["reason"]
+
+
+async def test_of_two_nodes_on_one_branch_the_one_ahead_is_used():
+    nodes = three(n1=150)[:2]
+    pool, *_ = pool_of(PROFILE, nodes)
+    assert await asked(pool, 90) == "n1"
+    assert troubles(pool) == {"n2": "lagging"}
+
+
 async def test_nodes_that_disagree_are_heard_together():
     nodes = three()[:2]
     nodes[1].branch = "c"
