@@ -26,8 +26,9 @@ from holdfast.execution.desk import DealDesk, Treasury
 from holdfast.execution.jobs import Sweep
 from holdfast.execution.observer import ChainObserver
 from holdfast.execution.packaging import EoaAccount
+from holdfast.execution.patience import Patience
 from holdfast.execution.reopening import Reopening
-from holdfast.execution.service import Advance, Patience
+from holdfast.execution.service import Advance
 from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
 from holdfast.monitoring.targets import targets

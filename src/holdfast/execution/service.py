@@ -15,6 +15,7 @@ from holdfast.common.ids import new_group_id
 from holdfast.execution.alerts import gas_too_dear, unexplained
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
 from holdfast.execution.model import Send, Wait, WaitFor
+from holdfast.execution.patience import Patience
 from holdfast.execution.script import Script, play
 from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
 from holdfast.execution.standstill import StandStill, act_of
@@ -48,20 +49,6 @@ _IDLE = TERMINAL | {DealStatus.DRAFT, DealStatus.PLANNED, DealStatus.AWAITING_AP
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a deal waits before it looks again by itself, in seconds.
-
-    `under_way` only guards against a lost wake-up: the chain loop wakes the deal when its group
-    ends. `block` is about the chain's block time.
-    """
-
-    under_way: float = 30.0
-    block: float = 1.0
-    holding: float = 15.0
-    most: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
 class Prepared:
     """What one look led to, ready to be written.
 
@@ -90,7 +77,7 @@ class Advance:
     authorization: Authorization
     audit: AuditTrail
     clock: Clock
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
     at: Boundary = unobserved
     alarm: Alarm = field(default_factory=LoggedAlarm)
 
@@ -203,10 +190,7 @@ class Advance:
         touched = ended | frozenset(leg.step for leg in prepared.legs)
         async with self.db.begin() as session:
             await self.deals.lock(session, before)
-            if any(changed.event is DealEvent.START for changed in prepared.script.changes):
-                await self.authorization.authorize(
-                    session, deal.deal_id, deal.plan, author=deal.author
-                )
+            await self._authorize_start(session, prepared)
             balances = await self.books.settle(
                 session,
                 prepared.settlement,
@@ -215,11 +199,7 @@ class Advance:
                 seen=prepared.seen,
                 goes_on=bool(prepared.legs) and prepared.doubt is None,
             )
-            if prepared.doubt is not None:
-                before_group = await last_snapshot(session, deal.deal_id)
-                await self.alarm.raised(
-                    session, unexplained(prepared.seen, deal, prepared.doubt, before_group)
-                )
+            await self._raise_doubt(session, prepared, deal)
             await self._record_changes(session, prepared)
             await self._follow_foreign(session, prepared)
             if group_id is not None:
@@ -237,6 +217,18 @@ class Advance:
             self.at("advance.before_commit")
         self.at("advance.after_commit")
         self._tell(prepared)
+
+    async def _authorize_start(self, session: Session, prepared: Prepared) -> None:
+        deal = prepared.deal
+        if any(changed.event is DealEvent.START for changed in prepared.script.changes):
+            await self.authorization.authorize(session, deal.deal_id, deal.plan, author=deal.author)
+
+    async def _raise_doubt(self, session: Session, prepared: Prepared, deal: DealRecord) -> None:
+        """What the chain lacks, beside what was seen before the last group was sent."""
+        if prepared.doubt is not None:
+            before = await last_snapshot(session, deal.deal_id)
+            alert = unexplained(prepared.seen, deal, prepared.doubt, before)
+            await self.alarm.raised(session, alert)
 
     async def _record_changes(self, session: Session, prepared: Prepared) -> None:
         block = prepared.seen.head.ref.number
@@ -261,25 +253,9 @@ class Advance:
             await self.deals.change(session, deal, {"wake_at": None})
 
     def _wake_at(self, prepared: Prepared, deal: DealRecord) -> datetime | None:
-        seconds = self._pause(prepared, deal)
+        outcome, position = prepared.script.outcome, prepared.seen.position
+        seconds = self.patience.pause_seconds(deal, outcome, position.blocks_to_final)
         return None if seconds is None else self.clock.now() + timedelta(seconds=seconds)
-
-    def _pause(self, prepared: Prepared, deal: DealRecord) -> float | None:
-        """Seconds until the deal looks again by itself; None when only a person can go on."""
-        patience = self.patience
-        if deal.group_id is not None:
-            return patience.under_way
-        if deal.trouble is not None:
-            return min(patience.block * float(1 << min(deal.trouble.times - 1, 10)), patience.most)
-        match prepared.script.outcome:
-            case Wait(WaitFor.APPROVAL | WaitFor.NOTHING):
-                return None
-            case Wait(WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE | WaitFor.OPERATOR):
-                return patience.holding
-            case outcome:
-                waits = outcome == Wait(WaitFor.FINALITY)
-                blocks = prepared.seen.position.blocks_to_final if waits else 1
-                return patience.block * blocks
 
     def _tell(self, prepared: Prepared) -> None:
         for changed in prepared.script.changes:

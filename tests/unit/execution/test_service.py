@@ -12,7 +12,8 @@ from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
 from holdfast.execution.model import Trouble
-from holdfast.execution.service import Advance, Patience
+from holdfast.execution.patience import Patience
+from holdfast.execution.service import Advance
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.transactions.errors import ForeignNonce, wrong_sender
