@@ -12,6 +12,13 @@ def lock(url, name="chain:138"):
     return LeaderLock(url, name, retry_seconds=0.05, renew_seconds=0.1, lease_seconds=0.5)
 
 
+async def led(url):
+    """The names of the leads that somebody holds."""
+    async with await psycopg.AsyncConnection.connect(libpq_url(url)) as own:
+        held = await own.execute("SELECT name FROM leases WHERE holder IS NOT NULL ORDER BY name")
+        return [name for (name,) in await held.fetchall()]
+
+
 async def kill_leader(url, name="chain:138"):
     async with await psycopg.AsyncConnection.connect(libpq_url(url), autocommit=True) as own:
         await own.execute(
@@ -38,8 +45,10 @@ async def test_only_one_leads_and_leaving_hands_over(database_url):
 
 async def test_locks_of_different_names_do_not_meet(database_url):
     one, other = lock(database_url, "chain:138"), lock(database_url, "chain:651940")
-    async with one.held(), asyncio.timeout(1), other.held():
-        pass
+    async with one.held() as lost, asyncio.timeout(1), other.held() as other_lost:
+        assert await led(database_url) == ["chain:138", "chain:651940"]
+        assert not lost.is_set()
+        assert not other_lost.is_set()
 
 
 async def test_the_lead_is_released_when_its_connection_dies_and_the_leader_is_told(database_url):

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 
 import pytest
+import structlog
 from alembic.script import ScriptDirectory
 
 from holdfast.common.db import Database
@@ -142,4 +143,7 @@ async def test_a_schema_of_a_later_version_is_worked_on(empty):
     await runner.upgrade(empty)
     async with empty.begin() as session:
         await session.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
-    await runner.require_newest(empty)
+    with structlog.testing.capture_logs() as told:
+        await runner.require_newest(empty)
+    assert [(one["event"], one["found"]) for one in told] == [("database.newer_schema", "later")]
+    assert await runner.current(empty) == "later"

@@ -44,8 +44,14 @@ class Woken:
             raise self._raising
 
     async def wait_for(self, count, seconds=10):
+        await self._until(lambda: len(self.deals) >= count, seconds)
+
+    async def wait_until(self, deal, seconds=10):
+        await self._until(lambda: deal in self.deals, seconds)
+
+    async def _until(self, condition, seconds):
         async with asyncio.timeout(seconds):
-            while len(self.deals) < count:
+            while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -103,11 +109,12 @@ async def test_a_lost_notification_is_made_good_by_the_poll(database, database_u
         await session.exec_driver_sql(
             "DROP TRIGGER procrastinate_jobs_notify_queue_job_inserted_v1 ON procrastinate_jobs"
         )
-    woken = Woken()
+    woken, deal = Woken(), new_deal_id()
     async with working(database_url, woken):
         await asyncio.sleep(0.5)
-        await wake(database, Queue(database_url), new_deal_id())
+        await wake(database, Queue(database_url), deal)
         await woken.wait_for(1, seconds=1)
+    assert woken.deals == [deal]
 
 
 async def test_wakes_of_a_busy_deal_run_it_once_more_and_not_at_the_same_time(
@@ -189,12 +196,14 @@ async def test_a_wake_that_never_succeeds_is_left_to_the_sweep(database, databas
 
 @pytest.mark.parametrize("error", [Transient("x.later", "later"), Broken("x.broken", "broken")])
 async def test_an_error_of_a_deal_leaves_the_worker_running(database, database_url, error):
-    woken = Woken(raising=error)
-    async with working(database_url, woken):
-        await wake(database, Queue(database_url), new_deal_id())
+    woken, failing, other = Woken(raising=error), new_deal_id(), new_deal_id()
+    async with working(database_url, woken) as running:
+        await wake(database, Queue(database_url), failing)
         await woken.wait_for(1)
-        await wake(database, Queue(database_url), new_deal_id())
-        await woken.wait_for(2)
+        await wake(database, Queue(database_url), other)
+        await woken.wait_until(other)
+        assert not running.done()
+    assert set(woken.deals) == {failing, other}
 
 
 async def test_finished_jobs_are_deleted_and_unforeseen_failures_are_kept(database, database_url):
