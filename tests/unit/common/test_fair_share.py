@@ -7,7 +7,6 @@ import pytest
 from holdfast.common import fair_share
 from holdfast.common.fair_share import FairShare
 
-
 sleep = asyncio.sleep  # as it is before a test replaces it
 
 
