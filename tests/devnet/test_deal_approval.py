@@ -7,7 +7,7 @@ import pytest
 from holdfast.model.deal import DealStatus
 from tests.support.deals import ALICE, settings_for, until
 from tests.support.onchain import OnChain
-from tests.support.scenes import EMPTY, ended, meddled, planned, started, why
+from tests.support.scenes import EMPTY, ended, meddled, planned, started, why, whys
 
 
 def expire(devnet):
@@ -58,7 +58,9 @@ async def test_a_market_that_moved_a_little_voids_nothing(devnet, database_url, 
         devnet.control.set_token_price(Decimal("0.602"))  # within 1 % of slippage
         devnet.control.advance_time(600)  # within 900 s
         await system.desk.approve(made.deal_id, ALICE)
-        await ended(system, made)
+        over, _ = await ended(system, made)
+        assert await whys(system, over, "deal.drift") == []
+        assert over.legs != ()
 
 
 async def test_core_ether_that_is_gone_voids_the_approval(devnet, database_url, tmp_path):

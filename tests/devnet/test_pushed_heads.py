@@ -88,9 +88,12 @@ async def test_each_block_is_noticed_over_the_profiles_own_socket(devnet):
     (url,) = devnet.profile.ws_urls
     async with following(url) as noticed:
         await until_noticed(devnet, noticed)
+        await asyncio.sleep(0.3)  # the notices of the blocks before
         noticed.clear()
+        await asyncio.sleep(0.3)
+        assert not noticed.is_set()
         await asyncio.to_thread(devnet.control.mine)
-        await asyncio.wait_for(noticed.wait(), 2)
+        assert await asyncio.wait_for(noticed.wait(), 2)
 
 
 async def test_a_socket_that_is_cut_is_opened_again(devnet, wire, monkeypatch):
@@ -134,6 +137,10 @@ async def sent_and_mined_late(desk):
     return wishes
 
 
+async def number_of_head(desk):
+    return (await desk.node.head()).ref.number
+
+
 SLOW = Pace(head=30, scan=30)
 
 
@@ -142,7 +149,8 @@ async def test_with_polling_slowed_down_a_block_is_noticed_by_the_push(desk: Des
     async with looping(desk, PushedHeads(desk.devnet.profile.ws_urls), SLOW):
         await asyncio.sleep(1)  # sent, looked for at once, and the next look is 30 s away
         await asyncio.to_thread(desk.devnet.control.mine)
-        await desk.reach(wishes, LANDED, seconds=5)
+        (outcome,) = await desk.reach(wishes, LANDED, seconds=5)
+        assert outcome.receipt.block.number == await number_of_head(desk)
 
 
 async def test_without_the_push_the_same_block_is_not_noticed_in_that_time(desk: Desk):
@@ -159,6 +167,9 @@ async def test_with_the_socket_cut_the_loop_goes_on_by_polling(desk: Desk, wire)
     wishes = await sent_and_mined_late(desk)
     async with looping(desk, PushedHeads((wire.url,)), Pace(head=0.1)):
         await asyncio.sleep(0.5)
+        assert wire.connections == 1
         wire.cut()
         await asyncio.to_thread(desk.devnet.control.mine)
-        await desk.reach(wishes, LANDED, seconds=5)
+        (outcome,) = await desk.reach(wishes, LANDED, seconds=5)
+        assert outcome.receipt.block.number == await number_of_head(desk)
+        assert wire.connections == 1  # and nobody was told of the block by a new socket

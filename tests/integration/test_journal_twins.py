@@ -137,3 +137,8 @@ async def test_the_same_operations_leave_the_same_rows(database, seed):
     twins = Twins(database, seed)
     for _ in range(OPERATIONS):
         await twins.step()
+    rows, twin = [await one.journal.live() for one in twins.both]
+    assert rows == twin
+    # The two agreed about something: every kind of operation was among those of this seed.
+    done = {line.split()[0] for line in twins.log}
+    assert done == {"cancel", "send", "replace", "follow", "go_back", "fill"}

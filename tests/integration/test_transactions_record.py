@@ -190,10 +190,14 @@ async def test_what_follows_an_intent_may_change(database):
     assert len(changed) == 1
 
 
-async def test_the_triggers_can_be_applied_again(database):
+async def test_the_triggers_can_be_applied_again_and_refuse_as_before(database):
+    await record(database, [wish()])
     async with database.begin() as session:
         for statement in TRIGGERS:
             await session.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    with pytest.raises(DBAPIError, match="DELETE of nonce or identity in attempts is refused"):
+        await rows(database, "DELETE FROM attempts RETURNING 1")
+    assert len(await rows(database, "SELECT 1 FROM attempts")) == 1
 
 
 async def test_a_key_used_elsewhere_is_noticed_before_anything_is_signed(database):

@@ -120,8 +120,12 @@ async def history(system, deal):
 
 async def why(system, deal, action):
     """What the audit says led to the last such action."""
-    found = [detail["why"] for name, detail in await _audited(system, deal) if name == action]
-    return found[-1]
+    return (await whys(system, deal, action))[-1]
+
+
+async def whys(system, deal, action):
+    """The same of each such action, in order."""
+    return [detail["why"] for name, detail in await _audited(system, deal) if name == action]
 
 
 async def _audited(system, deal):

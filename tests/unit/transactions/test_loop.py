@@ -609,6 +609,9 @@ async def test_the_whole_loop_runs_and_survives_a_node_that_goes_away(rig):
     await asyncio.sleep(0.05)
     rig.chain.is_silent = False
     await until(lambda: rig.statuses(wishes) == [LANDED, LANDED])
+    assert not running.done()  # its errors are waited out, not its end
+    assert len(rig.chain.effects()) == 2
+    assert rig.journal.woken == [wishes[0].deal_id]
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -125,14 +125,16 @@ async def test_a_dependent_that_was_not_mined_yet_goes_out_behind_the_reopened_o
     first = [wish()]
     await landed(rig, first)
     second = [wish(deal_id=first[0].deal_id)]
+    before = [tx.hash for tx in rig.chain.effects()]
     rig.chain.loses_requests = True
-    await rig.record(second, first_nonce=1)
+    (dependent,) = await rig.record(second, first_nonce=1)
     await rig.sender.step()
     rig.chain.loses_requests = False
     rig.chain.fork(1)
     await rig.settle()
     await rig.settle(seconds=7)
     await lands_again(rig, [*first, *second])
+    assert [tx.hash for tx in rig.chain.effects()] == [*before, dependent.last.tx_hash]
 
 
 async def test_a_leg_may_revert_the_second_time(rig):
