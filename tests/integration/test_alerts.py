@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
 from holdfast.audit import store as audit_store
 from holdfast.audit.service import DESK, AuditTrail
@@ -23,6 +24,7 @@ from holdfast.entry.cli.main import run
 from holdfast.execution.store.deals import DealStore
 from holdfast.monitoring.alerts import Alerts, Delivery
 from holdfast.monitoring.chores import ChoreRunner, Chores
+from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.model import ChoreState, Patience
 from holdfast.monitoring.records import DeliveryState, KeptAlert
 from holdfast.monitoring.store.alerts import DELIVERY
@@ -508,3 +510,22 @@ async def test_the_commands_show_and_acknowledge_without_a_node(database, alarm,
     assert await holdfast("alerts", "list") == (0, {"alerts": []})
     code, error = await holdfast("chores", "retry", "alert", "999")
     assert (code, error["error"]["code"]) == (3, "chore.not_found")
+
+
+async def test_what_is_open_and_left_to_do_is_counted(database, alarm):
+    registry = CollectorRegistry()
+    counting = Counting(database, MonitoringMetrics(registry), SystemClock())
+    await raise_(database, alarm, FALL, replace(FALL, subject="0xother"))
+    await raise_(database, alarm, replace(FALL, subject="dust", severity=Severity.INFO))
+    (*_, over) = await known(database, alarm)
+    async with database.begin() as session:
+        await alarm.ended(session, Ended(over.code, over.subject))
+    await counting.once()
+    counts = {one.labels["severity"]: one.value for one in samples(registry, "alerts_open")}
+    assert counts == {"critical": 1, "warning": 0, "info": 1}
+    (pending, failed) = samples(registry, "chores")
+    assert (pending.value, failed.value) == (3, 0)
+
+
+def samples(registry, name):
+    return [one for each in registry.collect() for one in each.samples if one.name.endswith(name)]

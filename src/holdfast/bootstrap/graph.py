@@ -31,6 +31,7 @@ from holdfast.execution.reopening import Reopening
 from holdfast.execution.service import Advance
 from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
+from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import ChainParts, Notices, listener_of, notices_of
 from holdfast.planning.market import ChainMarket
@@ -87,6 +88,7 @@ class System:
     inbox: Inbox
     listener: Listener
     notices: Notices
+    counting: Counting
     metrics: CollectorRegistry
 
 
@@ -106,6 +108,7 @@ class Graph:
         self._clock = SystemClock()
         self._metrics = metrics
         self._tx_metrics = TransactionMetrics(metrics)
+        self._figures = MonitoringMetrics(metrics)
         self._limits = limits_of(settings)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
@@ -159,6 +162,7 @@ class Graph:
             inbox=self._inbox(node),
             listener=self._listener(node),
             notices=self._notices,
+            counting=Counting(self._db, self._figures, self._clock),
             metrics=self._metrics,
         )
 
@@ -290,5 +294,7 @@ class Graph:
 
     def _listener(self, node: Node) -> Listener:
         own, notices = self._transactions(), self._notices
-        parts = ChainParts(node, self._protocols, own, self._deals, self._clock, notices)
+        parts = ChainParts(
+            node, self._protocols, own, self._deals, self._clock, notices, self._figures
+        )
         return listener_of(self._url, parts)

@@ -8,7 +8,7 @@ was missed is read in chunks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from holdfast.common.errors import Transient
 from holdfast.monitoring.classification import alert_about, events_of
 from holdfast.monitoring.decoding import filters
+from holdfast.monitoring.metrics import MonitoringMetrics
 from holdfast.monitoring.store import accounts as account_store
 from holdfast.monitoring.store import events as store
 from holdfast.monitoring.trail import REMEMBERED, STEP_BACK, Next, fork, next_move, suspects
@@ -70,6 +71,7 @@ class Parts:
     alarm: Alarm
     book: EventBook = store
     accounts: AccountBook = account_store
+    metrics: MonitoringMetrics = field(default_factory=MonitoringMetrics.unread)
 
 
 class Hearing:
@@ -112,13 +114,18 @@ class Hearing:
             Transient: node or database did not answer, or another listener was faster.
         """
         head = await self._parts.chain.head()
+        self._show_lag(head)
         move = next_move(self._place, self._blocks, head)
         if move is Next.REWIND:
             return await self._rewind(head)
         has_more = await self._read(head) if move is Next.READ else False
+        self._show_lag(head)
         if not has_more:
             await self._look_for_accounts()
         return has_more
+
+    def _show_lag(self, head: Head) -> None:
+        self._parts.metrics.behind(self._parts.chain_id, head.ref.number - self._place.number)
 
     async def _read(self, head: Head) -> bool:
         first, last = self._place.number + 1, min(head.ref.number, self._place.number + CHUNK)

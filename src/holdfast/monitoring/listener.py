@@ -41,6 +41,12 @@ class Listener:
 
     async def work(self) -> None:
         """Listen, without asking for the lead: what `run` does once it leads."""
+        try:
+            await self._work()
+        finally:
+            self._parts.metrics.stopped(self._parts.chain_id)
+
+    async def _work(self) -> None:
         while True:
             try:
                 await self._listen(await patiently(self._begun))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.chain.node import Node
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database
+    from holdfast.monitoring.metrics import MonitoringMetrics
     from holdfast.monitoring.ports import OwnTransactions, Target
     from holdfast.protocols.suite import Protocols
 
@@ -73,6 +74,7 @@ class ChainParts:
     deals: DealStore
     clock: Clock
     notices: Notices
+    metrics: MonitoringMetrics
 
 
 def listener_of(url: str, parts: ChainParts) -> Listener:
@@ -88,5 +90,6 @@ def listener_of(url: str, parts: ChainParts) -> Listener:
         own=parts.own,
         ether=EtherWatch(node, chain_id, parts.own, parts.deals),
         alarm=parts.notices.alerts,
+        metrics=parts.metrics,
     )
     return Listener(made, LeaderLock(url, f"events:{chain_id}"))

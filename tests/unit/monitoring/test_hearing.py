@@ -11,6 +11,7 @@ from holdfast.monitoring.decoding import Contracts, filters
 from holdfast.monitoring.ether import EtherWatch
 from holdfast.monitoring.events import Role, Watched
 from holdfast.monitoring.hearing import CHUNK, SPAN, Found, Hearing, Parts
+from holdfast.monitoring.metrics import MonitoringMetrics
 from holdfast.monitoring.trail import REMEMBERED, STEP_BACK
 from holdfast.protocols import erc20
 from holdfast.transactions.model import Place
@@ -50,6 +51,7 @@ class TwoNodes:
 @pytest.mark.parametrize("newest", [9, 10])
 async def test_where_only_one_node_shows_a_fork_the_listener_waits_and_says_nothing(newest):
     parts = SimpleNamespace(
+        metrics=MonitoringMetrics.unread(),
         chain_id=138,
         chain=TwoNodes(newest),
         db=Db(),
@@ -126,6 +128,15 @@ async def test_who_is_far_behind_reads_in_chunks_and_looks_at_ether_only_at_the_
     assert await scene.step() == (False, [])
     assert scene.read()[1:] == [(10 + CHUNK, 10 + CHUNK)]
     assert scene.accounts.noted == [{one: 5 if one == OURS else 0 for one in WATCHED}]
+
+
+async def test_how_far_it_is_behind_is_shown_as_it_reads():
+    scene = Scene(History(9 + CHUNK + 3))
+    await scene.step()
+    lag = scene.parts.metrics.lag.labels(str(scene.parts.chain_id))
+    assert lag.collect()[0].samples[0].value == 3
+    await scene.step()
+    assert lag.collect()[0].samples[0].value == 0
 
 
 async def test_ether_is_compared_with_the_last_look_of_this_run():

@@ -91,4 +91,5 @@ def worker_parts(system: System) -> list[Part]:
     ]
     if metrics_port is not None:
         parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))
+        parts.append(Part("counting", system.counting.run))
     return parts

@@ -92,6 +92,12 @@ async def recent(session: Session, *, with_closed: bool, limit: int) -> list[Kep
     return [_kept(row) for row in await session.execute(query)]
 
 
+async def count_open(session: Session) -> dict[Severity, int]:
+    """How many alerts of each severity are open; none of a severity is no key."""
+    query = select(alerts.c.severity, func.count()).where(text(IS_OPEN)).group_by(alerts.c.severity)
+    return {Severity(severity): count for severity, count in await session.execute(query)}
+
+
 async def acknowledge(session: Session, alert_id: int, by: PrincipalId) -> bool:
     """Close the alert; whether it was open."""
     done = await session.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, bindparam, delete, select, text, update
+from sqlalchemy import Row, bindparam, delete, func, select, text, update
 
 from holdfast.monitoring.model import Attempt, Chore, ChoreState
 from holdfast.monitoring.store.tables import chores
@@ -40,6 +40,12 @@ _ONE = select(chores).where(_IS_IT)
 _DONE = delete(chores).where(_IS_THIS_ATTEMPT)
 _FAILED = update(chores).where(_IS_THIS_ATTEMPT).returning(chores.c.kind)
 _GIVEN_UP = update(chores).where(_IS_IT).values(state=str(ChoreState.FAILED))
+
+
+async def count(session: Session) -> dict[ChoreState, int]:
+    """How many chores are in each state; none in a state is no key."""
+    query = select(chores.c.state, func.count()).group_by(chores.c.state)
+    return {ChoreState(state): count for state, count in await session.execute(query)}
 
 
 async def put(session: Session, kind: str, subject: str) -> None:
