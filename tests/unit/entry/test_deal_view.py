@@ -2,6 +2,7 @@
 
 import pytest
 
+from holdfast.entry.cli import deal_view
 from holdfast.entry.cli.deal_view import show_changed, show_deal, show_deals
 
 AMOUNT = {"token": "USDT", "units": "0", "amount": "0.000000"}
@@ -142,3 +143,10 @@ def test_a_claim_and_sold_ether_are_shown_only_when_there_are_any(capsys):
 def test_a_document_without_legs_is_a_deal_just_made(capsys):
     out = shown(capsys, show_deal, DEAL).out
     assert "Legs" not in out
+
+
+@pytest.mark.parametrize(("status", "is_shown"), [("awaiting_approval", True), ("holding", False)])
+def test_who_is_to_approve_sees_the_plan(monkeypatch, capsys, status, is_shown):
+    monkeypatch.setattr(deal_view, "plan_view", lambda plan: f"plan {plan['plan_hash']}")
+    show_deal({**DEAL, "status": status, "plan": {"plan_hash": "0xabc"}})
+    assert ("plan 0xabc" in capsys.readouterr().out) is is_shown

@@ -58,7 +58,7 @@ def list_alerts(
     if as_json:
         typer.echo(json.dumps({"alerts": found}))
     else:
-        plain_console().print(_table(found))
+        plain_console().print(_table(found) if found else "No alert.")
 
 
 @app.command()

@@ -37,7 +37,7 @@ def list_chores(
     if as_json:
         typer.echo(json.dumps({"chores": found}))
     else:
-        plain_console().print(_table(found))
+        plain_console().print(_table(found) if found else "Nothing is left to do.")
 
 
 @app.command()

@@ -46,7 +46,7 @@ def list_events(
     if as_json:
         typer.echo(json.dumps({"events": found}))
     else:
-        plain_console().print(_table(found))
+        plain_console().print(_table(found) if found else "No such event is recorded.")
 
 
 def _view(event: KeptEvent) -> dict[str, Any]:

@@ -18,7 +18,10 @@ def show_workers(report: Mapping[str, Any]) -> None:
     """Print leads, queues and what is late."""
     console = plain_console()
     console.print(_leads(report["leads"]))
-    console.print(_queues(report["queues"]))
+    if report["queues"]:
+        console.print(_queues(report["queues"]))
+    else:
+        console.print("queues: empty")
     deals = report["deals"]
     console.print(f"deals overdue: {deals['overdue']}, by {deals['latest_by_seconds']} s at most")
 
