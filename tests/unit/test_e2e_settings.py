@@ -2,9 +2,11 @@
 
 import pytest
 
-from holdfast.common.errors import Rejected
+from holdfast.common.errors import Rejected, Transient
 from holdfast.common.evm import address
+from tests.e2e import __main__ as program
 from tests.e2e.__main__ import main
+from tests.e2e.position import Failed
 from tests.e2e.settings import EXCHANGES, SEPOLIA, settings_of
 
 KEY = "11" * 32
@@ -149,3 +151,22 @@ def test_router02_gets_the_limit_and_the_deadline_in_its_own_words(given):
     numbers = [int.from_bytes(sale[4 + 32 * at : 36 + 32 * at], "big") for at in range(7)]
     # Fee 0.3 %, to ourselves, exactly 10^14 in, at least 99 % of the quote, no price limit.
     assert numbers[2:] == [3_000, int(me, 16), 10**14, 297_000, 0]
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("rpc.unreachable", "no answer"), Failed("sell ended"), TimeoutError()]
+)
+def test_what_fails_on_the_way_is_not_told_as_if_nothing_was_sent(
+    given, monkeypatch, capsys, error
+):
+    async def broken(settings):
+        raise error
+
+    monkeypatch.setattr(program, "run", broken)
+    assert main([], given) == 1
+    assert "What was sent is recorded" in capsys.readouterr().err
+
+
+def test_help_starts_no_run(given, capsys):
+    assert main(["--help"], given) == 0
+    assert "--check" in capsys.readouterr().out
