@@ -26,11 +26,12 @@ from holdfast.transactions.verdicts import changes_of, log_changes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
-    from holdfast.chain.receipts import Head
-    from holdfast.common.evm import Address, Receipt
+    from holdfast.chain.receipts import Head, MinedTransaction
+    from holdfast.common.evm import Address, BlockRef, Receipt
     from holdfast.common.ids import IntentId
     from holdfast.transactions.model import Intent
     from holdfast.transactions.parts import Parts, Shared
+    from holdfast.transactions.trail import Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ class _Look:
 class Scanner:
     """The patient half of the watcher: deadlines, replacements, repeats, foreign nonces."""
 
-    def __init__(self, parts: Parts, shared: Shared) -> None:
+    def __init__(self, parts: Parts, shared: Shared, trail: Trail) -> None:
         self._parts = parts
         self._shared = shared
+        self._trail = trail
         self._presser = Presser(parts, shared)
         self._prover = Prover(parts.network, parts.clock)
         now = parts.clock.monotonic_seconds()
@@ -114,7 +116,7 @@ class Scanner:
             for one, receipt in found
         }
         unproved = [one for one in disputed if one.intent_id not in resolved]
-        for one, use in await self._prover.find(unproved, head.ref):
+        for one, use in await self._foreign_uses(unproved, head.ref):
             resolved[one.intent_id] = (one, displaced(one, use, head.ref, finality=finality))
         await self._act([resolved.get(pair[0].intent_id, pair) for pair in decided], found)
 
@@ -133,7 +135,22 @@ class Scanner:
         hashes = [tx_hash for one in disputed for tx_hash in one.hashes]
         if not hashes:
             return []
-        return self._shared.live.mined(await self._parts.network.find_receipts(hashes))
+        found = self._shared.live.mined(await self._parts.network.find_receipts(hashes))
+        return [pair for pair in found if await self._is_canonical(pair[1].block)]
+
+    async def _foreign_uses(
+        self, disputed: Sequence[Intent], head: BlockRef
+    ) -> list[tuple[Intent, MinedTransaction]]:
+        found = await self._prover.find(disputed, head)
+        return [pair for pair in found if await self._is_canonical(pair[1].block)]
+
+    async def _is_canonical(self, block: BlockRef) -> bool:
+        """Whether we followed `block`, which a node on another branch may have told of.
+
+        One that is not followed yet is checked when it is.
+        """
+        is_ahead = block.number > self._trail.last.number
+        return is_ahead or await self._trail.holds(Place(block.number, block.hash))
 
     async def _act(
         self, decided: Sequence[tuple[Intent, Action]], found: Sequence[tuple[Intent, Receipt]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import TYPE_CHECKING, Final
 
@@ -9,20 +10,26 @@ from holdfast.common.errors import Transient
 from holdfast.transactions.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from holdfast.chain.receipts import Block
     from holdfast.common.evm import BlockHash, BlockRef
     from holdfast.transactions.ports import Network
 
 _REMEMBERED: Final = 512  # blocks; the deepest reorg that is traced to its very fork
+_CHUNK: Final = 32  # headers read at once
 _STEP_BACK: Final = 64  # blocks to read again when the fork is older than what is remembered
 
 
 class Trail:
-    """The last blocks followed, by number and hash; starts at `place`."""
+    """The last blocks followed, by number and hash; starts at `place`.
 
-    def __init__(self, place: Place) -> None:
+    Every one of them is linked to the newest by the hashes of parents, so what the trail holds
+    does not depend on which node was asked about it.
+    """
+
+    def __init__(self, place: Place, network: Network) -> None:
+        self._network = network
         self._hashes: dict[int, BlockHash] = {place.number: place.hash}
         self._last = place
 
@@ -35,12 +42,32 @@ class Trail:
         """Whether `ref` is one of the blocks remembered."""
         return self._hashes.get(ref.number) == ref.hash
 
-    async def holds(self, place: Place, network: Network) -> bool:
-        """Whether `place` is canonical, asking the chain for what was never followed."""
-        followed = self._hashes.get(place.number)
-        if followed is None:
-            followed = (await network.block(place.number)).ref.hash
-        return followed == place.hash
+    async def holds(self, place: Place) -> bool:
+        """Whether `place`, at or below the newest block followed, is on the trail.
+
+        Raises:
+            Transient: the chain does not answer, or its nodes disagree.
+        """
+        if place.number <= self._last.number - _REMEMBERED:  # too deep to doubt one node's word
+            return (await self._network.block(place.number)).ref.hash == place.hash
+        return await self.hash_at(place.number) == place.hash
+
+    async def hash_at(self, number: int) -> BlockHash:
+        """The block `number` of the trail, read downwards by its links where it is not known.
+
+        Raises:
+            Transient: `chain.reorged` when a node that was asked is on another branch.
+        """
+        while number not in self._hashes:
+            lowest = min(self._hashes)
+            await self._read_down(range(lowest, max(number, lowest - _CHUNK), -1))
+        return self._hashes[number]
+
+    async def _read_down(self, numbers: Iterable[int]) -> None:
+        for head in await asyncio.gather(*map(self._network.block, numbers)):
+            if not self.knows(head.ref):
+                raise Transient("chain.reorged", "the node asked is on another branch")
+            self._hashes[head.ref.number - 1] = head.parent
 
     def is_continued_by(self, blocks: Sequence[Block]) -> bool:
         """Whether `blocks` follow on the trail.
@@ -63,23 +90,28 @@ class Trail:
         for number in [old for old in self._hashes if old <= ref.number - _REMEMBERED]:
             del self._hashes[number]
 
-    async def find_fork(self, network: Network, head_number: int) -> Place:
-        """The last block that is still canonical, or one certainly before the fork.
+    async def find_fork(self, branch: Trail) -> Place:
+        """The last block that is on `branch` too, or one of it certainly before the fork.
 
         Raises:
-            Transient: when the chain does not answer.
+            Transient: when the chain does not answer, or its nodes disagree.
         """
-        number = min(self._last.number, head_number)
+        number = min(self._last.number, branch.last.number)
         while number in self._hashes:
-            found = (await network.block(number)).ref.hash
+            found = await branch.hash_at(number)
             if found == self._hashes[number]:
                 return Place(number, found)
             number -= 1
         number = max(number - _STEP_BACK, 0)
-        return Place(number, (await network.block(number)).ref.hash)
+        return Place(number, await branch.hash_at(number))
 
-    def cut(self, fork: Place) -> None:
-        """Go on from `fork`."""
-        self._hashes = {old: tip for old, tip in self._hashes.items() if old < fork.number}
-        self._hashes[fork.number] = fork.hash
-        self._last = fork
+    def turn(self, fork: Place, branch: Trail, last: Place) -> None:
+        """Go on from `last`, which is on `branch`, or is the `fork` to it."""
+        ours = {number: tip for number, tip in self._hashes.items() if number < fork.number}
+        theirs = {
+            number: tip
+            for number, tip in branch._hashes.items()
+            if fork.number <= number <= last.number
+        }
+        self._hashes = ours | theirs
+        self._last = last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
@@ -35,9 +34,11 @@ class Watcher:
     def __init__(self, parts: Parts, shared: Shared, place: Place) -> None:
         self._parts = parts
         self._shared = shared
-        self._trail = Trail(place)
-        self._scanner = Scanner(parts, shared)
+        self._trail = Trail(place, parts.network)
+        self._scanner = Scanner(parts, shared, self._trail)
         self._checked = parts.clock.monotonic_seconds() - parts.pace.reload
+        # Whoever led before may have followed that much without a last check.
+        self._checked_to = place.number - parts.patience.finality
 
     async def step(self) -> bool:
         """Follow the chain as far as it has come; whether there are more blocks to follow now.
@@ -49,10 +50,9 @@ class Watcher:
         if head.ref != self._shared.head.ref:
             self._shared.head = head
             self._shared.noticed_seconds = self._parts.clock.monotonic_seconds()
-        await self._recheck_when_due()
         last = self._trail.last
         if head.ref.hash == last.hash:
-            await self._scanner.scan_when_due(head)
+            await self._look_around(head)
             return False
         if head.ref.number <= last.number:
             return await self._turn_back(head)
@@ -62,10 +62,15 @@ class Watcher:
             await self._rewind(head)
             return True
         await self._take(blocks)
-        if newest < head.ref.number:
+        if self._trail.last.number < head.ref.number:
             return True  # an account's nonce at an old block is more than many nodes can tell
-        await self._scanner.scan_when_due(blocks[-1].head)
+        await self._look_around(blocks[-1].head)
         return False
+
+    async def _look_around(self, head: Head) -> None:
+        """What is done from time to time, once `head` is followed."""
+        await self._recheck_when_due()
+        await self._scanner.scan_when_due(head)
 
     async def _turn_back(self, head: Head) -> bool:
         """Follow a head that is not above the last block: another branch, or a node that lags."""
@@ -84,7 +89,7 @@ class Watcher:
         waiting = [pair for pair in live.waiting() if pair[0].intent_id not in known]
         gone = await self._gone(waiting, range(blocks[0].head.ref.number, head.number + 1))
         if gone:
-            await self._unmine(gone)
+            await self._unmine(gone, self._trail.last.number)
             return
         await self._settle(found, waiting, head)
         self._trail.extend(blocks)
@@ -122,7 +127,7 @@ class Watcher:
 
     async def _holds(self, place: Place) -> bool:
         is_ahead = place.number > self._trail.last.number  # found by its hash; not followed yet
-        return is_ahead or await self._trail.holds(place, self._parts.network)
+        return is_ahead or await self._trail.holds(place)
 
     async def _recheck_when_due(self) -> None:
         """Take back what another leader, on a branch that we never followed, took for final."""
@@ -130,25 +135,28 @@ class Watcher:
         if now - self._checked < self._parts.pace.reload:
             return
         last = self._trail.last.number
-        places = await self._parts.journal.mined_above_finality(last)
-        held = await asyncio.gather(*map(self._holds, places))
-        gone = [one for one, is_held in zip(places, held, strict=True) if not is_held]
+        # What was not as deep as finality at the last check: it may have been passed at once.
+        followed = min(self._checked_to, last)
+        places = await self._parts.journal.mined_above_finality(followed)
+        gone = [place for place in places if not await self._holds(place)]
         if gone:
-            await self._unmine(gone)
-        self._checked = now
+            await self._unmine(gone, followed)
+        self._checked, self._checked_to = now, last
 
     async def _rewind(self, head: Head) -> None:
         followed = self._trail.last
-        fork = await self._trail.find_fork(self._parts.network, head.ref.number)
+        # The nodes may disagree: what is gone is told by the links from this very head.
+        branch = Trail(Place(head.ref.number, head.ref.hash), self._parts.network)
+        fork = await self._trail.find_fork(branch)
         log.warning("tx.reorg", fork=fork.number, followed=followed.number)
         places = await self._doubted(fork, head)
-        are_there = await asyncio.gather(*(self._is_there(place, head) for place in places))
-        gone = [one for one, is_there in zip(places, are_there, strict=True) if not is_there]
+        gone = [place for place in places if not await _is_on(branch, place)]
         if gone:
-            await self._unmine(gone)
+            await self._unmine(gone, followed.number)
         # What was decided up to a block that is still there stays decided.
         passed = [one for one in places if one not in gone and one.number <= followed.number]
-        self._trail.cut(max([fork, *passed], key=lambda place: place.number))
+        last = max([fork, *passed], key=lambda place: place.number)
+        self._trail.turn(fork, branch, last)
 
     async def _doubted(self, fork: Place, head: Head) -> Sequence[Place]:
         """The deciding blocks that may be gone when the chain goes another way after `fork`."""
@@ -160,15 +168,10 @@ class Watcher:
         places = await self._parts.journal.mined_above_finality(last)
         return [place for place in places if place.number > fork.number]
 
-    async def _is_there(self, place: Place, head: Head) -> bool:
-        if place.number > head.ref.number:
-            return False
-        return (await self._parts.network.block(place.number)).ref.hash == place.hash
-
-    async def _unmine(self, gone: Sequence[Place]) -> None:
+    async def _unmine(self, gone: Sequence[Place], followed: int) -> None:
         shared, journal = self._shared, self._parts.journal
         async with shared.gate:
-            unmined = await journal.unmine(gone, self._trail.last.number)
+            unmined = await journal.unmine(gone, followed)
             shared.live.replace_all(await journal.live())
             shared.live.push_orphans(unmined.taken_back)
         log.warning(
@@ -179,3 +182,7 @@ class Watcher:
             lost=len(unmined.lost),
         )
         shared.to_send.set()
+
+
+async def _is_on(branch: Trail, place: Place) -> bool:
+    return place.number <= branch.last.number and await branch.hash_at(place.number) == place.hash

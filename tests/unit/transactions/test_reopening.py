@@ -288,6 +288,23 @@ async def test_two_loops_take_back_once_and_land_once(rig):
     await lands_again(rig, wishes)
 
 
+async def test_what_another_loop_took_for_final_is_taken_back_however_many_blocks_came_at_once(rig):
+    wishes = group(2)
+    await rig.record(wishes)
+    await rig.sender.step()
+    _, other, _ = await start(rig.parts)
+    rig.chain.mine()
+    await other.step()
+    assert rig.statuses(wishes) == [LANDED, LANDED]
+    rig.chain.fork(1)
+    for _ in range(FINALITY):
+        rig.chain.mine()
+    await rig.settle(seconds=6)
+    assert rig.journal.lost == []
+    assert rig.statuses(wishes) == [SENT, SENT]
+    await lands_again(rig, wishes)
+
+
 async def test_old_blocks_are_followed_without_asking_for_the_state_they_had(rig):
     """Most nodes keep the state of the last 128 blocks only."""
     await rig.record([wish()])
