@@ -164,6 +164,14 @@ def _used_elsewhere(intent: Intent, seen: Seen) -> Action:
 
 
 def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) -> Action:
+    action = _pressed(intent, seen, policy, patience)
+    if isinstance(action, Broadcast | Replace | Cancel):
+        return action
+    # Whatever else it waits for, it waits for the nonce before it, and no fee gets it past that.
+    return _missing_before(intent, seen, policy, patience) or action
+
+
+def _pressed(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) -> Action:
     last = intent.last
     given_up = _given_up(intent, seen.block.timestamp) or _timed_out(intent, seen, patience)
     if given_up and last.purpose is Purpose.CALL:
@@ -174,8 +182,7 @@ def _press(intent: Intent, seen: Seen, policy: FeePolicy, patience: Patience) ->
         return _refused(intent, seen, policy)
     if _is_starved(intent, seen, patience):
         return _bump(intent, seen, policy)
-    missing = _missing_before(intent, seen, policy, patience)
-    return missing or _keep_alive(intent, seen, policy, patience)
+    return _keep_alive(intent, seen, policy, patience)
 
 
 def _missing_before(

@@ -370,6 +370,18 @@ def test_a_gap_is_not_filled_while_gas_costs_more_than_may_be_paid():
     assert action.reason == "nonce_gap"
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_gap_is_filled_although_the_one_behind_it_is_at_its_ceiling(is_cancelled):
+    # dearer than the ceiling, whoever holds our nonce in the pool: only the gap can be helped
+    gap = {"nonce": NONCE - 2, "first_live_nonce": NONCE - 1}
+    was = sent(delivery=Delivery.UNDERPRICED)
+    one = intent(attempt(fees=Fees(CEILING, GWEI), was=was), cancel=is_cancelled)
+    assert isinstance(next_of(one, seen(103, now=1_059.0, **gap)), Stuck)
+    action = next_of(one, seen(103, now=1_060.0, **gap))
+    assert isinstance(action, Fill)
+    assert action.nonce == NONCE - 2
+
+
 @pytest.mark.parametrize(("now", "gives_up"), [(2_799.9, False), (2_800.0, True)])
 def test_a_call_that_is_not_mined_in_time_is_given_up(now, gives_up):
     # first sent at 1,000; replaced since at 2,000: 1,800 s count from the first
