@@ -141,6 +141,11 @@ class Checks:
             elif not self.may_stay(row):
                 self._fail(f"{row.intent_id} is {row.status} for ever at nonce {row.nonce}")
 
+    def is_settled(self, row):
+        """Whether `row` ends as the chain shows it; the nodes may not know its last reorg yet."""
+        is_shown = row.status in FINAL and not self.doubt(row, self._world.chain.miner.view)
+        return is_shown or self.may_stay(row)
+
     def may_stay(self, row):
         """Whether `row` is an ambiguity that the model made, and is reported as one."""
         reason = self._world.rows.evidence.get(row.intent_id, {}).get("reason")

@@ -85,15 +85,11 @@ async def _story(world, desk):
     world.calm()
     for _ in range(_CALM_BLOCKS):
         await asyncio.sleep(BLOCK_SECONDS)
-        if desk.done() and all(map(_is_settled(world), world.rows.intents.values())):
+        if desk.done() and all(map(world.checks.is_settled, world.rows.intents.values())):
             break
     world.checks.end()
     if not desk.done():
         world.fail("a deal waits for ever")
-
-
-def _is_settled(world):
-    return lambda row: row.status.is_final or world.checks.may_stay(row)
 
 
 async def worker(world, number):
