@@ -20,9 +20,24 @@ class Lead:
         self._world = world
         self.holder = None
         self.epoch = 0
+        self.freed = asyncio.Event()
+
+    async def wait_until_free(self):
+        """Ask again and again, at the very moments at which a poll would, without polling."""
+        loop = asyncio.get_running_loop()
+        while self.holder is not None:
+            asked = loop.time()
+            await self.freed.wait()
+            await asyncio.sleep(_ASKS_EVERY - (loop.time() - asked) % _ASKS_EVERY)
+
+    def free(self):
+        """Nobody leads."""
+        self.holder = None
+        self.freed.set()
 
     def begin(self, process):
         self.epoch += 1
+        self.freed.clear()
         self.holder, process.epoch = process, self.epoch
 
     def fence(self, process):
@@ -33,7 +48,8 @@ class Lead:
 
     def give_away(self, notices_after):
         """Let another process lead while the holder does not know it yet."""
-        process, self.holder = self.holder, None
+        process = self.holder
+        self.free()
         self._world.note(process.name, "loses the lead, and notices in", round(notices_after, 1))
         self._world.later(notices_after, self._notice, process)
 
@@ -52,8 +68,7 @@ class Leadership:
 
     async def lead(self, work):
         process, lead = self._process, self._lead
-        while lead.holder is not None:  # noqa: ASYNC110 - virtual time: asking again costs nothing
-            await asyncio.sleep(_ASKS_EVERY)
+        await lead.wait_until_free()
         lead.begin(process)
         process.world.note(process.name, "leads")
         process.leading = asyncio.get_running_loop().create_task(work())
@@ -77,7 +92,7 @@ class Leadership:
 
     def _release(self):
         if self._lead.holder is self._process:
-            self._lead.holder = None
+            self._lead.free()
 
 
 class Lease:
