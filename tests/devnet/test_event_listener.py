@@ -14,13 +14,11 @@ from holdfast.model.deal import DealStatus
 from holdfast.monitoring.hearing import Hearing
 from holdfast.monitoring.store import events as store
 from tests.support.deals import ALICE, request_for, running, settings_for, until
+from tests.support.heard import told_by_the_chain
 from tests.support.onchain import OnChain
-from tests.support.witness import TOPICS, Chain, Places, observe
+from tests.support.witness import Chain, Places, observe
 
 SOMEBODY = "0x00000000000000000000000000000000005EbD1E"
-HEARD = {topic for signature, topic in TOPICS.items() if not signature.startswith("Swap(")}
-"""Events that the witness knows by hand and the listener must find; swaps move no token of ours
-that a transfer does not tell."""
 
 
 @pytest.fixture
@@ -59,25 +57,6 @@ async def raised(system):
 
 async def planned(system, devnet):
     return await system.desk.create(request_for(devnet), author=ALICE, approve_as=None)
-
-
-def told_by_the_chain(devnet, accounts, after=0):
-    """Every log of the witness's events that names one of the accounts, from all receipts."""
-    chain = Chain(devnet.url)
-    newest = chain.number("eth_blockNumber")
-    words = {account[2:].lower().rjust(64, "0") for account in accounts}
-    blocks = chain.ask(
-        *(("eth_getBlockReceipts", [hex(number)]) for number in range(after + 1, newest + 1))
-    )
-    return {
-        (log["blockHash"], int(log["logIndex"], 16))
-        for block in blocks
-        for receipt in block
-        for log in receipt["logs"]
-        if log["topics"]
-        and log["topics"][0] in HEARD
-        and words & {topic[2:] for topic in log["topics"][1:]}
-    }
 
 
 def standing(devnet):

@@ -14,6 +14,7 @@ from holdfast.common import crash
 from holdfast.common.leader import LeaderLock
 from holdfast.common.lease import Lease
 from holdfast.common.system_clock import SystemClock
+from holdfast.monitoring.store import events
 from holdfast.transactions.store import recording
 
 PAUSED = "paused at its boundary"
@@ -27,6 +28,17 @@ def pause_instead_of_dying():
         os.kill(os.getpid(), signal.SIGSTOP)
 
     crash._kill_own_process = pause
+
+
+def die_listening():
+    """SIGKILL in the transaction that holds what the listener read, before it commits."""
+    remember = events.remember
+
+    async def remembered(*arguments, **options):
+        await remember(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    events.remember = remembered
 
 
 def lead_without_the_lock():
