@@ -13,6 +13,7 @@ from holdfast.common.redaction import Redactor
 from tests.chaos.report import concluded
 from tests.chaos.stage import alone, stage, storm_folder
 from tests.chaos.storm import Order, storm
+from tests.support.counts import at_least_one
 
 
 def main():
@@ -27,8 +28,8 @@ def main():
 
 def _options():
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000, help="how many (default 1000)")
-    parser.add_argument("--deals", type=int, default=500, help="how many (default 500)")
+    parser.add_argument("--kills", type=at_least_one, default=1000, help="how many (default 1000)")
+    parser.add_argument("--deals", type=at_least_one, default=500, help="how many (default 500)")
     parser.add_argument("--seed", type=int, default=1, help="of the schedule (default 1)")
     return parser.parse_args()
 

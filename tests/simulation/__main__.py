@@ -16,6 +16,7 @@ from os import cpu_count
 
 from tests.simulation.quiet import silence
 from tests.simulation.run import Result, run_seed
+from tests.support.counts import at_least_one
 
 _CHUNK = 50  # seeds handed to a process at once
 _PROGRESS_SECONDS = 10  # between two lines on stderr
@@ -78,10 +79,10 @@ def _summary(counts, failed, options, seconds):
 
 def _options():
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10_000, help="how many")
+    parser.add_argument("--seeds", type=at_least_one, default=10_000, help="how many")
     parser.add_argument("--from", type=int, default=0, dest="start", help="the first one")
     parser.add_argument("--seed", type=int, help="run this one alone and print its trace")
-    parser.add_argument("--processes", type=int, default=cpu_count(), help="one a core")
+    parser.add_argument("--processes", type=at_least_one, default=cpu_count(), help="one a core")
     return parser.parse_args()
 
 
