@@ -12,6 +12,7 @@ from tests.support.scenes import (
     HOLD,
     Orders,
     Principal,
+    assert_stands_still,
     ended,
     history,
     holding,
@@ -42,10 +43,7 @@ async def test_a_foreign_transaction_in_place_of_a_leg_stops_the_deal_until_a_pe
     async with meddled(settings, after=displaces) as system:
         made = await started(system, devnet)
         deal = await holding(system, made, HoldReason.FOREIGN_USE)
-        account = deal.plan.accounts.deal
-        then = (chain.holdings(account), chain.transactions(account))
-        await asyncio.sleep(1.5)  # several looks
-        assert (chain.holdings(account), chain.transactions(account)) == then
+        await assert_stands_still(chain, deal.plan.accounts.deal)
         displaced = [leg for leg in deal.legs if leg.status is LegStatus.DISPLACED]
         assert [leg.kind for leg in displaced] == [LegKind.APPROVE]
         await system.desk.give(made.deal_id, RESUME)

@@ -1,6 +1,5 @@
 """What a person may tell a deal, and when: hold, resume, close, cancel."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -19,6 +18,7 @@ from tests.support.scenes import (
     Orders,
     Principal,
     assert_nothing_left,
+    assert_stands_still,
     ended,
     history,
     holding,
@@ -42,11 +42,8 @@ async def test_a_hold_beats_a_decision_under_way_and_resume_goes_on(devnet, data
         orders.system = system
         made = await started(system, devnet)
         deal = await holding(system, made, HoldReason.OPERATOR)
-        account = deal.plan.accounts.deal
-        then = (chain.holdings(account), chain.transactions(account))
-        await asyncio.sleep(1.5)  # several sweeps
-        assert (chain.holdings(account), chain.transactions(account)) == then
-        assert then[0].debt > 0
+        held = await assert_stands_still(chain, deal.plan.accounts.deal)
+        assert held.debt > 0
         await system.desk.give(made.deal_id, RESUME)
         deal, report = await ended(system, made)
     assert_nothing_left(chain, deal, report)

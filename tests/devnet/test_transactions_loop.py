@@ -35,6 +35,7 @@ from tests.support.transactions import (
     GWEI,
     POLICY,
     SOMEBODY,
+    Woken,
     authorization,
     group,
     keys,
@@ -48,16 +49,6 @@ QUICK = Pace(head=0.02, scan=0.1, reload=0.5, place=0.2)
 
 class Crashed(BaseException):
     """Stands for the end of the process: nothing catches it."""
-
-
-class Woken:
-    """Remembers which deals were woken."""
-
-    def __init__(self):
-        self.deals = []
-
-    async def wake(self, session, *deals):
-        self.deals += deals
 
 
 class Desk:

@@ -18,7 +18,7 @@ from holdfast.common.store import LEASE_SECONDS
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import Place, Progress
 from tests.support.reorgs import KeptReorgs
-from tests.support.transactions import CHAIN
+from tests.support.transactions import CHAIN, Woken
 
 NAME = "chain:138"
 QUICK = {"retry_seconds": 0.05, "renew_seconds": 0.1, "lease_seconds": 0.5}
@@ -61,14 +61,9 @@ async def said(process):
     raise AssertionError("it ended without a word")
 
 
-class NoWakes:
-    async def wake(self, session, *deals):
-        pass
-
-
 def journal(database, lock):
     reorgs = KeptReorgs(finality=4)
-    return PostgresJournal(database, CHAIN, NoWakes(), unobserved, reorgs=reorgs, lease=lock.lease)
+    return PostgresJournal(database, CHAIN, Woken(), unobserved, reorgs=reorgs, lease=lock.lease)
 
 
 async def rows(url, query, *values):

@@ -10,12 +10,14 @@ from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import IntentStatus, Place, Progress, Shard, StatusChange
 from holdfast.transactions.service import Transactions
 from tests.support.reorgs import KeptReorgs
-from tests.support.transactions import ADDRESSES, CHAIN, FEES, group, keys
-
-
-class NoWakes:
-    async def wake(self, session, *deals):
-        pass
+from tests.support.transactions import (
+    ADDRESSES,
+    CHAIN,
+    FEES,
+    Woken,
+    group,
+    keys,
+)
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def journal(database):
         return PostgresJournal(
             database,
             CHAIN,
-            NoWakes(),
+            Woken(),
             unobserved,
             reorgs=KeptReorgs(finality=4),
             shard=Shard(number, shards),

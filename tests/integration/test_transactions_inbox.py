@@ -24,12 +24,14 @@ from holdfast.transactions.service import Transactions
 from tests.support.alarm import KeptAlarm
 from tests.support.fake_chain import FakeChain, SetClock
 from tests.support.reorgs import KeptReorgs
+from tests.support.rows import rows
 from tests.support.transactions import (
     ADDRESSES,
     CHAIN,
     FEES,
     GWEI,
     SOMEBODY,
+    Woken,
     group,
     keys,
     signed,
@@ -38,14 +40,6 @@ from tests.support.transactions import (
 
 LANDED, DISPLACED = IntentStatus.LANDED, IntentStatus.DISPLACED
 ALICE = PrincipalId("alice")
-
-
-class Woken:
-    def __init__(self):
-        self.deals = []
-
-    async def wake(self, session, *deals):
-        self.deals += deals
 
 
 class DealLocks:
@@ -196,11 +190,6 @@ async def test_a_plan_alone_does_nothing(office):
     assert plan.is_ready
     ((asked,),) = await rows(office.database, "SELECT cancel_requested FROM intents")
     assert not asked
-
-
-async def rows(database, statement):
-    async with database.begin() as session:
-        return (await session.execute(text(statement))).all()
 
 
 async def test_a_cancelled_call_becomes_a_no_op_of_the_loop(office):

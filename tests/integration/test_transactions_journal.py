@@ -36,6 +36,7 @@ from tests.support.transactions import (
     FEES,
     GWEI,
     SOMEBODY,
+    Woken,
     group,
     intents_of,
     keys,
@@ -44,14 +45,6 @@ from tests.support.transactions import (
 
 FINALITY = 4
 LANDED, SENT, MINED = IntentStatus.LANDED, IntentStatus.SENT, IntentStatus.MINED
-
-
-class Woken:
-    def __init__(self):
-        self.deals = []
-
-    async def wake(self, session, *deals):
-        self.deals += deals
 
 
 class OnPostgres:

@@ -14,6 +14,7 @@ from holdfast.transactions.model import IntentStatus
 from holdfast.transactions.service import Transactions
 from holdfast.transactions.store import TRIGGERS, reading, recording, unmining
 from tests.support.alarm import KeptAlarm
+from tests.support.rows import rows
 from tests.support.transactions import (
     ADDRESSES,
     CEILING,
@@ -37,11 +38,6 @@ class Crashed(BaseException):
 async def record(database, wishes, fees=FEES, on_chain=ON_CHAIN):
     async with database.begin() as session:
         return await service.record(session, wishes, fees, on_chain)
-
-
-async def rows(database, statement, **values):
-    async with database.begin() as session:
-        return (await session.execute(text(statement), values)).all()
 
 
 async def code_of(action):

@@ -1,7 +1,6 @@
 """Several nodes of one chain without a socket: each lags, lies, hangs up or dies as it is told."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
@@ -9,22 +8,14 @@ from holdfast.chain.member import Member
 from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.pool import Pool
 from holdfast.chain.rpc import Endpoint
+from tests.support.fake_chain import SetClock
 from tests.support.fake_node import FakeTransport, error, result
 
 GENESIS = "0x" + "a" * 64
 
 
-class HandClock:
+class HandClock(SetClock):
     """Time that passes when it is told to; sleeping takes it with it."""
-
-    def __init__(self):
-        self.seconds = 1_000.0
-
-    def now(self):
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
-
-    def monotonic_seconds(self):
-        return self.seconds
 
     async def sleep(self, seconds):
         self.seconds += seconds

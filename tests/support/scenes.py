@@ -169,3 +169,11 @@ class Principal:
         moved = deal.plan.terms.split.moved.units
         assert earned >= 0
         assert came + held + chain.gas_paid(account) == moved - sold + earned
+
+
+async def assert_stands_still(chain, account, looks_seconds=1.5):
+    """Nothing of the account moves while several looks pass; returns what it holds."""
+    then = (chain.holdings(account), chain.transactions(account))
+    await asyncio.sleep(looks_seconds)
+    assert (chain.holdings(account), chain.transactions(account)) == then
+    return then[0]

@@ -45,6 +45,16 @@ def address_of(index):
 ADDRESSES = {index: address_of(index) for index in range(6)}
 
 
+class Woken:
+    """Remembers which deals were woken."""
+
+    def __init__(self):
+        self.deals = []
+
+    async def wake(self, session, *deals):
+        self.deals += deals
+
+
 def wish(index=1, **changes):
     """One plain transfer of the key `index`, alone in its group, unless said otherwise."""
     plain = NewIntent(
