@@ -100,7 +100,8 @@ class Office:
 
     async def status(self, wanted):
         async with self.database.begin() as session:
-            (found,) = await self.service.outcomes(session, wanted.deal_id, [wanted.leg_id])
+            told = await self.service.outcomes(session, wanted.deal_id, [wanted.leg_id])
+        (found,) = [one for one in told if one.leg_id == wanted.leg_id]  # no-ops are of no leg
         return found.status
 
     async def mark(self, wanted, status, reason):
