@@ -9,10 +9,11 @@ from holdfast.common.errors import Rejected
 from holdfast.common.money import USD8, WAD
 from holdfast.execution import bookkeeping
 from holdfast.execution.bookkeeping import Bookkeeping
-from holdfast.execution.errors import CoreShort
+from holdfast.execution.errors import CoreShort, Unexplained
 from holdfast.execution.model import Trouble
 from holdfast.execution.script import Changed
 from holdfast.execution.settlement import Settlement, settle
+from holdfast.execution.settlement import reopened as taken_back
 from holdfast.ledger.model import Account, Balances, EntryKind, Held
 from holdfast.ledger.reconciliation import reconciled
 from holdfast.ledger.service import Settled
@@ -32,7 +33,7 @@ class Ledger:
 
     def __init__(self, core_is_short=False):
         self.core_is_short = core_is_short
-        self.booked, self.settled, self.released = [], [], []
+        self.booked, self.settled, self.released, self.taken_back = [], [], [], []
 
     async def book_core(self, session, book, amount, *, held_wei, at):
         if self.core_is_short:
@@ -42,7 +43,12 @@ class Ledger:
     async def settle(self, session, book, entries, *, indexes, chain, is_claim):
         self.settled.append((entries, is_claim))
         balances = Balances({})
-        return Settled(balances, reconciled(book, balances, chain, core_booked=0))
+        made = reconciled(book, balances, chain, core_booked=0)
+        # What the chain shows otherwise than empty books stands for what nobody can explain.
+        return Settled(balances, made, made.mismatches)
+
+    async def take_back(self, session, book, gone, first):
+        self.taken_back.append((list(gone), first))
 
     async def release_core(self, session, book, at):
         self.released.append(at)
@@ -66,6 +72,10 @@ def rows(monkeypatch):
     async def record_steps(session, deal_id, steps):
         written.append(("steps", steps))
 
+    async def reopen_legs(session, legs):
+        written.append(("reopened", legs))
+
+    monkeypatch.setattr(bookkeeping, "reopen_legs", reopen_legs)
     monkeypatch.setattr(bookkeeping, "settle_legs", settle_legs)
     monkeypatch.setattr(bookkeeping, "record_steps", record_steps)
     return written
@@ -76,9 +86,14 @@ def books(*records):
     return Bookkeeping(fakes.Deals(journal, *records), BOOK), journal
 
 
-async def settled(books, settlement, changes=(), after=None, **observed):
+async def settled(books, settlement, changes=(), after=None, *, goes_on=False, **observed):
     return await books.settle(
-        "session", settlement, changes, after=after or settlement.deal, seen=seen(**observed)
+        "session",
+        settlement,
+        changes,
+        after=after or settlement.deal,
+        seen=seen(**observed),
+        goes_on=goes_on,
     )
 
 
@@ -171,6 +186,53 @@ async def test_a_mismatch_is_reported_and_stops_nothing(ledger, rows):
     (line,) = red["lines"]
     assert line.startswith("asset/deal_wallet: ledger 0")
     assert line.endswith("chain 0.000001 USDT")
+
+
+async def test_no_leg_follows_while_the_chain_shows_less_than_the_books(ledger, rows):
+    made, _ = books()
+    with pytest.raises(Unexplained) as caught:
+        await settled(made, NOTHING, cash=1, goes_on=True)
+    assert "chain 0.000001 USDT" in caught.value.message
+
+
+async def test_legs_may_follow_while_books_and_chain_agree(ledger, rows):
+    made, _ = books()
+    assert await settled(made, NOTHING, core=0, goes_on=True) is not None
+    assert len(ledger.settled) == 1
+
+
+async def reopened(before, after, **how):
+    made, journal = books(before)
+    await made.reopen("session", before, after, first=88, wake_at=NOW, **how)
+    return journal.pending[-1][1]
+
+
+async def test_legs_that_are_gone_are_taken_back_and_their_steps_run_again(ledger, rows):
+    wrap = leg(LegKind.WRAP, tx_hash="0x01")
+    supply = leg(LegKind.SUPPLY, tx_hash="0x02", block_number=88)
+    before = deal(legs=(wrap, supply))
+    after = taken_back(before, {supply.leg_id})
+    row = await reopened(before, after, no_ops=["0x03"])
+    assert ledger.taken_back == [(["0x03", "0x02"], 88)]
+    (_, legs), (_, steps) = rows
+    assert legs == [supply.leg_id]
+    assert [(one["step"], one["status"]) for one in steps] == [(Step.LIQUIDITY, "running")]
+    assert (row["group_id"], row["wake_at"]) == (supply.group_id, NOW)
+
+
+async def test_a_no_op_that_is_gone_alone_is_taken_back_and_no_leg_with_it(ledger, rows):
+    before = deal(legs=(leg(LegKind.WRAP),))
+    row = await reopened(before, before, no_ops=["0x03"])
+    assert ledger.taken_back == [(["0x03"], 88)]
+    assert rows == []
+    assert row["wake_at"] == NOW
+
+
+async def test_a_leg_that_was_not_booked_yet_has_nothing_to_take_back(ledger, rows):
+    before = deal(legs=(leg(LegKind.WRAP),))
+    row = await reopened(before, before)
+    assert (ledger.taken_back, rows) == ([], [])
+    assert row["wake_at"] == NOW
 
 
 async def test_a_token_that_nobody_knows_is_a_bug_and_books_nothing(ledger, rows):
