@@ -113,6 +113,25 @@ def test_program_that_is_no_node_is_reported_with_its_last_words(tmp_path):
     assert "cannot do that" in caught.value.message
 
 
+def test_a_node_whose_start_is_interrupted_is_not_left_behind(tmp_path):
+    """As by Ctrl-C while the command waits for the node's first words, which never come."""
+    silent, log = tmp_path / "anvil", tmp_path / "log"
+    silent.write_text("#!/bin/sh\nsleep 60\n")
+    silent.chmod(0o755)
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start_node(silent, log, NodeOptions(), state=None)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended_within(5, int(log.read_text().split()[-1]))
+
+
 def test_stopped_devnet_no_longer_answers(devnet):
     devnet.stop()
     assert not is_node(devnet.node.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -26,6 +27,13 @@ READ_ONLY_AFTER_SECONDS: Final = 2.0
 themselves."""
 
 
+class _Missing(StrEnum):
+    """What the chain cannot be used without; the first stands for both when both are missing."""
+
+    ANY_NODE = "any node"
+    PRIVATE_NODE = "private node"
+
+
 class Watch:
     """Looks at the endpoints of `pool`; logs and raises each change once."""
 
@@ -34,8 +42,8 @@ class Watch:
         self._pool = pool
         self._herald = herald
         self._clock = clock
-        self._last_sending = clock.monotonic_seconds()
-        self._is_read_only = False
+        self._last_reading = self._last_sending = clock.monotonic_seconds()
+        self._missing: _Missing | None = None
         self._lies: dict[str, str] = {}
         # A worker that starts does not know what the one before told: what is well is told once.
         self._is_well = False
@@ -60,22 +68,30 @@ class Watch:
                 self._untold.clear()
 
     def _note_read_only(self) -> None:
-        now = self._clock.monotonic_seconds()
-        if self._pool.is_used and self._pool.can_send:
-            self._last_sending = now
-            self._note_well()
-        is_read_only = now - self._last_sending >= READ_ONLY_AFTER_SECONDS
-        if is_read_only is self._is_read_only:
+        before, self._missing = self._missing, self._missing_now()
+        if self._missing is before:
             return
-        self._is_read_only = is_read_only
-        if not is_read_only:
+        if self._missing is None:
             log.info("chain.writable_again", chain_id=self._chain_id)
             return
-        out = [f"{one.name}: {one.reason}" for one in self._pool.status() if one.trouble]
         self._is_well = False
-        log.error("chain.read_only", chain_id=self._chain_id, endpoints=out)
-        tell = _no_private_route if self._pool.is_used else _read_only
+        out = [f"{one.name}: {one.reason}" for one in self._pool.status() if one.trouble]
+        log.error("chain.read_only", chain_id=self._chain_id, missing=self._missing, endpoints=out)
+        tell = _read_only if self._missing is _Missing.ANY_NODE else _no_private_route
         self._untold.append(tell(self._chain_id, out))
+
+    def _missing_now(self) -> _Missing | None:
+        now = self._clock.monotonic_seconds()
+        if self._pool.is_used:
+            self._last_reading = now
+            if self._pool.can_send:
+                self._last_sending = now
+                self._note_well()
+        if now - self._last_reading >= READ_ONLY_AFTER_SECONDS:
+            return _Missing.ANY_NODE
+        if now - self._last_sending >= READ_ONLY_AFTER_SECONDS:
+            return _Missing.PRIVATE_NODE
+        return None
 
     def _note_well(self) -> None:
         if not self._is_well:
@@ -111,7 +127,7 @@ def _read_only(chain_id: ChainId, endpoints: list[str]) -> Alert:
 
 def _no_private_route(chain_id: ChainId, endpoints: list[str]) -> Alert:
     return Alert(
-        code="chain.read_only",
+        code="chain.read_only_private",  # of its own: it must not hide that all are lost
         severity=Severity.CRITICAL,
         subject=f"chain:{chain_id}",
         text="No private node of this chain can be used, and raw transactions go nowhere else. "

@@ -47,7 +47,11 @@ _HEARTBEAT_SECONDS = 1.0
 _STALLED_SECONDS = 3.0  # three heartbeats missed: the worker is dead, or too busy to be trusted
 _REAP_SECONDS = 0.5
 _DRAIN_SECONDS = 10.0
-_RETRIES, _RETRY_SECONDS = 10, 1  # outlasts a node that misbehaves; then the sweep has the deal
+# Once a second until the deal is due again (execution.jobs.AGAIN_SECONDS); then the sweep has it.
+# Fewer would leave a gap in which nobody tries, more would only try beside the sweep's own wake.
+# PostgreSQL that restarts (4 s were ridden out) and a node that a pool probes again (5 s at the
+# most) are back before.
+_RETRIES, _RETRY_SECONDS = 10, 1
 _RETRY = RetryStrategy(
     max_attempts=_RETRIES, wait=_RETRY_SECONDS, retry_exceptions=(Transient, Ambiguous)
 )

@@ -106,13 +106,12 @@ def start_node(
     command = [str(anvil), *_arguments(options, state)]
     with log.open("wb") as output:
         process = _spawn(command, output, detached=detached)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_kill_group, process)  # also when Ctrl-C ends the wait
         said = _first_words(process, log)
         rpc = NodeRpc(f"http://{HOST}:{_LISTENING.findall(said)[0]}")
         _prepare(rpc, options)
-    except BaseException:
-        _kill_group(process)
-        raise
+        undo.pop_all()
     pid = int(_PROCESS.findall(said)[0])
     return NodeProcess(rpc.url, pid, None if detached else process)
 

@@ -105,6 +105,27 @@ async def test_without_a_private_node_nothing_is_sent_and_that_is_told(scene):
     assert await scene.steps(10) == ["chain.writable_again"]
 
 
+async def test_losing_the_public_nodes_while_the_private_ones_are_out_is_told_as_well(scene):
+    private = ModelNode("p1")
+    scene = Scene(scene.nodes, [private])
+    await scene.steps(1)
+    private.fails_with = NotSentError("refused")
+    with pytest.raises(Transient):
+        await scene.pool.submit([Request("eth_sendRawTransaction", ("0x00",))])
+    await scene.steps(10)
+    scene.fail(NotSentError("refused"))
+    assert await scene.steps(60) == ["chain.read_only"]
+    first, second = scene.herald.alerts
+    assert first.code == "chain.read_only_private"  # while open it does not hide the other
+    assert (second.code, second.severity) == ("chain.read_only", Severity.CRITICAL)
+    assert len(second.fields["endpoints"]) == 4
+    private.fails_with = None
+    scene.fail(None)
+    scene.herald.ended.clear()
+    assert (await scene.steps(20))[-1] == "chain.writable_again"
+    assert scene.herald.ended == [("chain.read_only", "chain:138")]  # with all that begin so
+
+
 async def test_a_gap_of_less_than_two_seconds_is_not_worth_a_word(scene):
     await scene.steps(1)
     scene.fail(NotSentError("refused"))
