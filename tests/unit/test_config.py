@@ -51,6 +51,16 @@ def test_an_ordinary_user_keeps_state_where_the_desktop_standard_says(monkeypatc
     assert config.load({}).state_dir == Path("/home/x/.local/state/holdfast")
 
 
+def test_settings_made_in_code_take_values_as_they_are():
+    made = config.Settings(state_dir=Path("/s"), max_deal=7, rpc_url=("https://n.example",))
+    assert (made.max_deal, made.rpc_url) == (7, ("https://n.example",))
+
+
+def test_what_is_no_text_is_no_database_address():
+    with pytest.raises(ValueError, match="database_url"):
+        config.Settings(state_dir=Path("/s"), database_url=5)
+
+
 def test_a_given_state_dir_wins():
     assert config.load({"HOLDFAST_STATE_DIR": "/srv/h"}).state_dir == Path("/srv/h")
 
