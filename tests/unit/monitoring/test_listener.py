@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -15,6 +16,21 @@ LOST = Transient("node.unreachable", "no node answers")
 
 class Done(BaseException):
     """Ends a listener that would go on for ever."""
+
+
+class Metrics:
+    """Keeps which chains are no longer listened to."""
+
+    def __init__(self):
+        self.gone = []
+
+    def stopped(self, chain_id):
+        self.gone.append(chain_id)
+
+
+def listener(leadership=None, metrics=None):
+    parts = SimpleNamespace(chain_id=138, metrics=metrics or Metrics())
+    return Listener(parts, leadership, pause_seconds=7.0)
 
 
 class Run:
@@ -47,29 +63,30 @@ class Steps:
         return result
 
 
-async def listened(listener):
+async def listened(made):
     with structlog.testing.capture_logs() as told, contextlib.suppress(Done):
-        await listener.work()
+        await made.work()
     return [line["event"] for line in told]
 
 
 async def test_it_rests_only_when_it_has_caught_up(monkeypatch):
     run = Run(monkeypatch, [True, True, False, True, False, Done()])
-    assert await listened(Listener(None, None, pause_seconds=7.0)) == []
+    assert await listened(listener()) == []
     assert run.slept == [7.0, 7.0]
 
 
 async def test_after_a_fault_it_rests_and_begins_again_from_the_cursor(monkeypatch):
     run = Run(monkeypatch, [True, LOST], [LOST], [Done()])
-    assert await listened(Listener(None, None, pause_seconds=7.0)) == ["events.retry"] * 2
+    assert await listened(listener()) == ["events.retry"] * 2
     assert (run.begun, run.slept) == (3, [7.0, 7.0])
 
 
 async def test_what_is_broken_ends_it(monkeypatch):
     run = Run(monkeypatch, [Broken("chain.bad_answer", "bad")], [Done()])
+    metrics = Metrics()
     with pytest.raises(Broken):
-        await Listener(None, None).work()
-    assert run.begun == 1
+        await listener(metrics=metrics).work()
+    assert (run.begun, metrics.gone) == (1, [138])
 
 
 async def test_it_listens_only_while_it_leads():
@@ -79,7 +96,7 @@ async def test_it_listens_only_while_it_leads():
             raise Transient("leader.lost", "lost")
 
     leadership = Leadership()
-    listener = Listener(None, leadership)
+    made = listener(leadership)
     with pytest.raises(Transient, match="lost"):
-        await asyncio.wait_for(listener.run(), 1)
-    assert leadership.work == listener.work
+        await asyncio.wait_for(made.run(), 1)
+    assert leadership.work == made.work
