@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from holdfast.common.errors import Broken, HoldfastError
+from holdfast.common.errors import Broken, HoldfastError, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -69,7 +69,7 @@ async def run_worker(
 
     Raises:
         BaseExceptionGroup: of what the parts raised; a part that ended by itself is `Broken`,
-            `worker.part_ended`.
+            `worker.part_ended`, and one that was refused something `worker.part_refused`.
     """
     loop = asyncio.get_running_loop()
     frame = _Frame(drain_seconds, give_up or _leave_at_once)
@@ -115,7 +115,7 @@ class _Frame:
 
     async def _kept(self, part: Part) -> None:
         try:
-            await part.run()
+            await _unrefused(part)
         except Exception as error:
             # The task group cancels the other parts now: they have as long as after a signal.
             _log.error("worker.part_failed", part=part.name, exc_info=error)
@@ -142,6 +142,20 @@ class _Frame:
         late = [task.get_name() for task in self._tasks if not task.done()]
         _log.error("worker.cut_off", late=late)
         self._give_up()
+
+
+async def _unrefused(part: Part) -> None:
+    """Run the part; what refuses its work is none of the settings, which were read before.
+
+    Raises:
+        BaseExceptionGroup: of `worker.part_refused`, which has whoever supervises start it again.
+    """
+    try:
+        await part.run()
+    except* Rejected as refused:
+        raise Broken(
+            "worker.part_refused", f"{part.name} was refused something: its log says what"
+        ) from refused
 
 
 def _leave_at_once() -> None:

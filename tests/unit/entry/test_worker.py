@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.common.errors import Broken, Transient
+from holdfast.common.errors import Broken, Rejected, Transient
+from holdfast.entry.cli.errors import ExitCode, exit_code, shown
 from holdfast.entry.cli.worker import worker_parts
 from holdfast.entry.worker import Part, Watched, run_worker
 
@@ -104,6 +105,19 @@ async def test_a_part_that_fails_ends_the_worker_with_its_error():
         await asyncio.wait_for(run_worker(parts), HANGS)
     assert caught.value.exceptions == (lost,)
     assert other.finished
+
+
+@pytest.mark.parametrize("is_grouped", [False, True])
+async def test_a_part_that_is_refused_something_does_not_end_the_worker_as_wrongly_set_up(
+    is_grouped,
+):
+    """A supervisor does not start again what ends as refused within its first seconds."""
+    refusal = Rejected("deal.transition", "not now")
+    error = ExceptionGroup("of a loop", [refusal]) if is_grouped else refusal
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(run_worker([Part("chain", lambda: fail(error))]), HANGS)
+    seen = shown(caught.value)
+    assert (seen.code, exit_code(seen)) == ("worker.part_refused", ExitCode.BROKEN)
 
 
 async def test_a_part_that_does_not_finish_in_time_is_cut_off(passes):
