@@ -170,6 +170,30 @@ def test_a_reserve_that_cannot_be_sold_lets_redemption_pay_the_debt(kind):
     assert decide(state, queued, venues) == m.Send(m.Repay())
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (K.BORROW, HoldReason.BORROW_REFUSED),
+        (K.SWAP, HoldReason.POOL_DEPTH),
+        (K.REQUEST_REDEMPTION, HoldReason.REDEMPTION_FROZEN),
+        (K.CLAIM_REDEMPTION, HoldReason.REDEMPTION_FROZEN),
+        (K.SUPPLY, HoldReason.LEG_REVERTED),
+    ],
+)
+def test_what_fails_for_the_third_time_holds_the_deal_for_the_reason_it_has(kind, reason):
+    assert decide(*owing(DealStatus.EXECUTING, m.Trouble(kind, 3))) == m.Change(
+        DealEvent.HOLD, reason
+    )
+    twice = decide(*owing(DealStatus.EXECUTING, m.Trouble(kind, 2)))
+    assert not isinstance(twice, m.Change)
+
+
+def test_a_loan_that_fails_thrice_is_waived_where_the_purchase_does_not_need_it():
+    state, position, venues = owing(DealStatus.EXECUTING, m.Trouble(K.BORROW, 3))
+    of_bucket = replace(state, terms=terms(Funding.BUCKET))
+    assert decide(of_bucket, position, venues) == m.Waive()
+
+
 GONE_HOME = {K.FUND: 1, K.RETURN_TOKEN: 1, K.RETURN_NATIVE: 1}
 NOTHING = dict.fromkeys(("native", "collateral", "debt", "tokens"), 0) | {"leftovers": ()}
 
