@@ -7,8 +7,9 @@ import pytest
 from holdfast.common.boundary import unobserved
 from holdfast.common.evm import BlockRef, Receipt, checksummed, keccak256
 from holdfast.transactions.journal import PostgresJournal
-from holdfast.transactions.model import IntentStatus, Place, Progress, Shard, StatusChange
+from holdfast.transactions.model import IntentStatus, Place, Progress, StatusChange
 from holdfast.transactions.service import Transactions
+from holdfast.transactions.shard import Shard
 from tests.support.reorgs import KeptReorgs
 from tests.support.transactions import (
     ADDRESSES,

@@ -45,9 +45,9 @@ from holdfast.transactions.inbox import Inbox
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.metrics import TransactionMetrics
-from holdfast.transactions.model import Shard
 from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.service import Transactions
+from holdfast.transactions.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
 from holdfast.transactions.alerts import gap_filled
 from holdfast.transactions.consequences import consequences_of
-from holdfast.transactions.model import Shard
+from holdfast.transactions.shard import Shard
 from holdfast.transactions.store import reading, recording, unmining, updating
 from holdfast.transactions.unmined import Unmined
 

@@ -259,22 +259,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """The part of a chain's senders that one loop works for: part `number` of `of`, from 0.
-
-    A sender's part follows from its address alone, so that every process and the database agree.
-    """
-
-    number: int = 0
-    of: int = 1
-
-    @property
-    def name(self) -> str:
-        """As in `0/2`."""
-        return f"{self.number}/{self.of}"
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """What following the chain brought; written in one transaction."""
 

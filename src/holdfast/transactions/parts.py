@@ -11,7 +11,7 @@ from holdfast.common.lease import Unrivalled
 from holdfast.transactions.actions import Patience
 from holdfast.transactions.live import LiveSet
 from holdfast.transactions.metrics import TransactionMetrics
-from holdfast.transactions.model import Shard
+from holdfast.transactions.shard import Shard
 
 if TYPE_CHECKING:
     from holdfast.chain.profiles import FeeModel

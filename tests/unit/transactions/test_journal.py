@@ -17,9 +17,9 @@ from holdfast.transactions.model import (
     Progress,
     Send,
     Sent,
-    Shard,
     StatusChange,
 )
+from holdfast.transactions.shard import Shard
 from holdfast.transactions.unmined import Orphan
 from tests.support.alarm import KeptAlarm
 from tests.support.transactions import CHAIN, FEES, GWEI, SOMEBODY, group, intents_of, signed

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from holdfast.chain.sending import SendAnswer, SendOutcome
 from holdfast.transactions.metrics import TransactionMetrics
-from holdfast.transactions.model import Shard
+from holdfast.transactions.shard import Shard
 from tests.support.transactions import GWEI, Fees, group
 from tests.unit.transactions.test_loop import Rig
 

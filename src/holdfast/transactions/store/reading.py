@@ -19,7 +19,8 @@ from sqlalchemy import (
     text,
 )
 
-from holdfast.transactions.model import EVENT_MISSING, IntentOutcome, IntentStatus, Place, Shard
+from holdfast.transactions.model import EVENT_MISSING, IntentOutcome, IntentStatus, Place
+from holdfast.transactions.shard import Shard
 from holdfast.transactions.store.rows import intents_of, receipt_of
 from holdfast.transactions.store.tables import (
     IS_LIVE,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.db import Session
     from holdfast.common.ids import ChainId
-    from holdfast.transactions.model import Shard
+    from holdfast.transactions.shard import Shard
 
 # A displaced intent has no receipt: its evidence names the block of the foreign transaction.
 _DECIDED = f"""

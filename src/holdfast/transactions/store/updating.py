@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from holdfast.common.db import Session
     from holdfast.common.evm import Receipt
     from holdfast.common.ids import ChainId, DealId, GroupId, IntentId
-    from holdfast.transactions.model import Attempt, Intent, Place, Send, Shard, StatusChange
+    from holdfast.transactions.model import Attempt, Intent, Place, Send, StatusChange
+    from holdfast.transactions.shard import Shard
 
 _FINAL = sorted(FINAL)
 
