@@ -92,6 +92,8 @@ DESK = ("desk.before_commit", "desk.after_commit")
 REPLACEMENT = ("tx.in_attempt", "tx.after_attempt")
 REORG = ("tx.before_unmine", "tx.in_unmine", "tx.after_unmine")
 CHORE = ("chore.taken", "chore.done")
+STANDSTILL = ("still.before_commit", "still.after_commit")
+LISTENER = ("events.before_commit", "events.after_commit")
 
 MATRIX = (
     *(point.name for point in POINTS),
@@ -101,5 +103,7 @@ MATRIX = (
     *REPLACEMENT,
     *REORG,
     *CHORE,
+    *STANDSTILL,
+    *LISTENER,
 )
 """Every boundary at which a process is killed by one of the recovery tests."""

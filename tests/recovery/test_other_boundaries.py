@@ -11,17 +11,31 @@ import pytest
 
 from holdfast.common.alerts import Alert, Severity
 from holdfast.common.db import libpq_url
-from holdfast.model.deal import TERMINAL
-from tests.recovery.groups import CHORE, DESK, GROUPS, ONCE, REORG, REPLACEMENT, ROUNDS
+from holdfast.execution.desk import Order
+from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, HoldReason
+from tests.recovery.groups import (
+    CHORE,
+    DESK,
+    GROUPS,
+    LISTENER,
+    ONCE,
+    REORG,
+    REPLACEMENT,
+    ROUNDS,
+    STANDSTILL,
+)
 from tests.recovery.scene import StagedDeal, assert_ledger_is_the_chain, assert_same_deal
 from tests.support.checker import Start
+from tests.support.deals import ALICE
 from tests.support.fault_proxy import fault_proxy
+from tests.support.onchain import OnChain
 from tests.support.witness import Places
 from tests.support.worker_process import KILLED
 
 OPEN, PURCHASE = GROUPS[1:3]
 MOST_DEATHS = 9
 GWEI = 10**9
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 
 @pytest.mark.parametrize("point", ROUNDS)
@@ -178,6 +192,86 @@ async def test_a_worker_killed_while_it_takes_a_block_back_leaves_the_same_deal(
 def expect_reorgs(path):
     """Have the chain's profile say that blocks may go until four others follow them."""
     path.write_text(json.dumps({**json.loads(path.read_text()), "finality": 4}))
+
+
+# A standstill: somebody else sends with the deal's key between two groups
+
+
+@pytest.mark.parametrize("point", STANDSTILL)
+async def test_a_worker_killed_while_its_deal_stops_leaves_a_deal_that_stops_once(
+    scene, undisturbed, point
+):
+    deal, chain = await scene.deal(), OnChain(scene.devnet)
+    await deal.dies_at(f"advance.before_commit:{PURCHASE.number}")
+    account = (await deal.record()).plan.accounts.deal
+    ether = chain.native(account)
+    chain.send_as(account, account, gas=21_000)
+    # Gas that the books do not know would stop the deal by another way, before it signs.
+    chain.rpc.call("anvil_setBalance", account, hex(ether))
+    scene.bury_the_dead()
+    await deal.dies_at(point)
+    is_written = (await deal.record()).status is DealStatus.HOLDING
+    assert is_written == (point == "still.after_commit")
+    scene.bury_the_dead()
+    worker = scene.worker()
+    held = await deal.until(lambda record: record.status is DealStatus.HOLDING)
+    assert held.hold_reason is HoldReason.FOREIGN_USE
+    assert deal.signed() == OPEN.after
+    await scene.system.desk.give(deal.deal_id, Order(DealEvent.RESUME, ALICE))
+    outcome = await deal.over()
+    await worker.kill()
+    assert outcome.status is undisturbed.status
+    made = [effect.shape for effect in outcome.effects]
+    assert made == [effect.shape for effect in undisturbed.effects]  # each once, in order
+    assert told_of(scene, "tx.foreign_nonce") == 1
+
+
+def told_of(scene, code):
+    """How often an alert was raised, delivered or not."""
+    with psycopg.connect(libpq_url(scene.database_url)) as connection:
+        query = "SELECT coalesce(sum(raised), 0) FROM alerts WHERE code = %s"
+        return connection.execute(query, (code,)).fetchone()[0]
+
+
+# The listener: a page of events and the cursor's move past it
+
+
+@pytest.mark.parametrize("point", LISTENER)
+async def test_a_worker_killed_around_the_listeners_commit_has_every_event_once(
+    scene, undisturbed, point
+):
+    deal = await scene.deal()
+    for _ in range(3):
+        scene.bury_the_dead()
+        await deal.dies_at(point)
+    scene.bury_the_dead()
+    worker = scene.worker()
+    outcome = await deal.over()
+    account = (await deal.record()).plan.accounts.deal
+    wanted = transfers(OnChain(scene.devnet), account)
+    assert len(wanted) > 10
+    async with asyncio.timeout(30):
+        while not wanted <= set(heard(scene)):  # noqa: ASYNC110 - another process's rows
+            await asyncio.sleep(0.1)
+    assert len(heard(scene)) == len(set(heard(scene)))
+    await worker.kill()
+    assert_same_deal(deal, outcome, undisturbed)
+
+
+def transfers(chain, account):
+    """Where on chain the tokens' transfers from or to `account` are, asked of the node itself."""
+    word = "0x" + account[2:].lower().rjust(64, "0")
+    found = set()
+    for topics in ([TRANSFER, word], [TRANSFER, None, word]):
+        asked = {"fromBlock": "0x0", "address": list(chain.tokens.values()), "topics": topics}
+        logs = chain.rpc.call("eth_getLogs", asked)
+        found |= {(int(one["blockNumber"], 16), int(one["logIndex"], 16)) for one in logs}
+    return found
+
+
+def heard(scene):
+    with psycopg.connect(libpq_url(scene.database_url)) as connection:
+        return connection.execute("SELECT block_number, log_index FROM account_events").fetchall()
 
 
 # A chore: the delivery of an alert

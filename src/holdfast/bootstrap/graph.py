@@ -295,6 +295,13 @@ class Graph:
     def _listener(self, node: Node) -> Listener:
         own, notices = self._transactions(), self._notices
         parts = ChainParts(
-            node, self._protocols, own, self._deals, self._clock, notices, self._figures
+            node=node,
+            protocols=self._protocols,
+            own=own,
+            deals=self._deals,
+            clock=self._clock,
+            notices=notices,
+            metrics=self._figures,
+            boundary=self._boundary,
         )
         return listener_of(self._url, parts)

@@ -27,6 +27,10 @@ NAMES: Final = (
     "tx.before_unmine",
     "tx.in_unmine",
     "tx.after_unmine",
+    "still.before_commit",
+    "still.after_commit",
+    "events.before_commit",
+    "events.after_commit",
     "chore.taken",
     "chore.done",
 )

@@ -140,6 +140,7 @@ class Advance:
             self.alarm,
             look_seconds=patience.under_way,
             retry_seconds=patience.most,
+            at=self.at,
         )
 
     async def _write_or_stop(self, prepared: Prepared) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -10,11 +11,12 @@ import structlog
 
 from holdfast.audit.model import Act
 from holdfast.common.alerts import Alert, Severity
+from holdfast.common.boundary import Boundary, unobserved
 from holdfast.execution.script import change, held
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from holdfast.audit.service import AuditTrail
     from holdfast.common.alerts import Alarm
@@ -49,11 +51,12 @@ class StandStill:
     alarm: Alarm
     look_seconds: float
     retry_seconds: float
+    at: Boundary = unobserved
 
     async def void(self, deal: DealRecord, why: str) -> None:
         """Take the deal's approval back: its plan does not hold any more."""
         voided, changed = change(deal, DealEvent.DRIFT, None, None)
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             await self._write(session, deal, voided, [replace(changed, why=(why,))])
         _log.warning("deal.voided", reason=why)
 
@@ -67,7 +70,7 @@ class StandStill:
             return
         stopped, changes = held(deal, HoldReason.AMBIGUITY, None)
         changes = [replace(one, why=(_AMBIGUOUS,)) for one in changes]
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             await self._write(session, deal, stopped, changes)
         _log.error("deal.ambiguous", group=str(deal.group_id))
 
@@ -81,7 +84,7 @@ class StandStill:
             Transient: `tx.nonces_unsettled`; nothing was done.
         """
         is_own = error.sender == deal.plan.accounts.deal
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             if is_own:
                 stopped, changes = held(deal, HoldReason.FOREIGN_USE, None)
                 changes = [replace(one, why=(error.message,)) for one in changes]
@@ -101,7 +104,7 @@ class StandStill:
             bank_id=deal.bank,
             fields={name: str(value) for name, value in error.fields.items()},
         )
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             await self.deals.lock(session, deal)
             await self.alarm.raised(session, alert)
             later = self.clock.now() + timedelta(seconds=self.retry_seconds)
@@ -118,10 +121,17 @@ class StandStill:
             deal_id=deal_id,
             fields={"error": type(error).__name__},  # its text may hold a URL
         )
-        async with self.db.begin() as session:
+        async with self._writing() as session:
             await self.alarm.raised(session, alert)
             later = self.clock.now() + timedelta(seconds=self.retry_seconds)
             await self.deals.put_off(session, deal_id, later)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[Session]:
+        async with self.db.begin() as session:
+            yield session
+            self.at("still.before_commit")
+        self.at("still.after_commit")
 
     async def _write(
         self, session: Session, deal: DealRecord, after: DealRecord, changes: Sequence[Changed]

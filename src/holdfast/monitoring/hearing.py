@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Transient
 from holdfast.monitoring.classification import alert_about, events_of
 from holdfast.monitoring.decoding import filters
@@ -72,6 +73,7 @@ class Parts:
     book: EventBook = store
     accounts: AccountBook = account_store
     metrics: MonitoringMetrics = field(default_factory=MonitoringMetrics.unread)
+    at: Boundary = unobserved
 
 
 class Hearing:
@@ -155,6 +157,8 @@ class Hearing:
             if look is not None:
                 alerts += await look.written(session)
             await self._parts.alarm.raised(session, *alerts)
+            self._parts.at("events.before_commit")
+        self._parts.at("events.after_commit")
         self._place = after
         self._blocks = _newest(self._blocks | blocks)
         if look is not None:

@@ -75,6 +75,7 @@ class ChainParts:
     clock: Clock
     notices: Notices
     metrics: MonitoringMetrics
+    boundary: Boundary = unobserved
 
 
 def listener_of(url: str, parts: ChainParts) -> Listener:
@@ -91,5 +92,6 @@ def listener_of(url: str, parts: ChainParts) -> Listener:
         ether=EtherWatch(node, chain_id, parts.own, parts.deals),
         alarm=parts.notices.alerts,
         metrics=parts.metrics,
+        at=parts.boundary,
     )
     return Listener(made, LeaderLock(url, f"events:{chain_id}"))
