@@ -59,10 +59,7 @@ EVENT_MISSING: Final = "event_missing"
 
 
 class NonceUse(StrEnum):
-    """How somebody else used a nonce: by the account's own transaction, or by its authorization.
-
-    An EIP-7702 authorization stands in a transaction that anybody may send.
-    """
+    """How somebody else used a nonce; an EIP-7702 authorization stands in anybody's transaction."""
 
     TRANSACTION = "transaction"
     AUTHORIZATION = "authorization"
