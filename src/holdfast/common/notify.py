@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.db import Session
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 1.0  # word comes at once, and waits where nobody listens: this is for bugs alone
 
 
 async def notify(session: Session, channel: str) -> None:

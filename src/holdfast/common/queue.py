@@ -43,6 +43,7 @@ CHORE_QUEUE = "chores"
 CHORE_TASK = "chore"
 
 _POLL_SECONDS = 0.2  # NOTIFY can be lost while a fetch runs, and timed jobs send none when due
+_CHORE_POLL_SECONDS = 1.0  # no deal waits for a chore
 _HEARTBEAT_SECONDS = 1.0
 _STALLED_SECONDS = 3.0  # three heartbeats missed: the worker is dead, or too busy to be trusted
 _REAP_SECONDS = 0.5
@@ -137,7 +138,7 @@ class ChoreQueue:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = _Engine(url, CHORE_QUEUE, connections=3)
+        self._engine = _Engine(url, CHORE_QUEUE, connections=3, poll_seconds=_CHORE_POLL_SECONDS)
         self._chore = self._engine.task(CHORE_TASK, self._called)
         self._engine.every(_CHORE_SWEEP_CRON, self._engine.task("sweep_chores", self._swept))
         self._runner: ChoreRunner | None = None
@@ -168,7 +169,10 @@ class ChoreQueue:
 class _Engine:
     """One queue of the job engine: its connections, its worker, and the reaper of dead workers."""
 
-    def __init__(self, url: str, queue: str, *, connections: int) -> None:
+    def __init__(
+        self, url: str, queue: str, *, connections: int, poll_seconds: float = _POLL_SECONDS
+    ) -> None:
+        self._poll_seconds = poll_seconds
         connector = PsycopgConnector(
             conninfo=libpq_url(url),
             min_size=2,
@@ -204,7 +208,7 @@ class _Engine:
         await self.app.run_worker_async(
             queues=[self._queue],
             concurrency=concurrency,
-            fetch_job_polling_interval=_POLL_SECONDS,
+            fetch_job_polling_interval=self._poll_seconds,
             update_heartbeat_interval=_HEARTBEAT_SECONDS,
             shutdown_graceful_timeout=_DRAIN_SECONDS,
             install_signal_handlers=False,
