@@ -19,7 +19,7 @@ from holdfast.monitoring.chores import Chores
 from holdfast.monitoring.events import Effect, EventKind, KeptEvent, Role
 from holdfast.monitoring.records import DeliveryState
 from tests.unit.entry.test_cli_main import process_as_before
-from tests.unit.monitoring.books import NOW, AlertRows, Bell, ChoreRows, kept
+from tests.unit.monitoring.books import NOW, AlertRows, Bell, ChoreRows, Records, kept
 
 __all__ = ["process_as_before"]
 
@@ -53,11 +53,12 @@ class Desk:
 
     def __init__(self):
         self.alerts, self.chores, self.bell = AlertRows(), ChoreRows(), Bell()
-        self.events, self.events_asked = [], []
+        self.events, self.events_asked, self.records = [], [], Records()
 
     def with_notices(self, context, work):
         chores = Chores(self.bell, self.chores)
-        notices = SimpleNamespace(alerts=Alerts(chores, self.alerts), chores=chores)
+        alerts = Alerts(chores, self.records, self.records, self.alerts)
+        notices = SimpleNamespace(alerts=alerts, chores=chores)
         return asyncio.run(work("session", notices))
 
     async def recent(self, session, **asked):
@@ -127,8 +128,12 @@ def test_one_alert_is_shown_with_its_facts_and_without_what_is_empty(desk, capsy
 
 def test_who_acknowledges_is_recorded(desk, capsys):
     desk.alerts = AlertRows(kept(1))
-    code, shown = document(capsys, "alerts", "ack", "1", "--as", "alice@bank")
+    code, shown = document(
+        capsys, "alerts", "ack", "1", "--as", "alice@bank", "--reason", "a drill"
+    )
     assert (code, shown["acknowledged_by"]) == (0, "alice@bank")
+    (act,) = desk.records.acts
+    assert (act.actor, act.detail["reason"]) == ("alice@bank", "a drill")
 
 
 def test_events_are_listed_with_amounts_as_text(desk, capsys):
@@ -207,9 +212,10 @@ def test_a_chore_is_retried(desk, capsys):
     ("arguments", "code", "named"),
     [
         (["alerts", "show", "7"], 3, "alert.not_found"),
-        (["alerts", "ack", "7", "--as", "alice"], 3, "alert.not_found"),
-        (["alerts", "ack", "7", "--as", "no body"], 3, "id.principal"),
+        (["alerts", "ack", "7", "--as", "alice", "--reason", "a drill"], 3, "alert.not_found"),
+        (["alerts", "ack", "7", "--as", "no body", "--reason", "a drill"], 3, "id.principal"),
         (["alerts", "ack", "7"], 2, "usage"),
+        (["alerts", "ack", "7", "--as", "alice"], 2, "usage"),
         (["alerts", "show", "first"], 2, "usage"),
         (["alerts", "list", "--limit", "0"], 2, "usage"),
         (["events", "list", "--deal", "mine"], 3, "id.deal"),

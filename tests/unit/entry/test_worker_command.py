@@ -95,6 +95,7 @@ def system(**changes):
         "listener": one,
         "notices": SimpleNamespace(do_chores=nothing),
         "watch": one,
+        "counting": one,
         "metrics": None,
         "pool": Pool(),
     }
@@ -152,7 +153,7 @@ def test_a_worker_starts_while_every_node_is_down(running):
 def test_figures_are_served_only_where_a_port_is_given():
     settings = SimpleNamespace(worker_concurrency=3, metrics_port=9100)
     names = [part.name for part in worker_parts(system(settings=settings))]
-    assert names == [*PARTS, "metrics"]
+    assert names == [*PARTS, "metrics", "counting"]
 
 
 @pytest.mark.parametrize(("ended", "code"), [(0, 0), (3, 3), (-15, 1)])
