@@ -23,9 +23,14 @@ def place(chain, number):
 
 
 async def trailed(chain, last):
-    trail = Trail(place(chain, 0))
+    trail = Trail(place(chain, 0), chain)
     trail.extend(await chain.blocks(1, last))
     return trail
+
+
+def branch(chain):
+    """The chain as it is now, from its newest block downwards."""
+    return Trail(place(chain, len(chain.blocks_) - 1), chain)
 
 
 async def test_blocks_that_do_not_follow_on_each_other_prove_nothing(chain):
@@ -48,22 +53,23 @@ async def test_blocks_of_another_branch_do_not_continue_the_trail(chain):
 async def test_the_fork_is_the_last_block_that_both_branches_have(chain, depth):
     trail = await trailed(chain, 5)
     chain.fork(depth)
-    assert await trail.find_fork(chain, 5) == place(chain, 5 - depth)
+    assert await trail.find_fork(branch(chain)) == place(chain, 5 - depth)
 
 
 async def test_a_fork_below_what_is_remembered_is_looked_for_further_back(chain):
     for _ in range(100):
         chain.mine()
-    trail = Trail(place(chain, 105))
+    trail = Trail(place(chain, 105), chain)
     chain.fork(1)
-    fork = await trail.find_fork(chain, 105)
+    fork = await trail.find_fork(branch(chain))
     assert fork.number < 104
     assert fork == place(chain, fork.number)
 
 
-async def test_after_a_cut_the_new_branch_continues_the_trail(chain):
+async def test_after_a_turn_the_new_branch_continues_the_trail(chain):
     trail = await trailed(chain, 5)
     chain.fork(2)
-    fork = await trail.find_fork(chain, 5)
-    trail.cut(fork)
+    new = branch(chain)
+    fork = await trail.find_fork(new)
+    trail.turn(fork, new, fork)
     assert trail.is_continued_by(await chain.blocks(fork.number + 1, 5))
