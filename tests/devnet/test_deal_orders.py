@@ -44,6 +44,9 @@ async def test_a_hold_beats_a_decision_under_way_and_resume_goes_on(devnet, data
         deal = await holding(system, made, HoldReason.OPERATOR)
         held = await assert_stands_still(chain, deal.plan.accounts.deal)
         assert held.debt > 0
+        with pytest.raises(Rejected) as refused:
+            await system.desk.give(made.deal_id, CANCEL)
+        assert refused.value.code == "deal.has_effects"
         await system.desk.give(made.deal_id, RESUME)
         deal, report = await ended(system, made)
     assert_nothing_left(chain, deal, report)
@@ -160,10 +163,13 @@ async def test_a_deal_is_cancelled_only_before_it_has_done_anything(devnet, data
             assert deal.status is DealStatus.CANCELLED
         async with loops(system):
             running = await started(system, devnet)
-            await until(system, running.deal_id, lambda deal: deal.legs)
+            devnet.control.set_manual_mining()
+            await until(system, running.deal_id, lambda deal: deal.group_id)
             with pytest.raises(Rejected) as refused:
                 await system.desk.give(running.deal_id, CANCEL)
-            assert refused.value.code in {"deal.has_effects", "deal.under_way"}
+            assert refused.value.code == "deal.under_way"
+            devnet.control.set_automine()
+            devnet.control.mine()
             await ended(system, running)
         for made in (waiting, approved):
             deal = await system.desk.find(made.deal_id)
