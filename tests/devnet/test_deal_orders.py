@@ -1,5 +1,6 @@
 """What a person may tell a deal, and when: hold, resume, close, cancel."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -189,3 +190,18 @@ async def test_an_order_is_shown_without_being_given(devnet, database_url, tmp_p
         with pytest.raises(Rejected) as refused:
             await system.desk.check(made.deal_id, RESUME)
         assert refused.value.code == "deal.transition"
+
+
+async def test_an_order_waits_for_a_change_under_way_instead_of_being_refused(
+    devnet, database_url, tmp_path
+):
+    async with opened(settings_for(devnet, database_url, tmp_path)) as system:
+        made = await started(system, devnet)
+        async with system.db.begin() as session:
+            deal = await system.advance.deals.load(session, made.deal_id)
+            await system.advance.deals.lock(session, deal)
+            order = asyncio.create_task(system.desk.give(made.deal_id, CANCEL))
+            await asyncio.sleep(0.2)
+            assert not order.done()
+            await system.advance.deals.change(session, deal, {"wake_at": None})
+        assert (await order).status is DealStatus.CANCELLED

@@ -159,7 +159,10 @@ class StagedDeal:
     async def dies_at(self, point, **options) -> WorkerProcess:
         """A worker that was killed at `point`, by itself and by nothing else."""
         worker = self.scene.worker(crash_at=point, **options)
-        assert await worker.ended(_DEATH_SECONDS) == KILLED, worker.words()
+        try:
+            assert await worker.ended(_DEATH_SECONDS) == KILLED, worker.words()
+        except TimeoutError as error:
+            raise AssertionError(f"still alive, not at {point}: {worker.words()}") from error
         return worker
 
     async def mined(self, count, seconds=10):

@@ -170,9 +170,9 @@ class DealDesk:
         )
 
     async def _locked(self, session: Session, deal_id: DealId) -> DealRecord:
-        deal = await self.deals.load(session, deal_id)
-        await self.deals.lock(session, deal)
-        return deal
+        # Locked before it is read: what the deal does by itself meanwhile refuses nobody's order.
+        await self.deals.lock_row(session, deal_id)
+        return await self.deals.load(session, deal_id)
 
     async def _submit(self, session: Session, deal: DealRecord) -> DealRecord:
         submitted, changed = change(deal, DealEvent.SUBMIT, None, None)

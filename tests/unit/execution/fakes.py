@@ -89,6 +89,9 @@ class Deals:
         if self.rows[deal.deal_id].version != deal.version:
             raise Transient("deal.moved_on", "changed meanwhile")
 
+    async def lock_row(self, session, deal_id):
+        self.journal.note("lock_row", deal_id)
+
     async def change(self, session, deal, values):
         self.journal.note("change", dict(values))
         kept = {name: value for name, value in values.items() if name in KNOWN}

@@ -149,7 +149,7 @@ async def test_a_deal_is_approved_once():
     stage = Stage(waiting)
     approved = await stage.desk.approve(waiting.deal_id, BOB)
     assert approved.status is DealStatus.APPROVED
-    assert stage.journal.names() == ["lock", "approve", "authorize", "change", "audit", "wake"]
+    assert stage.journal.names() == ["lock_row", "approve", "authorize", "change", "audit", "wake"]
     with pytest.raises(Rejected) as refused:
         await stage.desk.approve(waiting.deal_id, BOB)
     assert refused.value.code == "deal.transition"
@@ -176,7 +176,7 @@ async def test_an_order_changes_the_deal_is_recorded_and_wakes_it(event, status,
     assert stage.journal.done == []  # shown only
     done = await stage.desk.give(record.deal_id, order)
     assert (done.status, done.hold_reason) == (after, reason)
-    assert stage.journal.names() == ["lock", "change", "audit", "wake"]
+    assert stage.journal.names() == ["lock_row", "change", "audit", "wake"]
     (act,) = stage.acts
     assert (act.actor, act.action) == (BOB, f"deal.{event}")
     assert act.detail["before"] == status
