@@ -37,6 +37,11 @@ _VALUES = {
     "tx_hash": "'0x' || md5({old}.tx_hash || n) || md5(n || {old}.tx_hash)",
     "reconciliation_id": "{old}.reconciliation_id + 1000000 + n * 1000",
     "wake_at": "now() + interval '1 day'",
+    "watched_accounts.address": "'0x' || substr(md5({old}.address || n) || md5(n::text), 1, 40)",
+    "account_events.event_id": "{old}.event_id + 1000000 + n * 1000",
+    "account_events.log_index": "{old}.log_index + n * 1000",
+    "alerts.alert_id": "{old}.alert_id + 1000000 + n * 1000",
+    "alerts.subject": "{old}.subject || '/' || n",
 }
 
 _ADD_UP = """
@@ -168,8 +173,9 @@ def _copy_statement(table):
 
 
 def _value(table, column):
-    if column.name in _VALUES:
-        return _VALUES[column.name].format(old="old")
+    value = _VALUES.get(f"{table.name}.{column.name}", _VALUES.get(column.name))
+    if value is not None:
+        return value.format(old="old")
     if column.type.__visit_name__.lower() == "uuid":
         return f"md5(old.{column.name}::text || n)::uuid"  # the same in every table
     return f"old.{column.name}"
