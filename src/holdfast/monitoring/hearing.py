@@ -15,9 +15,11 @@ import structlog
 
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Transient
+from holdfast.common.system_clock import SystemClock
 from holdfast.monitoring.classification import alert_about, events_of
 from holdfast.monitoring.decoding import filters
 from holdfast.monitoring.metrics import MonitoringMetrics
+from holdfast.monitoring.sparing import Sparing
 from holdfast.monitoring.store import accounts as account_store
 from holdfast.monitoring.store import events as store
 from holdfast.monitoring.trail import REMEMBERED, STEP_BACK, Next, fork, next_move, suspects
@@ -26,9 +28,10 @@ from holdfast.transactions.model import Place
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.chain.logs import LogPage, MinedLog
+    from holdfast.chain.logs import LogFilter, LogPage, MinedLog
     from holdfast.chain.receipts import Head
     from holdfast.common.alerts import Alarm, Alert
+    from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Address, BlockHash, BlockRef
     from holdfast.common.ids import ChainId
@@ -74,6 +77,7 @@ class Parts:
     accounts: AccountBook = account_store
     metrics: MonitoringMetrics = field(default_factory=MonitoringMetrics.unread)
     at: Boundary = unobserved
+    clock: Clock = field(default_factory=SystemClock)
 
 
 class Hearing:
@@ -88,6 +92,11 @@ class Hearing:
         self._known = {one.address: one for one in found.known}
         # At once, before any block is read: what was looked up once is not looked up again.
         self._watched = {one.address: one for one in found.current}
+        self._wanted: list[LogFilter] = []
+        self._wanted_of: Mapping[Address, Watched] | None = None
+        # Both cost more the more accounts there are, and a person acts on what they find.
+        self._ether_looks = Sparing(parts.clock)
+        self._account_looks = Sparing(parts.clock)
 
     @classmethod
     async def begun(cls, parts: Parts) -> Hearing:
@@ -122,8 +131,9 @@ class Hearing:
             return await self._rewind(head)
         has_more = await self._read(head) if move is Next.READ else False
         self._show_lag(head)
-        if not has_more:
-            await self._look_for_accounts()
+        if not has_more and self._account_looks.is_due():
+            with self._account_looks.one():
+                await self._look_for_accounts()
         return has_more
 
     def _show_lag(self, head: Head) -> None:
@@ -131,8 +141,7 @@ class Hearing:
 
     async def _read(self, head: Head) -> bool:
         first, last = self._place.number + 1, min(head.ref.number, self._place.number + CHUNK)
-        wanted = filters(self._contracts, self._watched)
-        page = await self._parts.chain.logs(first, last, wanted)
+        page = await self._parts.chain.logs(first, last, self._filters())
         if page.heads[0].parent != self._place.hash:
             return await self._rewind(head)
         has_more = last < head.ref.number
@@ -141,8 +150,17 @@ class Hearing:
         await self._take(page, look)
         return has_more
 
-    async def _look_at_ether(self, at: BlockRef) -> Look:
-        return await self._parts.ether.look(self._watched, self._ether, at)
+    def _filters(self) -> list[LogFilter]:
+        if self._wanted_of is not self._watched:
+            self._wanted = filters(self._contracts, self._watched)
+            self._wanted_of = self._watched
+        return self._wanted
+
+    async def _look_at_ether(self, at: BlockRef) -> Look | None:
+        if not self._ether_looks.is_due():
+            return None
+        with self._ether_looks.one():
+            return await self._parts.ether.look(self._watched, self._ether, at)
 
     async def _take(self, page: LogPage, look: Look | None) -> None:
         """Write what a page holds together with the cursor's move past it."""
@@ -203,7 +221,8 @@ class Hearing:
         async with parts.db.begin() as session:
             known = list(self._known.values())
             old, new = await parts.watchlist.now(session, known, self._place.number + 1)
-        self._watched = {one.address: one for one in old}
+        if [one.address for one in old] != list(self._watched):
+            self._watched = {one.address: one for one in old}
         if not new:
             return
         logs = await self._missed(new)
@@ -213,7 +232,7 @@ class Hearing:
             await parts.accounts.add(session, parts.chain_id, new)
             alerts = await self._kept(session, logs, self._watched | added)
             await parts.alarm.raised(session, *alerts)
-        self._watched |= added
+        self._watched = self._watched | added
         self._known |= added
         _log.info("events.accounts", new=len(new), logs=len(logs))
 

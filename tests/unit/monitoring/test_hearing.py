@@ -16,6 +16,7 @@ from holdfast.monitoring.trail import REMEMBERED, STEP_BACK
 from holdfast.protocols import erc20
 from holdfast.transactions.model import Place
 from tests.support.alarm import KeptAlarm
+from tests.support.fake_chain import SetClock
 from tests.unit.monitoring.books import Db
 from tests.unit.monitoring.history import AccountRows, EventRows, History, Own, Watching, head
 from tests.unit.monitoring.test_classification import (
@@ -56,6 +57,7 @@ async def test_where_only_one_node_shows_a_fork_the_listener_waits_and_says_noth
         chain=TwoNodes(newest),
         db=Db(),
         watchlist=Watching(),
+        clock=SetClock(),
     )
     found = Found(Place(9, "0x9"), dict(FOLLOWED), {}, [], [])
     hearing = Hearing(parts, Contracts((), frozenset()), found)
@@ -79,6 +81,7 @@ class Scene:
         own = own or Own()
         self.chain, self.book, self.accounts = chain, EventRows(place, had), AccountRows()
         self.db, self.alarm, self.watching = Db(), KeptAlarm(), Watching(known, new)
+        self.clock = SetClock()
         self.parts = Parts(
             chain_id=CHAIN,
             chain=chain,
@@ -90,6 +93,7 @@ class Scene:
             alarm=self.alarm,
             book=self.book,
             accounts=self.accounts,
+            clock=self.clock,
         )
         found = Found(place, blocks, {}, known, known)
         self.hearing = Hearing(self.parts, CONTRACTS, found)
@@ -274,3 +278,37 @@ async def test_a_new_account_is_not_added_where_another_listener_has_moved_the_c
         await scene.step()
     assert scene.accounts.added == []
     assert scene.db.rolled_back == [2]
+
+
+async def test_a_slow_look_at_ether_is_not_taken_at_every_block():
+    chain = History(10)
+    scene = Scene(chain)
+    balances = chain.native_balances
+
+    async def slow(accounts, at):
+        scene.clock.seconds += 0.5
+        return await balances(accounts, at)
+
+    chain.native_balances = slow
+    looked = []
+    for chain.newest in (10, 11, 12):
+        await scene.step()
+        looked.append(len(scene.accounts.noted))
+        scene.clock.seconds += 6
+    assert looked == [1, 1, 2]
+    assert scene.book.place == Place(12, "0x12")
+
+
+async def test_a_slow_look_for_accounts_is_not_taken_at_every_step():
+    scene = Scene(History(9))
+    now = scene.watching.now
+
+    async def slow(*asked):
+        scene.clock.seconds += 0.5
+        return await now(*asked)
+
+    scene.watching.now = slow
+    for _ in range(3):
+        await scene.step()
+        scene.clock.seconds += 6
+    assert len(scene.watching.asked) == 2
