@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
+import numpy as np
 import pytest
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -15,12 +15,12 @@ class Hours:
     """Consecutive hourly bars: when each begins (UTC), its lowest and its last price."""
 
     begins: list[str]
-    low: numpy.ndarray
-    close: numpy.ndarray
+    low: np.ndarray
+    close: np.ndarray
 
     def falls(self, hours):
         """For each hour's end that so many hours follow: their lowest price over the price then."""
-        lows = numpy.lib.stride_tricks.sliding_window_view(self.low[1:], hours).min(axis=1)
+        lows = np.lib.stride_tricks.sliding_window_view(self.low[1:], hours).min(axis=1)
         return lows / self.close[: len(lows)]
 
 
@@ -31,5 +31,5 @@ def eth_hours():
         pytest.skip(f"the market history is not at {DATA}")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    low, close = (numpy.array([float(row[name]) for row in rows]) for name in ("low", "close"))
+    low, close = (np.array([float(row[name]) for row in rows]) for name in ("low", "close"))
     return Hours([row["ts_utc"] for row in rows], low, close)

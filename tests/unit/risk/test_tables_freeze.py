@@ -6,7 +6,7 @@ fractions of NAV 100, with ETH at 1. The token goes to zero and ETH falls by hal
 """
 
 from dataclasses import dataclass, replace
-from fractions import Fraction as F
+from fractions import Fraction
 
 import pytest
 
@@ -15,27 +15,27 @@ from holdfast.model.deal import Funding
 from holdfast.risk.reserve import bucket_share_sold, debt_cover, loss_bound
 from tests.unit.risk.positions import STRESS, borrowed, from_bucket
 
-HALVED, SLIP = F(1, 2), F(1, 100)
-INTEREST = F(6, 100) * F(90, 365)
-COSTS = F(2, 10)
-PRICE, FEE = F(60, 100), F(25, 10_000)
+HALVED, SLIP = Fraction(1, 2), Fraction(1, 100)
+INTEREST = Fraction(6, 100) * Fraction(90, 365)
+COSTS = Fraction(2, 10)
+PRICE, FEE = Fraction(60, 100), Fraction(25, 10_000)
 
 
 @dataclass(frozen=True)
 class Life:
     """A deal's holdings: ETH by place, cash, debt and tokens; NAV was 100 with ETH at 1."""
 
-    core: F = F(50)
-    collateral: F = F(30)
-    bucket: F = F(20)
-    cash: F = F(0)
-    debt: F = F(0)
-    tokens: F = F(0)
-    price: F = F(1)
+    core: Fraction = Fraction(50)
+    collateral: Fraction = Fraction(30)
+    bucket: Fraction = Fraction(20)
+    cash: Fraction = Fraction(0)
+    debt: Fraction = Fraction(0)
+    tokens: Fraction = Fraction(0)
+    price: Fraction = Fraction(1)
 
     def opened(self, debt, spend, funding):
         """Borrow, sell the bucket where that pays, and buy the token at 0.60."""
-        sold = self.bucket if funding is Funding.BUCKET else F(0)
+        sold = self.bucket if funding is Funding.BUCKET else Fraction(0)
         return replace(
             self,
             bucket=self.bucket - sold,
@@ -47,20 +47,25 @@ class Life:
     def failed(self, price=HALVED):
         """The token is worth nothing and ETH `price`; interest and costs are due."""
         due = self.debt * (1 + INTEREST) + COSTS
-        return replace(self, tokens=F(0), debt=due, price=price)
+        return replace(self, tokens=Fraction(0), debt=due, price=price)
 
     def repaid(self):
         """Everything owed is paid: from cash, and from bucket ETH for what is missing."""
-        missing = max(F(0), self.debt - self.cash)
+        missing = max(Fraction(0), self.debt - self.cash)
         sold = missing / (self.price * (1 - SLIP))
         assert sold <= self.bucket, "the reserve does not pay"
         cash = self.cash + sold * self.price * (1 - SLIP) - self.debt
-        return replace(self, bucket=self.bucket - sold, cash=cash, debt=F(0))
+        return replace(self, bucket=self.bucket - sold, cash=cash, debt=Fraction(0))
 
     def redeemed(self):
         """Every token is paid at par less the fee, then debt, interest and costs."""
         due = self.debt * (1 + INTEREST) + COSTS
-        return replace(self, cash=self.cash + self.tokens * (1 - FEE) - due, debt=F(0), tokens=F(0))
+        return replace(
+            self,
+            cash=self.cash + self.tokens * (1 - FEE) - due,
+            debt=Fraction(0),
+            tokens=Fraction(0),
+        )
 
     @property
     def value(self):
@@ -73,8 +78,8 @@ class Row:
     """One row of the table as RISK.md prints it; `cover` and `sold` are None without a loan."""
 
     funding: Funding
-    debt: F
-    spend: F
+    debt: Fraction
+    spend: Fraction
     cover: str | None
     sold: str
     loss: str
@@ -92,11 +97,11 @@ class Row:
 
 
 ROWS = [
-    Row(Funding.BORROW, F(6), F(6), "1.57", "64", "6.3", "3.7"),
-    Row(Funding.BORROW, F(15, 2), F(15, 2), "1.27", "79", "7.8", "4.7"),
-    Row(Funding.BORROW, F(9), F(9), "1.06", "94", "9.3", "5.6"),
-    Row(Funding.BUCKET, F(6), F(18), "1.27", "0", "18.3", "11.6"),
-    Row(Funding.BUCKET, F(0), F(198, 10), None, "0", "20.0", "12.9"),
+    Row(Funding.BORROW, Fraction(6), Fraction(6), "1.57", "64", "6.3", "3.7"),
+    Row(Funding.BORROW, Fraction(15, 2), Fraction(15, 2), "1.27", "79", "7.8", "4.7"),
+    Row(Funding.BORROW, Fraction(9), Fraction(9), "1.06", "94", "9.3", "5.6"),
+    Row(Funding.BUCKET, Fraction(6), Fraction(18), "1.27", "0", "18.3", "11.6"),
+    Row(Funding.BUCKET, Fraction(0), Fraction(198, 10), None, "0", "20.0", "12.9"),
 ]
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.funding}-{float(row.debt)}")
 
@@ -120,7 +125,7 @@ def test_core_and_collateral_come_home_whole_after_the_token_and_half_of_eth_are
     before, after = row.life, row.life.failed().repaid()
     assert (after.core, after.collateral, after.debt) == (50, 30, 0)
     assert after.cash >= 0
-    sold = (before.bucket - after.bucket) / before.bucket if before.bucket else F(0)
+    sold = (before.bucket - after.bucket) / before.bucket if before.bucket else Fraction(0)
     assert f"{float(100 * sold):.0f}" == row.sold
     assert bucket_share_sold(row.position, STRESS) == -(-10_000 * sold // 1)
 
@@ -128,17 +133,17 @@ def test_core_and_collateral_come_home_whole_after_the_token_and_half_of_eth_are
 @each_row
 def test_the_loss_is_what_was_spent_and_what_the_loan_cost(row):
     """At one price of ETH, so that its own move is apart; selling for the debt costs 1 % more."""
-    loss = 100 - row.life.failed(price=F(1)).value
+    loss = 100 - row.life.failed(price=Fraction(1)).value
     assert f"{float(loss):.1f}" == row.loss
-    slip = F(loss_bound(row.position, STRESS, 0), USD8) - loss
-    assert 0 <= slip < F(1, 10)  # of the 9.33 owed at most: 0.094
+    slip = Fraction(loss_bound(row.position, STRESS, 0), USD8) - loss
+    assert 0 <= slip < Fraction(1, 10)  # of the 9.33 owed at most: 0.094
 
 
 @each_row
 def test_half_of_eths_price_adds_nothing_to_the_loss_of_a_deal_that_kept_its_ether(row):
     """In ETH terms: against the same split at half the price; a sold bucket lost nothing to it."""
     untraded = 100 * HALVED + (20 * (1 - HALVED) if row.funding is Funding.BUCKET else 0)
-    assert untraded - row.life.failed().value == 100 - row.life.failed(price=F(1)).value
+    assert untraded - row.life.failed().value == 100 - row.life.failed(price=Fraction(1)).value
 
 
 @each_row

@@ -4,7 +4,7 @@ A deal may open at the end of any hour; the path after it is every hour's low, s
 hour counts. On hourly closes alone the chances would be 97.0, 30.8, 7.4 and 2.4 %.
 """
 
-import numpy
+import numpy as np
 import pytest
 
 from holdfast.common.money import USD8, Bps, Usd8, mul_div
@@ -31,7 +31,7 @@ def test_the_history_is_the_one_the_table_was_made_from(hours):
 )
 def test_the_chance_to_pass_the_cap_within_30_days(hours, opening, percent):
     """LTV is opening / fall, above the cap where fall is under opening / cap."""
-    chance = 100 * numpy.mean(opening / hours.falls(MONTH_HOURS) > CAP)
+    chance = 100 * np.mean(opening / hours.falls(MONTH_HOURS) > CAP)
     digits = len(percent.partition(".")[2])
     assert f"{chance:.{digits}f}" == percent
 
@@ -40,7 +40,7 @@ def test_the_chance_to_pass_the_cap_within_30_days(hours, opening, percent):
 @pytest.mark.parametrize(("share", "opening"), [(0.01, "24.9"), (0.001, "19.4"), (0.0, "14.0")])
 def test_the_volatility_rule_opens_where_the_worst_days_end_at_the_cap(hours, share, opening):
     """open = 30 % * (1 + q), q the quantile of the lowest price of the next 24 hours."""
-    quantile = numpy.quantile(hours.falls(DAY_HOURS), share) - 1
+    quantile = np.quantile(hours.falls(DAY_HOURS), share) - 1
     assert f"{100 * CAP * (1 + quantile):.1f}" == opening
 
 
