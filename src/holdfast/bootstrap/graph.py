@@ -23,6 +23,7 @@ from holdfast.execution.bookkeeping import Bookkeeping
 from holdfast.execution.builder import LegBuilder
 from holdfast.execution.calls import DealTokens
 from holdfast.execution.desk import DealDesk, Treasury
+from holdfast.execution.experience import Experience
 from holdfast.execution.jobs import Sweep
 from holdfast.execution.observer import ChainObserver
 from holdfast.execution.packaging import EoaAccount
@@ -34,6 +35,7 @@ from holdfast.ledger.model import TokenBook
 from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import ChainParts, Notices, listener_of, notices_of
+from holdfast.planning.gatekeeper import Gatekeeper
 from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
@@ -80,6 +82,7 @@ class System:
     watch: Watch
     limits: RiskLimits
     desk: DealDesk
+    gatekeeper: Gatekeeper
     reporter: DealReporter
     advance: Advance
     queue: Queue
@@ -110,6 +113,8 @@ class Graph:
         self._tx_metrics = TransactionMetrics(metrics)
         self._figures = MonitoringMetrics(metrics)
         self._limits = limits_of(settings)
+        self._policy = PlanPolicy(limits=self._limits)
+        self._experience = Experience(db, profile.chain_id)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
         self._deals = DealStore()
@@ -137,6 +142,7 @@ class Graph:
             watch=self._watch(pool),
             limits=self._limits,
             desk=self._desk(node),
+            gatekeeper=self._gatekeeper(node),
             reporter=DealReporter(
                 db=self._db,
                 deals=self._deals,
@@ -175,7 +181,7 @@ class Graph:
         return DealDesk(
             db=self._db,
             deals=self._deals,
-            planner=Planner(market, self._protocols, PlanPolicy(limits=self._limits)),
+            planner=Planner(market, self._protocols, self._policy, self._experience),
             keys=self._keys,
             authorization=self._authorization,
             audit=self._audit,
@@ -191,6 +197,10 @@ class Graph:
             at=self._boundary,
             alarm=self._notices.alerts,
         )
+
+    def _gatekeeper(self, node: Node) -> Gatekeeper:
+        market = ChainMarket(node, self._protocols)
+        return Gatekeeper(market, self._protocols, self._policy, self._experience)
 
     def _advance(self, node: Node, observer: ChainObserver) -> Advance:
         book, alarm = self._tokens, self._notices.alerts

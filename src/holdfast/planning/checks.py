@@ -76,7 +76,7 @@ class _Invariants:
             self.draft.after.token_cost,
             max(rungs, default=Usd8(0)),
             self.setting.policy.limits,
-            is_gate_open=self.setting.policy.is_gate_open,
+            is_gate_open=self.draft.gate.is_proved,
         )
 
     def _fresh(self) -> Iterator[Check]:

@@ -6,6 +6,7 @@ from holdfast.common.money import WAD, Bps, TokenAmount, Usd8, mul_div
 from holdfast.model.deal import DealRequest
 from holdfast.planning.checks import checks
 from holdfast.planning.costs import deal_costs, market_value, par_value
+from holdfast.planning.gate import lot_verdict
 from holdfast.planning.legs import planned_legs
 from holdfast.planning.model import Costs, Draft, Metrics, Outlook, Setting
 from holdfast.planning.sizing import Sized, size
@@ -18,6 +19,7 @@ from holdfast.risk.formulas import (
     ltv,
     simple_return,
 )
+from holdfast.risk.gate import GateVerdict
 from holdfast.risk.invariants import share_of
 from holdfast.risk.model import Position
 from holdfast.risk.reserve import breaking_gap, debt_cover, loss_bound
@@ -62,6 +64,7 @@ class _Drafting:
             metrics_after=self._metrics(after),
             outlook=self._outlook(after, costs),
             scenarios=self._scenarios(after, costs),
+            gate=self._gate(after, costs),
             checks=(),
         )
 
@@ -115,6 +118,11 @@ class _Drafting:
             liquidation_drop=liquidation_drop(ltv(after.debt, after.collateral), threshold),
             breaking_gap=breaking_gap(after, stress),
         )
+
+    def _gate(self, after: Position, costs: Costs) -> GateVerdict:
+        par = par_value(self.sized.purchase.amount_out, self.setting.market)
+        cost_wad = _cost_per_token(after.token_cost, par, costs.carried)
+        return lot_verdict(self.sized.purchase, cost_wad, self.setting)
 
     def _scenarios(self, after: Position, costs: Costs) -> tuple[Outcome, ...]:
         market, stress = self.setting.market, self.sized.stress

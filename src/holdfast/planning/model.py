@@ -9,6 +9,7 @@ from holdfast.model.leg import Call, LegKind
 from holdfast.model.plan import Accounts, Terms
 from holdfast.planning.snapshot import MarketSnapshot, Quote
 from holdfast.protocols.suite import Protocols
+from holdfast.risk.gate import GateVerdict, Trial
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Position, Stress
 from holdfast.risk.scenarios import Outcome
@@ -30,7 +31,6 @@ class PlanPolicy:
         min_gas_reserve_wei: the least that is kept for gas.
         validity_seconds: how long an approval may be used after the plan was made.
         comparison_ltv: opening LTV of the borrow row when the request asks for no loan.
-        is_gate_open: whether experience allows a purchase lot beyond the loss budget (I8).
     """
 
     limits: RiskLimits = field(default_factory=RiskLimits)
@@ -46,18 +46,22 @@ class PlanPolicy:
     min_gas_reserve_wei: int = 5 * 10**16
     validity_seconds: int = 900
     comparison_ltv: Bps = Bps(2_000)
-    is_gate_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a deal is planned against; `booked_core_wei` is what open deals have booked in core."""
+    """What a deal is planned against.
+
+    `booked_core_wei` is what open deals have booked in core, `trials` what the redemption desk did
+    before.
+    """
 
     market: MarketSnapshot
     venues: Protocols
     policy: PlanPolicy
     accounts: Accounts
     booked_core_wei: int
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,7 @@ class Draft:
     metrics_after: Metrics
     outlook: Outlook
     scenarios: tuple[Outcome, ...]
+    gate: GateVerdict
     checks: tuple[Check, ...]
 
     @property

@@ -1,10 +1,13 @@
-"""What planning needs from the chain."""
+"""What planning needs from the chain and from experience."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from holdfast.common.evm import Address
+from holdfast.common.money import Token
 from holdfast.model.plan import Accounts
 from holdfast.planning.snapshot import Gas, MarketSnapshot, Prices, Probe, Tokens
+from holdfast.risk.gate import Trial
 
 Sizes: TypeAlias = Callable[[Tokens, Prices, Gas], Probe]
 """Says how much to quote, given the prices of the same block."""
@@ -21,3 +24,20 @@ class MarketSource(Protocol):
             Rejected: the chain lacks a contract, or the lending pool's revision is unknown.
         """
         ...
+
+
+class TrackRecord(Protocol):
+    """What redemption desks did before."""
+
+    async def trials(self, desk: Address, token: Token) -> Sequence[Trial]:
+        """What the redemption desk at `desk` was asked to pay for `token`, and whether it did."""
+        ...
+
+
+class Untried:
+    """The record of desks that nobody has used yet."""
+
+    async def trials(self, desk: Address, token: Token) -> Sequence[Trial]:
+        """Nothing."""
+        del desk, token
+        return ()

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from holdfast.model.plan import Envelope, Terms, plan_hash
 from holdfast.planning.comparison import comparison
 from holdfast.planning.errors import violation
+from holdfast.planning.gate import gate_view
 from holdfast.planning.json_values import Json, amount, percent, rate, ratio, usd
 from holdfast.planning.leg_writer import contract_names
 from holdfast.planning.model import Draft, Metrics, PlannedLeg, Setting
@@ -40,6 +41,7 @@ def report(chosen: Draft, compared: Sequence[Draft], setting: Setting, envelope:
         "outlook": _outlook(chosen),
         "scenarios": [_scenario(one) for one in chosen.scenarios],
         "fundings": comparison(chosen, compared),
+        "gate": gate_view(chosen.gate),
         "checks": [violation(check) for check in chosen.checks],
         "warnings": [violation(check) for check in chosen.warnings],
         "limits": _limits(envelope),

@@ -9,7 +9,7 @@ from holdfast.planning.draft import draft
 from holdfast.planning.envelope import envelope
 from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import Draft, PlanPolicy, Setting
-from holdfast.planning.ports import MarketSource
+from holdfast.planning.ports import MarketSource, TrackRecord, Untried
 from holdfast.planning.quoting import Probing
 from holdfast.planning.report import report
 from holdfast.planning.request import validate_request
@@ -19,10 +19,17 @@ from holdfast.protocols.suite import Protocols
 class Planner:
     """Plans deals on one chain; stores nothing."""
 
-    def __init__(self, source: MarketSource, venues: Protocols, policy: PlanPolicy) -> None:
+    def __init__(
+        self,
+        source: MarketSource,
+        venues: Protocols,
+        policy: PlanPolicy,
+        record: TrackRecord | None = None,
+    ) -> None:
         self._source = source
         self._venues = venues
         self._policy = policy
+        self._record = record or Untried()
 
     async def plan(self, request: DealRequest, accounts: Accounts, booked_core_wei: int) -> Plan:
         """A plan for `request` at the newest block, with its alternatives in the report.
@@ -41,7 +48,10 @@ class Planner:
         alternatives = self._alternatives(request)
         sizes = Probing((request, *alternatives), self._policy)
         market = await self._source.read(accounts, sizes)
-        setting = Setting(market, self._venues, self._policy, accounts, booked_core_wei)
+        trials = await self._record.trials(self._venues.desk.address, market.tokens.discounted)
+        setting = Setting(
+            market, self._venues, self._policy, accounts, booked_core_wei, tuple(trials)
+        )
         chosen = draft(request, setting)
         if chosen.violations:
             raise PlanRefused(chosen.violations)

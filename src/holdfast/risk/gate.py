@@ -190,14 +190,15 @@ def _told(bound: float, needed: Bps, count: int) -> str:
 
 
 def _reason(state: GateState, lot: Lot, budget: Usd8, told: str) -> str:
-    size, most = shown(lot.cost, Unit.USD8), shown(budget, Unit.USD8)
+    free = f"lots up to {shown(budget, Unit.USD8)} need no belief in redemption"
+    size = shown(lot.cost, Unit.USD8)
     match state:
         case GateState.WITHIN_BUDGET:
-            return f"the lot of {size} is within the loss budget of {most}: no belief is needed"
+            return f"{free}, and this one is {size}"
         case GateState.PROVED:
-            return f"the lot of {size} is above the loss budget of {most}, and {told}"
+            return f"{free}; this one of {size} does, and {told}"
         case GateState.SHUT:
-            return f"the lot of {size} is above the loss budget of {most}, but {told}"
+            return f"{free}; this one of {size} does, but {told}"
 
 
 def _beta_quantile(successes: float, failures: float, share: float) -> float:

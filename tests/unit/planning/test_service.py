@@ -13,14 +13,17 @@ from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.planning.snapshot import Gas
+from holdfast.risk.gate import Trial
 from holdfast.risk.limits import RiskLimits
 from tests.unit.planning.world import (
     AAVE,
     ACCOUNTS,
     CODE,
     CORE,
+    DESK,
     GWEI,
     REQUEST,
+    TOKENS,
     USDTZ,
     VENUES,
     World,
@@ -30,10 +33,9 @@ from tests.unit.planning.world import (
 )
 
 
-async def plan(request=REQUEST, world=None, policy=None, booked=0):
-    return await Planner(world or World(), VENUES, policy or PlanPolicy()).plan(
-        request, ACCOUNTS, booked
-    )
+async def plan(request=REQUEST, world=None, policy=None, booked=0, record=None):
+    planner = Planner(world or World(), VENUES, policy or PlanPolicy(), record)
+    return await planner.plan(request, ACCOUNTS, booked)
 
 
 async def refusal(request=REQUEST, world=None, **kwargs):
@@ -202,10 +204,55 @@ async def test_exposure_beyond_the_requests_own_limit_is_refused():
     assert found == {"I4.exposure", "I4.freeze_exposure"}
 
 
+TIGHT = PlanPolicy(
+    limits=RiskLimits(unproven_lot=Usd8(500_000 * USD8), loss_budget=Usd8(599_999 * USD8))
+)
+
+
+class Recorded:
+    """A record of the one desk that may be asked."""
+
+    def __init__(self, *trials):
+        self.found = trials
+
+    async def trials(self, desk, token):
+        assert (desk, token) == (DESK, TOKENS.discounted)
+        return self.found
+
+
 async def test_a_lot_beyond_the_loss_budget_needs_an_open_gate():
-    tight = PlanPolicy(limits=RiskLimits(loss_budget=Usd8(599_999 * USD8)))
-    assert await refusal(policy=tight) == {"I8.loss_budget"}
-    assert await plan(policy=replace(tight, is_gate_open=True))
+    assert await refusal(policy=TIGHT) == {"I8.loss_budget"}
+    proved = Recorded(Trial(Usd8(1_000_000 * USD8), is_paid=True, times=3))
+    assert await plan(policy=TIGHT, record=proved)
+    refused = Recorded(*proved.found, Trial(Usd8(1_000_000 * USD8), is_paid=False))
+    assert await refusal(policy=TIGHT, record=refused) == {"I8.loss_budget"}
+
+
+async def test_the_report_says_how_the_gate_stands_and_why():
+    small = (await plan()).report["gate"]
+    assert (small["state"], small["is_open"], small["redemptions_so_far"]) == (
+        "within_budget",
+        True,
+        0,
+    )
+    proved = Recorded(Trial(Usd8(1_000_000 * USD8), is_paid=True, times=3))
+    gate = (await plan(policy=TIGHT, record=proved)).report["gate"]
+    # 600,000 buys 998,502 at par, so each success is a whole one; pi 0.6 / 0.9975 = 0.601504:
+    # Beta(2 * 0.601504 + 3, 2 * 0.398496); break-even as in the outlook: 0.60684 / 0.9975
+    assert gate == {
+        "state": "proved",
+        "is_open": True,
+        "lot_usd": "600000",
+        "lot_at_par_usd": "998501.997253",
+        "needs_no_belief_up_to_usd": "500000",
+        "believed_success_at_least": "0.7282",
+        "break_even_success_percent": "60.84",
+        "redemptions_so_far": 3,
+        "reason": (
+            "lots up to $500,000.00 need no belief in redemption; this one of $600,000.00 does, "
+            "and 3 redemptions so far let one believe in at least 0.728, break-even needs 0.608"
+        ),
+    }
 
 
 async def test_every_violation_is_listed_with_limit_and_value():

@@ -63,19 +63,20 @@ def test_a_lot_within_the_budget_needs_no_belief():
     found = judged(lot=Lot(BUDGET, MILLION))
     assert (found.state, found.is_open, found.is_proved) == (GateState.WITHIN_BUDGET, True, False)
     assert found.reason == (
-        "the lot of $250,000.00 is within the loss budget of $250,000.00: no belief is needed"
+        "lots up to $250,000.00 need no belief in redemption, and this one is $250,000.00"
     )
     assert judged(lot=Lot(Usd8(BUDGET + 1), MILLION)).state is GateState.SHUT
 
 
 def test_the_reason_names_both_sides_in_words():
+    free = "lots up to $250,000.00 need no belief in redemption; this one of $1,000,000.00 does"
     assert judged(WHOLE).reason == (
-        "the lot of $1,000,000.00 is above the loss budget of $250,000.00, but 1 redemption so far "
-        "lets one believe in at least 0.538, break-even needs 0.605"
+        f"{free}, but 1 redemption so far lets one believe in at least 0.538, "
+        "break-even needs 0.605"
     )
     assert judged(SMALL, MIDDLE, WHOLE).reason == (
-        "the lot of $1,000,000.00 is above the loss budget of $250,000.00, and 7 redemptions so "
-        "far let one believe in at least 0.648, break-even needs 0.605"
+        f"{free}, and 7 redemptions so far let one believe in at least 0.648, "
+        "break-even needs 0.605"
     )
 
 

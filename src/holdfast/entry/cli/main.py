@@ -35,6 +35,7 @@ class Part:
 PARTS: Final[Mapping[str, Part]] = {
     "deal": Part("holdfast.entry.cli.deal", "app", "Plan, run, watch and steer deals."),
     "demo": Part("holdfast.entry.cli.demo", "demo", "Run one $10M deal on a local chain."),
+    "risk": Part("holdfast.entry.cli.risk", "app", "What deals and market may do to each other."),
     "tx": Part("holdfast.entry.cli.tx", "app", "See and repair transactions in doubt."),
     "worker": Part("holdfast.entry.cli.worker", "app", "Advance deals until stopped."),
     "alerts": Part("holdfast.entry.cli.alerts", "app", "See and acknowledge alerts."),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _NONE: Final = "-"
+_OPEN: Final = {True: "[green]open[/]", False: "[bold yellow]shut[/]"}
 _GOOD, _BAD = "[green]yes[/]", "[bold red]NO[/]"
 _STEPS: Final = ("split", "liquidity", "purchase", "monetisation", "close")
 
@@ -26,6 +27,7 @@ def plan_view(report: Mapping[str, Any]) -> Group:
         _worst_case(report["worst_case"]),
         *_warnings(report["warnings"]),
         _deal(report),
+        *_gate(report),
         _before_after(report["before"], report["after"]),
         _fundings(report["fundings"]),
         _quotes(report["quotes"]),
@@ -70,6 +72,14 @@ def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
         return []
     lines = [f"[bold]{one['code']}[/]  {escape(one['text'])}" for one in warnings]
     return [Panel("\n".join(lines), title="Warnings", border_style="yellow")]
+
+
+def _gate(report: Mapping[str, Any]) -> list[RenderableType]:
+    """Whether experience allows the purchase; plans made before there was a gate have none."""
+    gate = report.get("gate")
+    if gate is None:
+        return []
+    return [f"[bold]Redemption gate[/]  {_OPEN[gate['is_open']]}: {escape(gate['reason'])}"]
 
 
 def _deal(report: Mapping[str, Any]) -> Table:

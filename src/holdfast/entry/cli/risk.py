@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from holdfast.entry.cli.risk_gate import gate
+
 app = typer.Typer(name="risk", help=__doc__, no_args_is_help=True)
 
 
 @app.callback()
 def risk() -> None:
     """What open deals and the market may do to each other; reads only."""
+
+
+app.command()(gate)
