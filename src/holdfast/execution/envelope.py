@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.execution.errors import MoveRefused
 from holdfast.model.deal import Step
-from holdfast.model.leg import LegKind
+from holdfast.model.leg import LegKind, LegStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,7 @@ def require_inside(envelope: Envelope, deal: DealRecord, legs: Iterable[Leg]) ->
     for leg in legs:
         _require_allowed_call(envelope, leg)
         _require_amounts(envelope, leg)
+        _require_spend(envelope, deal, leg)
         _require_fees(envelope, deal, leg)
 
 
@@ -67,12 +68,28 @@ def _require_swap(envelope: Envelope, leg: Leg) -> None:
         raise MoveRefused(leg.kind, "a swap without a limit", code=_CODE)
     is_purchase = leg.amount.token == terms.spend.token
     most = terms.spend if is_purchase else terms.bucket_sale
+    largest = terms.largest_lot if is_purchase else terms.bucket_sale
     least = terms.min_tokens if is_purchase else terms.bucket_sale_min
     is_dear = leg.min_out.units * most.units < least.units * leg.amount.units
-    if leg.amount.units > most.units or is_dear:
+    if leg.amount.units > largest.units or is_dear:
         raise MoveRefused(
             leg.kind, f"{leg.amount} for at least {leg.min_out} was not approved", code=_CODE
         )
+
+
+def _require_spend(envelope: Envelope, deal: DealRecord, leg: Leg) -> None:
+    """All purchases together spend no more than was approved, however many lots there are."""
+    spend = envelope.terms.spend
+    if leg.kind is not LegKind.SWAP or leg.amount is None or leg.amount.token != spend.token:
+        return
+    spent = sum(
+        done.amount or 0
+        for done in deal.legs
+        if (done.kind, done.token, done.status)
+        == (LegKind.SWAP, spend.token.symbol, LegStatus.LANDED)
+    )
+    if spent + leg.amount.units > spend.units:
+        raise MoveRefused(leg.kind, f"{spent} units are spent, {leg.amount} too many", code=_CODE)
 
 
 def _require_fees(envelope: Envelope, deal: DealRecord, leg: Leg) -> None:

@@ -86,7 +86,7 @@ class Trouble:
 class DealState:
     """What is recorded of a deal: enough, with a position, to say what comes next.
 
-    `landed` counts legs that are final by kind; `sold` and `bought` tell the two swaps apart,
+    `landed` counts legs that are final by kind; `sold` and `purchases` tell the two swaps apart,
     `claim_returned` the claim's tokens from returned cash.
     """
 
@@ -97,13 +97,18 @@ class DealState:
     borrow_waived: bool = False
     landed: Mapping[LegKind, int] = field(default_factory=dict[LegKind, int])
     sold: bool = False
-    bought: bool = False
+    purchases: int = 0
     claim_returned: bool = False
     trouble: Trouble | None = None
 
     def has(self, kind: LegKind) -> bool:
         """Whether a leg of this kind is final."""
         return self.landed.get(kind, 0) > 0
+
+    @property
+    def bought(self) -> bool:
+        """Whether tokens were bought, if only a first lot."""
+        return self.purchases > 0
 
     @property
     def is_unwinding(self) -> bool:

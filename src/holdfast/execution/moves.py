@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain.multicall import Read
     from holdfast.chain.node import Node
+    from holdfast.common.money import TokenAmount
     from holdfast.execution.calls import DealCalls
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
@@ -134,7 +135,8 @@ async def _purchase(node: Node, task: Task, *, sell_bucket: bool) -> list[Leg]:
     calls, terms = task.calls, task.deal.plan.terms
     slippage = task.deal.plan.envelope.request.slippage
     parts = calls.protocols
-    spend = terms.spend.units if sell_bucket else min(terms.spend.units, task.seen.position.cash)
+    wanted = _next_lot(task).units
+    spend = wanted if sell_bucket else min(wanted, task.seen.position.cash)
     reads = [parts.quoter.exact_input(parts.buy_usdtz, spend, allow_failure=True)]
     if sell_bucket:
         sale = terms.bucket_sale.units
@@ -148,6 +150,12 @@ async def _purchase(node: Node, task: Task, *, sell_bucket: bool) -> list[Leg]:
     legs.append(calls.approve(Step.PURCHASE, calls.tokens.cash, router, spend))
     legs.append(calls.buy(swap))
     return legs
+
+
+def _next_lot(task: Task) -> TokenAmount:
+    """What the next purchase spends: one lot, or everything."""
+    terms, done = task.deal.plan.terms, task.deal.state().purchases
+    return terms.lots[done] if terms.lots else terms.spend
 
 
 def _sale(task: Task, quote: Quote, slippage: int) -> list[Leg]:

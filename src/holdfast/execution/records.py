@@ -82,7 +82,7 @@ class DealRecord:
             borrow_waived=self.borrow_waived,
             landed=Counter(leg.kind for leg in landed),
             sold=any(leg.token != spend for leg in swapped),
-            bought=any(leg.token == spend for leg in swapped),
+            purchases=sum(leg.token == spend for leg in swapped),
             claim_returned=self.plan.terms.min_tokens.token.symbol in returned,
             trouble=self.trouble,
         )

@@ -75,9 +75,25 @@ def _executing(state: DealState, position: Position, venues: Venues) -> Decision
         return obstacle
     if not state.has(LegKind.FUND):
         return Send(Fund())
-    if not state.is_unwinding and not state.bought:
+    if not state.is_unwinding and _buys_next(state, position, venues):
         return _building(state, venues)
     return _monetising(state, position, venues)
+
+
+def _buys_next(state: DealState, position: Position, venues: Venues) -> bool:
+    """Whether a purchase comes next: the first, or a lot after each before it paid cash.
+
+    So a freeze costs one lot. No further lot is bought from a desk that is frozen, could not pay
+    it, or pays less than it costs: the deal then ends with what it has earned.
+    """
+    if not state.bought:
+        return True
+    if state.purchases >= len(state.terms.lots) or position.claim or not position.cash:
+        return False
+    proved = state.landed.get(LegKind.CLAIM_REDEMPTION, 0) >= state.purchases
+    pays = venues.desk_cash >= state.terms.tranches[state.purchases].units
+    is_open = not (venues.redemption_frozen or venues.redeems_at_a_loss)
+    return proved and pays and is_open
 
 
 def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision | None:
@@ -149,12 +165,14 @@ def _payable(state: DealState, position: Position, venues: Venues) -> int:
 def next_tranche(state: DealState, held: int) -> TokenAmount:
     """The next rung of the ladder: each rung is open only when the one before paid cash.
 
-    The last rung takes all that is left when the purchase gave a little more than was quoted.
+    The last rung takes all that is left when the purchase gave a little more than was quoted; so
+    does the only rung of a lot.
     """
-    ladder = state.terms.tranches
-    proved = min(state.landed.get(LegKind.CLAIM_REDEMPTION, 0), len(ladder) - 1)
-    rung = ladder[proved]
-    most = rung.units if proved < len(ladder) - 1 else rung.units * LAST_RUNG_PERCENT // 100
+    terms, ladder = state.terms, state.terms.tranches
+    passed = state.landed.get(LegKind.CLAIM_REDEMPTION, 0)
+    proved = min(max(0, state.purchases - 1) if terms.lots else passed, len(ladder) - 1)
+    rung, is_last = ladder[proved], proved == len(ladder) - 1
+    most = rung.units * LAST_RUNG_PERCENT // 100 if is_last or terms.lots else rung.units
     return TokenAmount(rung.token, min(most, held))
 
 

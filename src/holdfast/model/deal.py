@@ -15,6 +15,17 @@ class Funding(StrEnum):
     BUCKET = "bucket"
 
 
+class Ladder(StrEnum):
+    """What grows step by step: only what is redeemed, or what is bought as well.
+
+    With `POSITION` a small lot is bought, redeemed and paid before the next, larger one is bought,
+    so that a freeze costs one lot.
+    """
+
+    REDEMPTION = "redemption"
+    POSITION = "position"
+
+
 class Step(IntEnum):
     """The five steps of the loop."""
 
@@ -217,3 +228,4 @@ class DealRequest:
     slippage: Bps = Bps(100)
     split: SplitBps = SplitBps()
     horizon_days: int = 90
+    ladder: Ladder = Ladder.REDEMPTION

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.common.evm import Address, BlockRef
 from holdfast.common.ids import PlanHash
 from holdfast.common.money import Bps, TokenAmount, Usd8
-from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.deal import DealRequest, Funding, Ladder
 from holdfast.model.leg import LegKind
 
 
@@ -50,6 +50,7 @@ class Terms:
     `bucket_sale` is the ETH sold for cash before buying (0 in `borrow` funding), `bucket_sale_min`
     the least cash for it. `tranches` are the rungs of the redemption ladder in the order sent; the
     last is what is left. `gas_reserve` is native token kept for gas until the deal has closed.
+    `lots` is what is spent on each purchase, one a tranche; empty when all is bought at once.
     """
 
     split: Split
@@ -61,6 +62,12 @@ class Terms:
     min_tokens: TokenAmount
     tranches: tuple[TokenAmount, ...]
     gas_reserve: TokenAmount
+    lots: tuple[TokenAmount, ...] = ()
+
+    @property
+    def largest_lot(self) -> TokenAmount:
+        """The most that is spent on tokens which have not paid yet."""
+        return max(self.lots, key=lambda lot: lot.units, default=self.spend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +147,18 @@ class Plan:
 
 def plan_hash(envelope: Envelope) -> PlanHash:
     """SHA-256 over the envelope's canonical JSON: sorted keys, no spaces, integers as they are."""
-    text = json.dumps(asdict(envelope), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(_hashed(envelope), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return PlanHash("0x" + hashlib.sha256(b"holdfast.plan.1\n" + text.encode()).hexdigest())
+
+
+def _hashed(envelope: Envelope) -> dict[str, Any]:
+    """The envelope's fields; those younger than some plans only where they say something.
+
+    So every stored plan keeps the hash that was approved, and workers of both versions agree.
+    """
+    document = asdict(envelope)
+    if envelope.request.ladder is Ladder.REDEMPTION:
+        del document["request"]["ladder"]
+    if not envelope.terms.lots:
+        del document["terms"]["lots"]
+    return document

@@ -1,6 +1,7 @@
 """What a sized deal costs, in dollars; pure."""
 
 from holdfast.common.money import BPS, USD8, TokenAmount, Usd8, mul_div
+from holdfast.model.plan import Terms
 from holdfast.planning.gas_budget import expected_gas
 from holdfast.planning.model import Costs, Setting
 from holdfast.planning.sizing import Sized
@@ -28,13 +29,18 @@ def market_value(quote: Quote, market: MarketSnapshot) -> Usd8:
     return Usd8(mul_div(quote.amount_out.units, paid, quote.spot_out.units))
 
 
+def spent(terms: Terms, market: MarketSnapshot) -> Usd8:
+    """What all tokens cost, however many are held at a time."""
+    return market.prices.cash_value(terms.spend)
+
+
 def deal_costs(sized: Sized, setting: Setting, after: Position) -> Costs:
     """The costs of a deal that is held to its horizon."""
     market, stress = setting.market, sized.stress
     par = par_value(sized.purchase.amount_out, market)
     gas = expected_gas(sized.terms, setting.policy) * market.gas.expected_wei
     return Costs(
-        purchase_fee=Usd8(mul_div(after.token_cost, market.purchase_pool.fee_pips, PIPS)),
+        purchase_fee=Usd8(mul_div(spent(sized.terms, market), market.purchase_pool.fee_pips, PIPS)),
         purchase_impact=_impact(sized.purchase, market),
         sale_cost=_shortfall(sized.sale.amount_in, sized.sale.amount_out, market),
         max_sale_cost=_shortfall(sized.sale.amount_in, sized.terms.bucket_sale_min, market),

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from holdfast.common.money import WAD, Bps, TokenAmount, Usd8, mul_div
 from holdfast.model.deal import DealRequest
 from holdfast.planning.checks import checks
-from holdfast.planning.costs import deal_costs, market_value, par_value
+from holdfast.planning.costs import deal_costs, market_value, par_value, spent
 from holdfast.planning.gate import lot_verdict
 from holdfast.planning.legs import planned_legs
 from holdfast.planning.model import Costs, Draft, Metrics, Outlook, Setting
 from holdfast.planning.sizing import Sized, size
+from holdfast.planning.snapshot import Quote
 from holdfast.protocols.aave_v3.math import health_factor
 from holdfast.risk.formulas import (
     all_in_cost,
@@ -64,7 +65,7 @@ class _Drafting:
             metrics_after=self._metrics(after),
             outlook=self._outlook(after, costs),
             scenarios=self._scenarios(after, costs),
-            gate=self._gate(after, costs),
+            gate=self._gate(costs),
             checks=(),
         )
 
@@ -78,18 +79,19 @@ class _Drafting:
         )
 
     def _after(self) -> Position:
-        """The deal right after the purchase, if the bucket's sale brings the least it may."""
+        """The deal right after its largest purchase, if the bucket's sale brings the least."""
         terms, market = self.sized.terms, self.setting.market
         split, value = terms.split, market.prices.eth_value
-        cash = terms.borrow + terms.bucket_sale_min - terms.spend
+        lot = terms.largest_lot
+        cash = terms.borrow + terms.bucket_sale_min - lot
         return Position(
             core=value(split.core.units),
             collateral=value(split.working.units),
             reserve_eth=value(split.bucket.units - terms.bucket_sale.units),
             cash=market.prices.cash_value(TokenAmount(cash.token, max(0, cash.units))),
             debt=market.prices.cash_value(terms.borrow),
-            token_cost=market.prices.cash_value(terms.spend),
-            token_market=market_value(self.sized.purchase, market),
+            token_cost=market.prices.cash_value(lot),
+            token_market=market_value(self._largest, market),
         )
 
     def _metrics(self, position: Position) -> Metrics:
@@ -106,12 +108,13 @@ class _Drafting:
     def _outlook(self, after: Position, costs: Costs) -> Outlook:
         market, stress = self.setting.market, self.sized.stress
         par = par_value(self.sized.purchase.amount_out, market)
-        cost_wad = _cost_per_token(after.token_cost, par, costs.carried)
+        paid = spent(self.sized.terms, market)
+        cost_wad = self._cost_wad(costs)
         threshold = market.collateral.threshold
         working = self.sized.terms.split.working.units
         return Outlook(
             loss=loss_bound(after, stress, costs.max_sale_cost),
-            profit=Usd8(par - costs.redemption_fee - after.token_cost - costs.carried),
+            profit=Usd8(par - costs.redemption_fee - paid - costs.carried),
             simple_return=simple_return(cost_wad, market.desk.fee) if cost_wad else Bps(0),
             break_even=break_even_success(cost_wad, market.desk.fee),
             liquidation_price=liquidation_price(after.debt, working, threshold),
@@ -119,10 +122,18 @@ class _Drafting:
             breaking_gap=breaking_gap(after, stress),
         )
 
-    def _gate(self, after: Position, costs: Costs) -> GateVerdict:
-        par = par_value(self.sized.purchase.amount_out, self.setting.market)
-        cost_wad = _cost_per_token(after.token_cost, par, costs.carried)
-        return lot_verdict(self.sized.purchase, cost_wad, self.setting)
+    def _gate(self, costs: Costs) -> GateVerdict:
+        return lot_verdict(self._largest, self._cost_wad(costs), self.setting)
+
+    @property
+    def _largest(self) -> Quote:
+        """The purchase of the largest lot, at the price of the whole."""
+        return self.sized.purchase.scaled(self.sized.terms.largest_lot.units)
+
+    def _cost_wad(self, costs: Costs) -> int:
+        market = self.setting.market
+        par = par_value(self.sized.purchase.amount_out, market)
+        return _cost_per_token(spent(self.sized.terms, market), par, costs.carried)
 
     def _scenarios(self, after: Position, costs: Costs) -> tuple[Outcome, ...]:
         market, stress = self.setting.market, self.sized.stress
@@ -130,7 +141,7 @@ class _Drafting:
             position=after,
             stress=stress,
             threshold=market.collateral.threshold,
-            token_par=par_value(self.sized.purchase.amount_out, market),
+            token_par=par_value(self._largest.amount_out, market),
             paid=costs.max_sale_cost,
             gas_per_gwei=market.prices.eth_value(self.sized.gas.most * 10**9),
         )

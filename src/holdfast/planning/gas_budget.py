@@ -1,7 +1,7 @@
 """How much gas a deal may use, and what is kept to pay for it; pure."""
 
 from holdfast.common.money import BPS, mul_div
-from holdfast.model.deal import DealRequest
+from holdfast.model.deal import DealRequest, Ladder
 from holdfast.model.plan import Terms
 from holdfast.planning.model import GasBudget, PlanPolicy
 from holdfast.planning.snapshot import Gas
@@ -13,8 +13,11 @@ def gas_budget(request: DealRequest, policy: PlanPolicy, gas: Gas) -> GasBudget:
     The number of tranches is bounded by the deal's whole value, since what is spent is at most a
     quarter of it and a token costs more than a quarter of par.
     """
-    tranches = len(policy.rungs) + -(-request.total_eth_value // policy.limits.in_flight)
-    units = policy.loop_gas + policy.unwinding_gas + tranches * policy.tranche_gas
+    is_bought_in_lots = request.ladder is Ladder.POSITION
+    largest = policy.limits.unproven_lot if is_bought_in_lots else policy.limits.in_flight
+    tranches = len(policy.rungs) + -(-request.total_eth_value // largest)
+    each = policy.tranche_gas + (policy.lot_gas if is_bought_in_lots else 0)
+    units = policy.loop_gas + policy.unwinding_gas + tranches * each
     most = mul_div(units, policy.gas_margin, BPS, round_up=True)
     fee = most * gas.ceiling_wei
     return GasBudget(most, fee, max(policy.min_gas_reserve_wei, fee))
@@ -22,4 +25,5 @@ def gas_budget(request: DealRequest, policy: PlanPolicy, gas: Gas) -> GasBudget:
 
 def expected_gas(terms: Terms, policy: PlanPolicy) -> int:
     """The gas of a deal that nothing disturbs."""
-    return policy.loop_gas + len(terms.tranches) * policy.tranche_gas
+    tranches = len(terms.tranches) * policy.tranche_gas
+    return policy.loop_gas + tranches + len(terms.lots) * policy.lot_gas

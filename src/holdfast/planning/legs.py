@@ -7,6 +7,7 @@ target, selector and recipient (`envelope`).
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from holdfast.common.money import TokenAmount
 from holdfast.model.deal import Step
 from holdfast.model.plan import Terms
 from holdfast.planning.leg_writer import LegWriter
@@ -29,8 +30,8 @@ class _Author:
         """The undisturbed deal."""
         yield self._at(Step.SPLIT).fund(self.terms.split.moved)
         yield from self._liquidity(self._at(Step.LIQUIDITY))
-        yield from self._purchase(self._at(Step.PURCHASE))
-        yield from self._monetisation(self._at(Step.MONETISATION))
+        yield from self._sale(self._at(Step.PURCHASE))
+        yield from self._lots() if self.terms.lots else self._once()
         yield from self._close(self._at(Step.CLOSE))
 
     def fallback(self) -> Iterator[PlannedLeg]:
@@ -59,22 +60,36 @@ class _Author:
         if self.terms.borrow.units:
             yield write.borrow(self.terms.borrow)
 
-    def _purchase(self, write: LegWriter) -> Iterator[PlannedLeg]:
+    def _sale(self, write: LegWriter) -> Iterator[PlannedLeg]:
         venues, terms = self.setting.venues, self.terms
         if terms.bucket_sale_min.units:
             yield write.wrap(terms.bucket_sale)
             yield write.approve(venues.weth_token, venues.router.address, terms.bucket_sale)
             yield write.sell(venues.sell_eth, terms.bucket_sale, terms.bucket_sale_min)
-        if terms.min_tokens.units:
-            yield write.approve(venues.usdt, venues.router.address, terms.spend)
-            yield write.sell(venues.buy_usdtz, terms.spend, terms.min_tokens)
 
-    def _monetisation(self, write: LegWriter) -> Iterator[PlannedLeg]:
-        venues = self.setting.venues
+    def _once(self) -> Iterator[PlannedLeg]:
+        """All is bought at once, then redeemed rung by rung."""
+        if self.terms.min_tokens.units:
+            yield from self._purchase(self.terms.spend, self.terms.min_tokens)
         for rung in self.terms.tranches:
-            yield write.approve(venues.usdtz, venues.desk.address, rung)
-            yield write.request(rung)
-            yield write.claim(rung)
+            yield from self._monetisation(rung)
+
+    def _lots(self) -> Iterator[PlannedLeg]:
+        """Each lot is bought and redeemed before the next."""
+        for lot, rung in zip(self.terms.lots, self.terms.tranches, strict=True):
+            yield from self._purchase(lot, rung)
+            yield from self._monetisation(rung)
+
+    def _purchase(self, spend: TokenAmount, least: TokenAmount) -> Iterator[PlannedLeg]:
+        write, venues = self._at(Step.PURCHASE), self.setting.venues
+        yield write.approve(venues.usdt, venues.router.address, spend)
+        yield write.sell(venues.buy_usdtz, spend, least)
+
+    def _monetisation(self, rung: TokenAmount) -> Iterator[PlannedLeg]:
+        write, venues = self._at(Step.MONETISATION), self.setting.venues
+        yield write.approve(venues.usdtz, venues.desk.address, rung)
+        yield write.request(rung)
+        yield write.claim(rung)
 
     def _close(self, write: LegWriter) -> Iterator[PlannedLeg]:
         venues, terms = self.setting.venues, self.terms

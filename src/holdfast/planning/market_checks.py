@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.common.money import BPS, Bps, TokenAmount, mul_div
-from holdfast.planning.costs import par_value
+from holdfast.planning.costs import par_value, spent
 from holdfast.planning.model import Draft, Setting
 from holdfast.risk.checks import at_least, at_most, none_of, warning
 from holdfast.risk.model import Check, Unit
@@ -127,10 +127,11 @@ class _Rules:
         )
 
     def _discount(self) -> Bps:
-        par = par_value(self.draft.purchase.amount_out, self.setting.market)
+        market = self.setting.market
+        par = par_value(self.draft.purchase.amount_out, market)
         if par == 0:
             return Bps(0)
-        return Bps(BPS - mul_div(self.draft.after.token_cost, BPS, par, round_up=True))
+        return Bps(BPS - mul_div(spent(self.draft.terms, market), BPS, par, round_up=True))
 
     def _within(self, code: str, limit: int, value: int, what: str) -> Check:
         """A check of two amounts of the debt currency in base units, shown in dollars."""

@@ -26,6 +26,7 @@ class PlanPolicy:
         loop_gas: gas of everything but the tranches; 1.55M were measured on the devnet.
         unwinding_gas: gas that a freeze adds: sell the reserve, revoke, hand the claim over.
         tranche_gas: gas of one tranche's allowance, request and claim; 290,000 were measured.
+        lot_gas: gas of one more purchase, its allowance included, where the position is a ladder.
         gas_margin: headroom on both; exact estimates made legs revert, 30 % did not (CHAIN.md),
             the rest is for legs that are sent again.
         min_gas_reserve_wei: the least that is kept for gas.
@@ -42,6 +43,7 @@ class PlanPolicy:
     loop_gas: int = 1_600_000
     unwinding_gas: int = 800_000
     tranche_gas: int = 300_000
+    lot_gas: int = 250_000
     gas_margin: Bps = Bps(15_000)
     min_gas_reserve_wei: int = 5 * 10**16
     validity_seconds: int = 900

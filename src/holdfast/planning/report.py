@@ -90,6 +90,7 @@ def _request(draft: Draft) -> Json:
         "max_exposure_percent": percent(request.max_exposure),
         "slippage_percent": percent(request.slippage),
         "horizon_days": request.horizon_days,
+        "ladder": str(request.ladder),
     }
 
 
@@ -114,6 +115,7 @@ def _terms(terms: Terms) -> Json:
         "spend": amount(terms.spend),
         "min_tokens": amount(terms.min_tokens),
         "tranches": [amount(rung) for rung in terms.tranches],
+        "lots": [amount(lot) for lot in terms.lots],
         "gas_reserve": amount(terms.gas_reserve),
     }
 

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from holdfast.common import ids
 from holdfast.common.errors import Rejected
 from holdfast.common.money import BPS, Bps, Usd8, parse_decimal, to_units
-from holdfast.model.deal import DealRequest, Funding, SplitBps
+from holdfast.model.deal import DealRequest, Funding, Ladder, SplitBps
 from holdfast.risk.checks import shown
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Unit
@@ -40,6 +40,7 @@ class RequestText:
     slippage_bps: str = "100"
     split: str = "50/30/20"
     horizon_days: str = "90"
+    ladder: str = "redemption"
 
 
 def parse_request(text: RequestText, limits: RiskLimits, chains: Collection[int]) -> DealRequest:
@@ -61,6 +62,7 @@ def parse_request(text: RequestText, limits: RiskLimits, chains: Collection[int]
         slippage=Bps(_whole(text.slippage_bps, "slippage")),
         split=_split(text.split),
         horizon_days=_whole(text.horizon_days, "horizon_days"),
+        ladder=_ladder(text.ladder),
     )
     validate_request(request, limits)
     return request
@@ -176,6 +178,15 @@ def _funding(text: str, opening: Bps) -> Funding:
     except ValueError as error:
         raise Rejected(
             "request.funding", f"{text!r} is no funding: choose borrow or bucket", value=text
+        ) from error
+
+
+def _ladder(text: str) -> Ladder:
+    try:
+        return Ladder(text)
+    except ValueError as error:
+        raise Rejected(
+            "request.ladder", f"{text!r} is no ladder: choose redemption or position", value=text
         ) from error
 
 

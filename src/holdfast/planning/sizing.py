@@ -6,7 +6,7 @@ Everything is rounded against the deal, so that no rule is broken by a unit of r
 from dataclasses import dataclass
 
 from holdfast.common.money import BPS, USD8, WAD, TokenAmount, Usd8, mul_div
-from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.deal import DealRequest, Funding, Ladder
 from holdfast.model.plan import Split, Terms
 from holdfast.planning.gas_budget import gas_budget
 from holdfast.planning.model import GasBudget, PlanPolicy
@@ -50,17 +50,20 @@ def size(request: DealRequest, market: MarketSnapshot, policy: PlanPolicy) -> Si
     return sizing.sized()
 
 
-def ladder(tokens: TokenAmount, surplus: int, policy: PlanPolicy) -> tuple[TokenAmount, ...]:
+def ladder(
+    tokens: TokenAmount, surplus: int, policy: PlanPolicy, *, limit: Usd8 | None = None
+) -> tuple[TokenAmount, ...]:
     """The rungs in which `tokens` are redeemed, summing to them; the last is what is left.
 
     Args:
         tokens: the least that the purchase gives.
         surplus: how many more it may give; the last rung takes them and stays within the budget.
         policy: the rungs and the budget in flight.
+        limit: the most of a rung at par, where it is less than that budget.
     """
     unit = 10**tokens.token.decimals
     first = [mul_div(rung, unit, USD8) for rung in policy.rungs]
-    most = mul_div(policy.limits.in_flight, unit, USD8)
+    most = mul_div(policy.limits.in_flight if limit is None else limit, unit, USD8)
     rest = max(most - surplus, most // 2, 1)  # a surplus that fills the budget is a check's matter
     rungs: list[int] = []
     left = tokens.units
@@ -69,6 +72,18 @@ def ladder(tokens: TokenAmount, surplus: int, policy: PlanPolicy) -> tuple[Token
         rungs.append(min(wanted, rest, left))
         left -= rungs[-1]
     return tuple(TokenAmount(tokens.token, units) for units in rungs)
+
+
+def lots(spend: TokenAmount, tranches: tuple[TokenAmount, ...]) -> tuple[TokenAmount, ...]:
+    """What buys each tranche at the plan's price, summing to `spend`."""
+    total = sum(tranche.units for tranche in tranches)
+    bought, spent, found = 0, 0, list[TokenAmount]()
+    for tranche in tranches:
+        bought += tranche.units
+        until = mul_div(spend.units, bought, total)
+        found.append(TokenAmount(spend.token, until - spent))
+        spent = until
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +110,7 @@ class _Sizing:
     def _terms(self, bought: Quote, sold: Quote) -> Terms:
         tokens = self.market.tokens
         least = TokenAmount(tokens.discounted, self._least(bought))
+        tranches = self._tranches(least, bought.amount_out.units - least.units)
         return Terms(
             split=self.split,
             funding=self.request.funding,
@@ -103,9 +119,20 @@ class _Sizing:
             bucket_sale_min=TokenAmount(tokens.cash, self._least(sold)),
             spend=bought.amount_in,
             min_tokens=least,
-            tranches=ladder(least, bought.amount_out.units - least.units, self.policy),
+            tranches=tranches,
             gas_reserve=TokenAmount(tokens.native, self.gas.reserve_wei),
+            lots=lots(bought.amount_in, tranches) if self._buys_in_lots else (),
         )
+
+    @property
+    def _buys_in_lots(self) -> bool:
+        return self.request.ladder is Ladder.POSITION
+
+    def _tranches(self, least: TokenAmount, surplus: int) -> tuple[TokenAmount, ...]:
+        """The rungs; where each is bought by itself, none is more than needs no belief."""
+        limits = self.policy.limits
+        limit = min(limits.in_flight, limits.unproven_lot) if self._buys_in_lots else None
+        return ladder(least, surplus, self.policy, limit=limit)
 
     def _bucket(self, stress: Stress) -> tuple[int, int]:
         """The ETH to sell and the cash to spend in `bucket` funding, in base units.

@@ -8,10 +8,10 @@ from holdfast.common.evm import Address
 from holdfast.common.money import TokenAmount
 from holdfast.execution.envelope import require_inside
 from holdfast.execution.errors import MoveRefused
-from holdfast.model.deal import Funding, Step
-from holdfast.model.leg import LegKind
+from holdfast.model.deal import Funding, Ladder, Step
+from holdfast.model.leg import LegKind, LegStatus
 from holdfast.protocols.uniswap_v3.swaps import ExactInput
-from tests.unit.execution.scene import CALLS, PLANS, TOKENS, deal, leg
+from tests.unit.execution.scene import CALLS, PLANS, TOKENS, deal, leg, plan
 from tests.unit.planning.world import BUY_USDTZ, DEAL, FLOAT, ROUTER, SELL_ETH
 
 STRANGER = Address("0x00000000000000000000000000000000000000EE")
@@ -130,3 +130,35 @@ def test_an_amount_in_words_is_in_the_refusal():
         require_inside(BORROW, deal(), [CALLS.borrow(TERMS.borrow.units + 1)])
     assert str(TokenAmount(TOKENS.cash, TERMS.borrow.units + 1)) in refused.value.message
     assert FLOAT not in refused.value.message
+
+
+IN_LOTS = plan(ladder=Ladder.POSITION).envelope
+FIRST, SECOND, LARGEST = (lot.units for lot in IN_LOTS.terms.lots)
+
+
+def at_price(spend, more=0):
+    """A purchase of `spend` units at the plan's price, of `more` tokens than that."""
+    terms = IN_LOTS.terms
+    return purchase(spend, -(-terms.min_tokens.units * spend // terms.spend.units) + more)
+
+
+def bought(*units):
+    spent = (
+        leg(LegKind.SWAP, Step.PURCHASE, token=TOKENS.cash.symbol, amount=one) for one in units
+    )
+    return deal(legs=tuple(spent))
+
+
+def test_a_lot_is_at_most_the_largest_and_at_the_plans_price():
+    assert refusal(IN_LOTS, at_price(LARGEST)) is None
+    assert refusal(IN_LOTS, at_price(FIRST)) is None
+    assert refusal(IN_LOTS, at_price(LARGEST + 1)) == "envelope.outside"
+    assert refusal(IN_LOTS, at_price(FIRST, more=-1)) == "envelope.outside"
+
+
+def test_all_lots_together_spend_no_more_than_was_approved():
+    assert refusal(IN_LOTS, at_price(LARGEST), bought(FIRST, SECOND)) is None
+    assert refusal(IN_LOTS, at_price(LARGEST), bought(FIRST, SECOND, 1)) == "envelope.outside"
+    assert refusal(BORROW, purchase(), bought(TERMS.spend.units)) == "envelope.outside"
+    failed = replace(bought(LARGEST).legs[0], status=LegStatus.REVERTED)
+    assert refusal(BORROW, purchase(), deal(legs=(failed,))) is None

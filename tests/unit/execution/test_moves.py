@@ -9,10 +9,10 @@ from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution import model as m
 from holdfast.execution.errors import MoveRefused
 from holdfast.execution.moves import DEADLINE_SECONDS, Task, legs_of
-from holdfast.model.deal import Funding, Step
+from holdfast.model.deal import Funding, Ladder, Step
 from holdfast.model.leg import LegKind as K
 from holdfast.protocols.uniswap_v3.swaps import Quote
-from tests.unit.execution.scene import AT, CALLS, PLANS, deal, leg, seen
+from tests.unit.execution.scene import AT, CALLS, PLANS, deal, leg, plan, seen
 from tests.unit.planning.world import AAVE, DEAL, FLOAT, ROUTER, TREASURY, USDT, WETH
 
 TERMS = PLANS[Funding.BORROW].terms
@@ -255,3 +255,15 @@ async def test_legs_that_leave_an_event_say_which_one_proves_them():
     assert all(one.expected is not None for one in made)
     plain = [*await legs(m.Fund()), *await legs(m.ReturnNative(keep=0), native=1)]
     assert [one.expected for one in plain] == [None, None]
+
+
+async def test_a_lot_is_bought_at_the_plans_price_in_its_turn():
+    of_lots = plan(ladder=Ladder.POSITION)
+    terms = of_lots.terms
+    first = leg(K.SWAP, Step.PURCHASE, token=USDT.symbol, amount=terms.lots[0].units)
+    for number, done in enumerate([(), (first,)]):
+        record = replace(deal(legs=done), plan=of_lots)
+        _, buy = await legs(m.Purchase(sell_bucket=False), 1, of=record, cash=terms.spend.units)
+        assert buy.amount == terms.lots[number]
+        # a unit more or less than the tranche, by the rounding of the lot's own cost
+        assert abs(buy.min_out.units - terms.tranches[number].units) <= 2

@@ -81,7 +81,7 @@ def test_closing_with_the_claim_kept_sends_the_tokens_to_the_treasury():
     deal.frozen = True
     run(deal)
     deal.state = m.DealState(
-        DealStatus.CLOSING, deal.state.terms, keep_claim=True, landed=deal.state.landed, bought=True
+        DealStatus.CLOSING, deal.state.terms, keep_claim=True, landed=deal.state.landed, purchases=1
     )
     run(deal)
     assert deal.state.status is DealStatus.COMPLETED_WITH_CLAIM
@@ -220,7 +220,7 @@ def test_a_deal_that_returned_only_cash_kept_no_claim():
 
 def test_a_desk_that_pays_less_than_the_token_cost_counts_as_frozen():
     state, position, venues = owing(DealStatus.EXECUTING, None, leftovers=())
-    state = replace(state, landed={K.FUND: 1, K.SUPPLY: 1, K.BORROW: 1}, bought=True)
+    state = replace(state, landed={K.FUND: 1, K.SUPPLY: 1, K.BORROW: 1}, purchases=1)
     venues = replace(venues, redeems_at_a_loss=True)
     frozen = m.Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
     assert decide(state, position, venues) == frozen

@@ -198,12 +198,13 @@ class World:
         return True
 
     def _buy(self) -> bool:
-        spend = self.state.terms.spend.units
+        lots, done = self.state.terms.lots, self.state.purchases
+        spend = (lots[done] if lots else self.state.terms.spend).units
         if not self.pool_open or self.cash < spend:
             return False
         self.cash -= spend
         self.tokens += spend * 10 // 6
-        self.state = replace(self.state, bought=True)
+        self.state = replace(self.state, purchases=self.state.purchases + 1)
         return True
 
     def _request(self, units) -> bool:

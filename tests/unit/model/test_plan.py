@@ -7,7 +7,7 @@ import pytest
 from holdfast.common.evm import BlockHash, BlockRef, checksummed
 from holdfast.common.ids import BankId, ChainId, ModuleId
 from holdfast.common.money import Bps, Token, TokenAmount, Usd8
-from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.deal import DealRequest, Funding, Ladder
 from holdfast.model.leg import LegKind
 from holdfast.model.plan import (
     Accounts,
@@ -68,3 +68,23 @@ def test_what_was_observed_is_not_part_of_the_hash():
 )
 def test_any_change_of_the_envelope_changes_the_hash(change):
     assert plan(replace(envelope(), **change)).plan_hash != plan(envelope()).plan_hash
+
+
+def test_a_plan_from_before_lots_keeps_the_hash_that_was_approved():
+    """Computed by the version that knew neither `lots` nor `ladder`."""
+    known = "0x71e51431759356c4d297af4f6229c079f0396b0149c790ffa682ccdcfd83a3bf"
+    assert plan(envelope()).plan_hash == known
+
+
+def test_lots_and_ladder_are_part_of_the_hash_once_they_say_something():
+    sealed = envelope()
+    in_lots = replace(sealed, terms=replace(sealed.terms, lots=(sealed.terms.spend,)))
+    asked = replace(sealed, request=replace(sealed.request, ladder=Ladder.POSITION))
+    assert len({plan(one).plan_hash for one in (sealed, in_lots, asked)}) == 3
+
+
+def test_the_largest_lot_is_the_whole_spend_where_there_are_none():
+    terms = envelope().terms
+    small, large = TokenAmount(USDT, 3), TokenAmount(USDT, 7)
+    assert terms.largest_lot == terms.spend
+    assert replace(terms, lots=(small, large, small)).largest_lot == large

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import USD8, Bps, Usd8
-from holdfast.model.deal import Funding, SplitBps
+from holdfast.model.deal import Funding, Ladder, SplitBps
 from holdfast.planning.request import RequestText, parse_request, validate_request
 from holdfast.risk.limits import RiskLimits
 from tests.unit.planning.world import REQUEST, asking
@@ -105,6 +105,7 @@ def test_a_ratio_that_is_none_is_refused(text):
         ({"bank": "BANK001'; --"}, "id.bank"),
         ({"module": ""}, "id.module"),
         ({"funding": "gift"}, "request.funding"),
+        ({"ladder": "rope"}, "request.ladder"),
         ({"split": "50/30/19"}, "split.not_whole"),
         ({"split": "50/30/20/0"}, "split.not_whole"),
         ({"split": "50/50"}, "split.not_whole"),
@@ -155,3 +156,8 @@ def test_a_request_made_in_code_is_held_to_the_same_limits(change, code):
 
 def test_every_typed_field_reaches_the_request():
     assert len(fields(RequestText)) == len(fields(REQUEST))
+
+
+def test_a_position_may_be_a_ladder_too():
+    assert parsed().ladder is Ladder.REDEMPTION
+    assert parsed(ladder="position").ladder is Ladder.POSITION

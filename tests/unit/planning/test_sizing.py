@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.common.money import USD8, WAD, Bps, TokenAmount, Usd8, amount_of
-from holdfast.model.deal import Funding, SplitBps
+from holdfast.model.deal import Funding, Ladder, SplitBps
 from holdfast.planning.errors import PricesMoved
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.quoting import Probing, best_quote
@@ -187,3 +187,39 @@ def test_price_impact_leaves_the_fee_out():
     quote = pool.quote(TokenAmount(USDT, 10**10), USDTZ)
     assert quote.price_impact(500) == 100
     assert best_quote([], 0, USDT, USDTZ).price_impact(500) == 0
+
+
+def test_lots_are_the_rungs_at_the_plans_price_and_sum_to_the_spend():
+    # least 988,516.97728 tokens for 600,000: 50,000 cost 30,348.49, the next 250,000 151,742.46
+    terms = sized(ladder=Ladder.POSITION)
+    assert terms.tranches == sized().tranches
+    assert [lot.units for lot in terms.lots] == [30_348_492_428, 151_742_462_140, 417_909_045_432]
+    assert sum(lot.units for lot in terms.lots) == terms.spend.units
+    assert sized().lots == ()
+
+
+def test_no_lot_is_larger_than_what_needs_no_belief():
+    terms = sized(ladder=Ladder.POSITION, funding=Funding.BUCKET)
+    assert [rung.units // 10**6 for rung in terms.tranches[:4]] == [
+        50_000,
+        250_000,
+        970_297,  # a million, less the surplus that the purchase may give
+        970_297,
+    ]
+    assert len(terms.lots) == len(terms.tranches) == 5
+
+
+def test_a_ladder_of_lots_keeps_gas_for_more_purchases():
+    # most = 1.5 * (2.4M + 13 * (0.3M + 0.25M)): 3 rungs and one a million of the deal
+    assert drafted(asking(ladder=Ladder.POSITION)).gas.most == 14_325_000
+
+
+def test_a_ladder_of_lots_bounds_the_loss_by_its_largest():
+    # 417,909.05 + interest 8,885.59 + gas 4.2975 ETH 8,595 + 1 % of selling what is then missing
+    made, whole = drafted(asking(ladder=Ladder.POSITION)), drafted()
+    assert made.after.token_cost // USD8 == 417_909
+    assert made.outlook.loss // USD8 == 439_787
+    assert whole.outlook.loss // USD8 == 618_581
+    # everything is bought in the end, at the cost of more gas
+    assert made.outlook.profit // USD8 == 390_069
+    assert (made.gate.lot.cost, made.violations) == (made.after.token_cost, ())

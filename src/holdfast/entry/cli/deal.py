@@ -45,6 +45,9 @@ MaxExposure = Annotated[str, typer.Option("--max-exposure", help="At most 0.25."
 Slippage = Annotated[str, typer.Option("--slippage-bps", help="Of every swap, 1 to 500.")]
 SplitText = Annotated[str, typer.Option("--split", help="Core/working/bucket in percent.")]
 Horizon = Annotated[str, typer.Option("--horizon-days", help="How far the worst case looks.")]
+LadderText = Annotated[
+    str, typer.Option("--ladder", help="redemption; position buys and redeems lot by lot.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DealArgument = Annotated[str, typer.Argument(metavar="DEAL", help="The id that `list` shows.")]
 Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this, only show it.")]
@@ -65,6 +68,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     slippage_bps: Slippage = "100",
     split: SplitText = "50/30/20",
     horizon_days: Horizon = "90",
+    ladder: LadderText = "redemption",
     as_json: AsJson = False,
 ) -> None:
     """Size a deal at the newest block and show what can be lost; nothing is stored."""
@@ -92,6 +96,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     slippage_bps: Slippage = "100",
     split: SplitText = "50/30/20",
     horizon_days: Horizon = "90",
+    ladder: LadderText = "redemption",
     by: By = "operator",
     approve_as: Annotated[
         str | None, typer.Option("--approve-as", help="Approve this very plan in this name.")

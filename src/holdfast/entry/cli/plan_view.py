@@ -90,6 +90,9 @@ def _deal(report: Mapping[str, Any]) -> Table:
         table.add_row(name, _amount(part), _usd(part["usd"]), f"{part['percent']} %")
     for name in ("borrow", "bucket_sale", "spend", "min_tokens", "gas_reserve"):
         table.add_row(_words(name), _amount(terms[name]), "", "")
+    if terms.get("lots"):  # plans made before there were lots have none
+        spent = " + ".join(_short(lot["amount"]) for lot in terms["lots"])
+        table.add_row("bought in", spent, "", "")
     rungs = " + ".join(_short(rung["amount"]) for rung in terms["tranches"])
     table.add_row("redeemed in", rungs, "", "")
     block, prices = report["block"], report["prices"]
