@@ -24,8 +24,9 @@ def landed(deal, *kinds):
 
 
 def lost(report):
-    """Dollars; the tokens that are held count for nothing."""
-    return -float(report["pnl"]["total_usd"])
+    """Dollars, were the tokens that are held worth nothing."""
+    pnl = report["pnl"]
+    return int(pnl["claim"]["at_cost"]["units"]) / 10**6 - float(pnl["total_usd"])
 
 
 STEPS = LegKind.SWAP, LegKind.CLAIM_REDEMPTION
