@@ -21,6 +21,9 @@ class Network:
     async def head(self):
         return await self._ask("head", lambda node: node.tip.head)
 
+    async def recheck(self):
+        await self._ask("recheck", lambda node: None)
+
     async def block(self, number):
         return await self._ask("block", lambda node: _block_of(node, number).head)
 

@@ -97,6 +97,9 @@ class FakeChain:
         self._answer()
         return self.blocks_[-1].head
 
+    async def recheck(self):
+        self._answer()
+
     async def block(self, number):
         self._answer()
         return self._at(number).head

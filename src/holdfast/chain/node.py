@@ -91,6 +91,10 @@ class Node:
         """The newest block that is as settled as `tag` says."""
         return await self._head(tag, tag)
 
+    async def recheck(self) -> None:
+        """Compare the nodes with each other now; those that disagree are asked no more."""
+        await self._rpc.check()
+
     async def block(self, number: int) -> Head:
         """The canonical block `number`.
 

@@ -26,6 +26,8 @@ REVERTED: Final = 3
 """The fault code of a reverted execution (geth, anvil)."""
 METHOD_NOT_FOUND: Final = -32_601
 INVALID_PARAMS: Final = -32_602
+_STATE_GONE: Final = "BlockOutOfRangeError"
+"""How anvil begins when it lacks a block's state, under the code of parameters that are wrong."""
 MAX_BATCH: Final = 250  # geth refuses more than 1,000 in one batch, most hosted nodes earlier
 
 _HEAVY: Final = frozenset({"eth_getLogs", "eth_simulateV1", "eth_getBlockReceipts"})
@@ -100,6 +102,10 @@ class Carrier(Protocol):
         """
         ...
 
+    async def check(self) -> None:
+        """Look anew at who answers; what lies or disagrees is asked no more."""
+        ...
+
     async def close(self) -> None:
         """Close the connections."""
         ...
@@ -149,6 +155,9 @@ class Endpoint:
                 "rpc.no_answer", f"{self.name} did not answer what was sent: {error}"
             ) from error
 
+    async def check(self) -> None:
+        """See `Carrier`; there is nobody to compare with."""
+
     async def close(self) -> None:
         """Close the connections; a later request opens new ones."""
         await self._transport.close()
@@ -177,6 +186,10 @@ class Rpc:
     def over_http(cls, url: str, timeouts: Timeouts | None = None) -> Rpc:
         """The one endpoint at `url`; connects with the first request."""
         return cls(Endpoint(HttpTransport(url), timeouts))
+
+    async def check(self) -> None:
+        """Look anew at who answers; what lies or disagrees is asked no more."""
+        await self._carrier.check()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -238,6 +251,8 @@ class Rpc:
 
 def fault_error(method: str, fault: Fault) -> HoldfastError:
     """The error that a fault of a reading request amounts to."""
+    if fault.message.startswith(_STATE_GONE):
+        return Transient("chain.block_gone", f"{method} failed: {fault.message}")
     if fault.is_revert:
         reason = revert_reason(fault.data) if fault.data else fault.message
         return Rejected("rpc.reverted", f"{method} reverted: {reason}", reason=reason)

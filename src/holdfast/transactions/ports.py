@@ -33,8 +33,12 @@ class Network(Protocol):
         """The newest block."""
         ...
 
+    async def recheck(self) -> None:
+        """Compare the nodes with each other now; those that disagree are asked no more."""
+        ...
+
     async def block(self, number: int) -> Head:
-        """The canonical block `number`."""
+        """The canonical block `number`; `chain.block_missing` when there is none."""
         ...
 
     async def blocks(self, first: int, last: int) -> Sequence[Block]:

@@ -42,6 +42,10 @@ class Trail:
         """Whether `ref` is one of the blocks remembered."""
         return self._hashes.get(ref.number) == ref.hash
 
+    def begins_after(self, number: int) -> bool:
+        """Whether nothing is remembered of the block `number` or below."""
+        return number < min(self._hashes)
+
     async def holds(self, place: Place) -> bool:
         """Whether `place`, at or below the newest block followed, is on the trail.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
+from holdfast.common.errors import Transient
 from holdfast.transactions.model import Place, Progress
 from holdfast.transactions.scanner import Scanner
 from holdfast.transactions.send_state import confirm
@@ -75,7 +76,8 @@ class Watcher:
     async def _turn_back(self, head: Head) -> bool:
         """Follow a head that is not above the last block: another branch, or a node that lags."""
         now = self._parts.clock.monotonic_seconds()
-        lags = self._trail.knows(head.ref)
+        # After a start nothing is remembered below the last block: there a head says nothing.
+        lags = self._trail.knows(head.ref) or self._trail.begins_after(head.ref.number)
         if lags and now - self._shared.noticed_seconds < _LAG_SECONDS:
             return False
         await self._rewind(head)
@@ -168,8 +170,23 @@ class Watcher:
         places = await self._parts.journal.mined_above_finality(last)
         return [place for place in places if place.number > fork.number]
 
+    async def _require_gone(self, places: Sequence[Place]) -> None:
+        """Take back nothing on the word of a node that another one contradicts.
+
+        Raises:
+            Transient: `chain.reorged` when a block is there after all, once the nodes have been
+                compared; `chain.read_only` when they disagree and none is believed.
+        """
+        network = self._parts.network
+        await network.recheck()
+        newest = (await network.head()).ref.number
+        for place in [one for one in places if one.number <= newest]:
+            if (await network.block(place.number)).ref.hash == place.hash:
+                raise Transient("chain.reorged", f"block {place.number} is not gone: asking again")
+
     async def _unmine(self, gone: Sequence[Place], followed: int) -> None:
         shared, journal = self._shared, self._parts.journal
+        await self._require_gone(gone)
         async with shared.gate:
             unmined = await journal.unmine(gone, followed)
             shared.live.replace_all(await journal.live())

@@ -130,6 +130,11 @@ async def test_an_answer_that_is_not_json_is_no_answer():
         (error(3, "execution reverted", REASON), Rejected, "rpc.reverted"),
         (error(-32_601, "Method not found"), Broken, "rpc.unsupported"),
         (error(-32_602, "Invalid params"), Broken, "rpc.unsupported"),
+        (
+            error(-32_602, "BlockOutOfRangeError: block height is 9 but requested was 6"),
+            Transient,
+            "chain.block_gone",
+        ),
         (error(-32_005, "limit exceeded"), Transient, "rpc.fault"),
     ],
 )

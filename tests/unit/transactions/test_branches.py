@@ -181,3 +181,45 @@ async def test_a_foreign_transaction_in_a_block_that_was_left_displaces_nothing(
     rig.chain.find_receipts = real
     await rig.settle()
     assert rig.statuses(wishes) == [IntentStatus.LANDED]
+
+
+async def test_what_one_node_says_is_gone_and_the_others_show_is_not_taken_back(rig):
+    """The node that lies is asked no more once the nodes were compared."""
+    wishes = group(2)
+    await rig.record(wishes)
+    await rig.sender.step()
+    honest = rig.chain.blocks_
+    await mined(rig.chain, 1)
+    await rig.settle(seconds=6)
+    rig.chain.blocks_ = list(honest)
+    rig.chain.fork(1)
+    await mined(rig.chain, 2)
+
+    async def recheck():
+        rig.chain.blocks_ = honest
+
+    rig.chain.recheck = recheck
+    with pytest.raises(Transient) as refused:
+        await rig.watcher.step()
+    assert refused.value.code == "chain.reorged"
+    rig.chain.mine()
+    await rig.settle()
+    assert rig.statuses(wishes) == [IntentStatus.LANDED] * 2
+    assert rig.journal.lost == rig.journal.reopened == []
+
+
+async def test_a_head_below_the_place_at_a_start_is_a_node_that_lags(rig):
+    wishes = group(2)
+    await rig.record(wishes)
+    await rig.sender.step()
+    await mined(rig.chain, 3)
+    await rig.settle(seconds=6)
+    place = await rig.journal.place()
+    await rig.restart()
+    newest = [rig.chain.blocks_.pop() for _ in range(3)]
+    await rig.settle(seconds=9)
+    assert await rig.journal.place() == place
+    rig.chain.blocks_ += reversed(newest)
+    await rig.settle()
+    assert rig.statuses(wishes) == [IntentStatus.LANDED] * 2
+    assert rig.journal.lost == rig.journal.reopened == []
