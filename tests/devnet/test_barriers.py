@@ -21,9 +21,9 @@ from holdfast.execution.errors import MoveRefused
 from holdfast.execution.script import play
 from holdfast.model.deal import TERMINAL, DealStatus, Funding, Step
 from holdfast.model.leg import LegKind
-from holdfast.risk import invariants as rules
 from holdfast.risk.checks import at_most
 from holdfast.risk.formulas import ltv
+from holdfast.risk.invariants import Facts, Lending, Moment, Spending, evaluate
 from tests.support.walk import Walk, settled
 
 HOMEWARD_MOVES = 30  # more than any way home has, however often legs are tried again
@@ -88,37 +88,39 @@ def checks(group, seen):
         cash_price=seen.cash_price,
         cash_decimals=terms.borrow.token.decimals,
         borrow_rate=seen.borrow_rate,
+        threshold=group.threshold,
     )
     sheet = exposure.sheet(seen.balances.core)
-    stress = stress_of(deal, exposure, limits)
-    yield rules.one_way(sheet, stress, exposure.eth_value(terms.gas_reserve.units))
-    yield from rules.covered(sheet, stress, limits)
-    yield rules.unleveraged(at_venue(group.walk.parts, seen))
-    yield from rules.leverage(
-        sheet,
-        opening=envelope.max_ltv,
-        most=envelope.max_ltv,
-        threshold=group.threshold,
-        limits=limits,
+    facts = Facts(
+        sheet=sheet,
+        stress=stress_of(deal, exposure, limits),
+        gas_reserve=exposure.eth_value(terms.gas_reserve.units),
+        token_at_venue=at_venue(group.walk.parts, seen),
+        lending=Lending(most=envelope.max_ltv, threshold=group.threshold),
     )
+    yield from evaluate(facts, limits, Moment.PRE_TRADE)
     if isinstance(group.move, m.Open):
         # Right after the loan, not later: interest adds to it. The venue keeps debt in scaled
         # units and may round it up by one of USDT, which is worth 100 here.
         drawn = Usd8(max(0, sheet.debt - 100))
         yield at_most("I6.opening_ltv", envelope.opening_ltv, ltv(drawn, sheet.collateral), "LTV")
     if isinstance(group.move, m.Open | m.Purchase):
-        yield from spending(group, seen, exposure, sheet)
+        spent = spending(group, seen, exposure, sheet)
+        yield from evaluate(spent, limits, Moment.PRE_TRADE)
 
 
 def spending(group, seen, exposure, sheet):
-    """I4 with the tokens held at what they cost."""
+    """I4's facts with the tokens held at what they cost."""
     terms, envelope = group.deal.plan.terms, group.deal.plan.envelope
     share = mul_div(terms.spend.units, seen.position.tokens, terms.min_tokens.units)
     cost = Usd8(mul_div(min(share, terms.spend.units), exposure.cash_price, 10**6))
-    holding = replace(sheet, token_cost=cost, token_market=cost)
     bucket = exposure.eth_value(terms.split.bucket.units)
-    yield rules.spending(terms.funding, holding, bucket, exposure.eth_value(envelope.max_fee.units))
-    yield from rules.exposure(holding, envelope.max_exposure)
+    charges = exposure.eth_value(envelope.max_fee.units)
+    return Facts(
+        sheet=replace(sheet, token_cost=cost, token_market=cost),
+        spending=Spending(terms.funding, bucket, charges),
+        max_exposure=envelope.max_exposure,
+    )
 
 
 def at_venue(parts, seen):

@@ -2,27 +2,38 @@
 
 from dataclasses import dataclass
 
-from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
+from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8, mul_div
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen
 from holdfast.execution.records import DealRecord
-from holdfast.risk import invariants
-from holdfast.risk.checks import at_most
 from holdfast.risk.formulas import RAY_PER_BPS, ltv
+from holdfast.risk.invariants import (
+    Anchor,
+    Facts,
+    Lending,
+    Moment,
+    Reaction,
+    breaches_of,
+    evaluate,
+)
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.model import Check, Stress
 from holdfast.risk.model import Position as BalanceSheet
+from holdfast.risk.model import Stress
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A position with the prices it is valued at; the rate is yearly, in RAY."""
+    """A position with the prices it is valued at.
+
+    The rate is yearly, in RAY; `threshold` is the lending venue's liquidation threshold.
+    """
 
     position: Position
     eth_price: Usd8
     cash_price: Usd8
     cash_decimals: int
     borrow_rate: int
+    threshold: Bps
 
     @property
     def ltv_bps(self) -> int:
@@ -51,23 +62,36 @@ class Exposure:
 def breaches(
     deal: DealRecord, exposure: Exposure, core: CoreSeen, limits: RiskLimits
 ) -> tuple[str, ...]:
-    """The codes of the hard rules that do not hold at the observed block (I1, I3, I6)."""
-    envelope = deal.plan.envelope
-    sheet = exposure.sheet(core.balance_wei)
-    now = ltv(sheet.debt, sheet.collateral)
-    stress = stress_of(deal, exposure, limits)
-    checks: list[Check] = [
-        *invariants.anchor(anchor_of(deal, core, envelope.terms.split.core.units)),
-        *invariants.covered(sheet, stress, limits),
-        at_most("I6.ltv", envelope.max_ltv, now, "debt over collateral"),
-    ]
-    return tuple(check.code for check in checks if check.is_violation)
+    """The codes of the hard rules that do not hold before the next step and take debt back.
+
+    Each deal answers for the ETH that it has booked on the anchor itself.
+    """
+    anchor = anchor_of(deal, core, deal.plan.terms.split.core.units)
+    checks = evaluate(facts_of(deal, exposure, anchor, limits), limits, Moment.BEFORE_STEP)
+    found = breaches_of(checks, Moment.BEFORE_STEP, Reaction.HOLD, Reaction.CURE_REPAY)
+    return tuple(check.code for check in found)
 
 
-def anchor_of(deal: DealRecord, core: CoreSeen, booked_wei: int) -> invariants.Anchor:
+def facts_of(deal: DealRecord, exposure: Exposure, anchor: Anchor, limits: RiskLimits) -> Facts:
+    """What the rules can know of an open deal from one look; the token counts for nothing here."""
+    envelope, held = deal.plan.envelope, exposure.position
+    token = envelope.terms.min_tokens.token
+    return Facts(
+        anchor=anchor,
+        sheet=exposure.sheet(anchor.balance_wei),
+        stress=stress_of(deal, exposure, limits),
+        gas_reserve=exposure.eth_value(envelope.terms.gas_reserve.units),
+        max_exposure=envelope.max_exposure,
+        allowances=len(held.leftovers),
+        lending=Lending(most=envelope.max_ltv, threshold=exposure.threshold),
+        in_redemption=Usd8(mul_div(held.queued + held.claimable, USD8, 10**token.decimals)),
+    )
+
+
+def anchor_of(deal: DealRecord, core: CoreSeen, booked_wei: int) -> Anchor:
     """The anchor's facts, with `booked_wei` booked on it."""
     accounts = deal.plan.accounts
-    return invariants.Anchor(
+    return Anchor(
         balance_wei=core.balance_wei,
         booked_wei=booked_wei,
         allowances=core.allowances,

@@ -211,6 +211,7 @@ class ChainObserver:
             cash_price=market.cash_price,
             cash_decimals=terms.borrow.token.decimals,
             borrow_rate=market.cash.variable_borrow_rate,
+            threshold=Bps(market.ether.configuration.liquidation_threshold),
         )
         return Seen(
             head=head,
@@ -231,7 +232,7 @@ class ChainObserver:
             float_nonce=nonces[envelope.accounts.float],
             core=account.core,
             float_wei=account.float_wei,
-            liquidation_threshold=Bps(market.ether.configuration.liquidation_threshold),
+            liquidation_threshold=exposure.threshold,
             gas_is_too_dear=is_too_dear(policy, head.base_fee_wei),
         )
 

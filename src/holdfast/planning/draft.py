@@ -18,10 +18,10 @@ from holdfast.risk.formulas import (
     liquidation_drop,
     liquidation_price,
     ltv,
+    share_of,
     simple_return,
 )
 from holdfast.risk.gate import GateVerdict
-from holdfast.risk.invariants import share_of
 from holdfast.risk.model import Position
 from holdfast.risk.reserve import breaking_gap, debt_cover, loss_bound
 from holdfast.risk.scenarios import STANDARD, Exposed, Outcome, outcome

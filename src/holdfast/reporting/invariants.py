@@ -4,18 +4,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.common.money import Usd8
-from holdfast.execution.breaches import Exposure, anchor_of, stress_of
+from holdfast.execution.breaches import Exposure, anchor_of, facts_of
 from holdfast.execution.observation import Seen
 from holdfast.execution.records import DealRecord
-from holdfast.risk import invariants as rules
-from holdfast.risk.checks import at_most, none_of, shown
-from holdfast.risk.formulas import ltv
+from holdfast.risk.checks import shown
+from holdfast.risk.invariants import Facts, Moment, evaluate
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.model import Check, Unit
+from holdfast.risk.model import Check
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Standing:
     """What the invariants of one deal are checked against.
 
     The token's cost and its value on the market now are those of the tokens still held.
@@ -29,41 +28,28 @@ class Facts:
     token_market: Usd8
 
 
-def invariant_rows(facts: Facts, limits: RiskLimits) -> list[dict[str, Any]]:
+def invariant_rows(standing: Standing, limits: RiskLimits) -> list[dict[str, Any]]:
     """Every invariant with its code, limit, value and whether it holds."""
-    return [_row(check) for check in _checks(facts, limits)]
+    return [_row(check) for check in evaluate(_facts(standing, limits), limits, Moment.TICK)]
 
 
-def _checks(facts: Facts, limits: RiskLimits) -> list[Check]:
-    deal, seen = facts.deal, facts.seen
-    envelope = deal.plan.envelope
+def _facts(standing: Standing, limits: RiskLimits) -> Facts:
+    deal, seen = standing.deal, standing.seen
     exposure = Exposure(
         position=seen.position,
         eth_price=seen.eth_price,
         cash_price=seen.cash_price,
-        cash_decimals=envelope.terms.borrow.token.decimals,
+        cash_decimals=deal.plan.terms.borrow.token.decimals,
         borrow_rate=seen.borrow_rate,
+        threshold=seen.liquidation_threshold,
     )
+    facts = facts_of(deal, exposure, anchor_of(deal, seen.core, standing.booked_core), limits)
     sheet = replace(
         exposure.sheet(seen.core.balance_wei),
-        token_cost=facts.token_cost,
-        token_market=facts.token_market,
+        token_cost=standing.token_cost,
+        token_market=standing.token_market,
     )
-    stress = stress_of(deal, exposure, limits)
-    reserve = exposure.eth_value(envelope.terms.gas_reserve.units)
-    in_flight = seen.position.queued + seen.position.claimable
-    par = Usd8(in_flight * 10 ** (8 - envelope.terms.min_tokens.token.decimals))
-    return [
-        *rules.anchor(anchor_of(deal, seen.core, facts.booked_core)),
-        rules.one_way(sheet, stress, reserve),
-        *rules.covered(sheet, stress, limits),
-        *rules.exposure(sheet, envelope.max_exposure),
-        none_of("I5.allowances", len(seen.position.leftovers), "allowances that are not 0"),
-        at_most("I6.ltv", envelope.max_ltv, ltv(sheet.debt, sheet.collateral), "debt / collateral"),
-        rules.stressed_health(sheet, seen.liquidation_threshold, limits),
-        at_most("I8.in_flight", limits.in_flight, par, "tokens in redemption", unit=Unit.USD8),
-        none_of("I9.mismatch", facts.mismatch, "base units by which ledger and chain differ"),
-    ]
+    return replace(facts, sheet=sheet, mismatch=standing.mismatch)
 
 
 def _row(check: Check) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from holdfast.ledger import service as ledger
 from holdfast.ledger.interest import accrual
 from holdfast.ledger.pnl import Marks, profit_and_loss
 from holdfast.ledger.reconciliation import reconciled
-from holdfast.reporting.invariants import Facts, invariant_rows
+from holdfast.reporting.invariants import Standing, invariant_rows
 from holdfast.reporting.views import deal_view, ledger_view, leg_view, money, pnl_view, step_view
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class DealReporter:
             steps = await load_steps(session, deal_id)
         deal = statement.deal
         claim = statement.pnl.claim
-        facts = Facts(
+        standing = Standing(
             deal=deal,
             seen=statement.seen,
             booked_core=statement.booked_core,
@@ -88,7 +88,7 @@ class DealReporter:
             "legs": [leg_view(leg) for leg in deal.legs],
             "ledger": ledger_view(statement.reconciliation, statement.balances),
             "pnl": pnl_view(statement.pnl),
-            "invariants": invariant_rows(facts, self.limits),
+            "invariants": invariant_rows(standing, self.limits),
         }
 
     async def stored(self, deal_id: DealId) -> dict[str, Any]:

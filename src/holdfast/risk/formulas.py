@@ -37,6 +37,13 @@ def ltv(debt: Usd8, collateral: Usd8) -> Bps:
     return Bps(mul_div(debt, BPS, collateral, round_up=True))
 
 
+def share_of(part: Usd8, whole: Usd8) -> Bps:
+    """`part` over `whole` in bps, rounded up; unbounded when nothing is left to divide by."""
+    if part == 0:
+        return Bps(0)
+    return Bps(mul_div(part, BPS, whole, round_up=True) if whole > 0 else NO_DEBT)
+
+
 def liquidation_price(debt: Usd8, quantity_wei: int, threshold: Bps) -> Usd8:
     """The price of one whole collateral token under which the position can be liquidated.
 

@@ -29,6 +29,7 @@ class RiskLimits:
         in_flight: I8, the most that is in redemption at a time.
         oracle_max_age_seconds: I10, an hour's heartbeat and a quarter.
         oracle_max_deviation: I10, how far oracle and pool may differ on the price of ETH.
+        node_max_lag_seconds: I10, ten blocks of the slowest chain that is served.
         max_horizon_days: how far ahead a plan may reckon.
     """
 
@@ -50,4 +51,5 @@ class RiskLimits:
     in_flight: Usd8 = Usd8(5_000_000 * USD8)
     oracle_max_age_seconds: int = 4_500
     oracle_max_deviation: Bps = Bps(200)
+    node_max_lag_seconds: int = 120
     max_horizon_days: int = 365

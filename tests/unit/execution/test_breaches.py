@@ -1,6 +1,6 @@
 """The hard rules of an open position: I1, I3 and I6, each by its code."""
 
-from holdfast.common.money import RAY, USD8, WAD, Usd8
+from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.breaches import Exposure, breaches, stress_of
 from holdfast.execution.observation import CoreSeen
 from holdfast.risk.limits import RiskLimits
@@ -19,6 +19,7 @@ def exposure(eth=2_000, rate=4 * RAY // 100, **held):
         cash_price=Usd8(USD8),
         cash_decimals=6,
         borrow_rate=rate,
+        threshold=Bps(8_300),
     )
 
 

@@ -214,7 +214,8 @@ async def test_broken_rules_are_named():
     chain.set(Erc20(A_WETH).balance_of(DEAL), WAD)
     chain.set(Erc20(DEBT_USDT).balance_of(DEAL), 1_000 * 10**6)
     seen = await observer(chain).observe(EXECUTING)
-    assert seen.venues.breaches == ("I1.core_below_booked", "I3.debt_cover", "I6.ltv")
+    rules = ("I1.core_below_booked", "I3.debt_cover", "I6.ltv", "I6.stressed_health")
+    assert seen.venues.breaches == rules
     assert seen.ltv_bps == 5_000
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution.model import Leftover
 from holdfast.model.leg import LegKind
-from holdfast.reporting.invariants import Facts, invariant_rows
+from holdfast.reporting.invariants import Standing, invariant_rows
 from holdfast.risk.limits import RiskLimits
 from tests.unit.execution.scene import deal, leg, seen
 from tests.unit.planning.world import ROUTER, USDT
@@ -15,7 +15,7 @@ CORE = 2_500 * WAD
 
 
 def rows(record=None, booked=CORE, mismatch=0, core=CORE, cost=600_000, **held):
-    facts = Facts(
+    standing = Standing(
         deal=record or deal(),
         seen=seen(core=core, **{**USUAL, **held}),
         booked_core=booked,
@@ -23,7 +23,7 @@ def rows(record=None, booked=CORE, mismatch=0, core=CORE, cost=600_000, **held):
         token_cost=Usd8(cost * USD8),
         token_market=Usd8(cost * USD8),
     )
-    return {row["code"]: row for row in invariant_rows(facts, RiskLimits())}
+    return {row["code"]: row for row in invariant_rows(standing, RiskLimits())}
 
 
 def broken(**kwargs):
@@ -53,7 +53,8 @@ def test_what_breaks_a_rule_turns_that_row_red():
     # $5M may be in redemption at a time.
     assert broken(claimable=5_000_000 * 10**6 + 1) == {"I8.in_flight"}
     assert broken(queued=5_000_000 * 10**6) == set()
-    assert broken(collateral=999 * WAD) == {"I6.ltv"}
+    assert broken(collateral=999 * WAD) == {"I6.ltv", "I6.ltv_warning"}
+    assert broken(collateral=1_070 * WAD) == {"I6.ltv_warning"}
     assert broken(native=700 * WAD) == {"I3.debt_cover_warning"}
     assert broken(native=0) == {"I2.repayment", "I3.debt_cover", "I3.debt_cover_warning"}
 

@@ -6,11 +6,12 @@ Fractions of NAV 100: collateral 30, bucket 20, 6 % a year for 90 days, f 0.2, r
 
 import pytest
 
-from holdfast.common.money import BPS, USD8, WAD, Bps, mul_div
+from holdfast.common.money import BPS, USD8, WAD, Usd8, mul_div
 from holdfast.model.deal import Funding
 from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.risk.formulas import interest
-from holdfast.risk.invariants import spending
+from holdfast.risk.invariants import Facts, Moment, Spending, evaluate
+from holdfast.risk.limits import RiskLimits
 from holdfast.risk.reserve import bucket_share_sold, debt_cover, owed, reserve
 from tests.unit.risk.positions import APR_6, STRESS, borrowed, dollars, from_bucket
 
@@ -87,16 +88,23 @@ def test_the_profit_is_the_discount_less_fee_interest_and_costs(debt, spend, pro
     assert f"{(paid_out - bound) / USD8:.1f}" == profit
 
 
+def spent(funding, sheet, charges):
+    """I4's one check of the source, with a bucket of $20."""
+    facts = Facts(sheet=sheet, spending=Spending(funding, dollars(20), charges))
+    (check,) = evaluate(facts, RiskLimits(), Moment.PRE_TRADE)
+    return check
+
+
 def test_bucket_funding_spends_at_most_the_bucket_less_interest_and_costs():
     # no loan: 20 - 0 - 0.2 = 19.8; one unit more is too much
     charges = STRESS.costs
-    assert spending(Funding.BUCKET, from_bucket("0", "19.8"), dollars(20), charges).ok
-    over = spending(Funding.BUCKET, from_bucket("0", "19.80000001"), dollars(20), charges)
+    assert spent(Funding.BUCKET, from_bucket("0", "19.8"), charges).ok
+    over = spent(Funding.BUCKET, from_bucket("0", "19.80000001"), charges)
     assert not over.ok
     assert (over.code, over.limit, over.value) == ("I4.spend", dollars("19.8"), 1_980_000_001)
 
 
 def test_borrow_funding_spends_at_most_the_loan():
-    assert spending(Funding.BORROW, borrowed("6"), dollars(20), Bps(0)).ok
+    assert spent(Funding.BORROW, borrowed("6"), Usd8(0)).ok
     over = from_bucket("6", "6.00000001")
-    assert not spending(Funding.BORROW, over, dollars(20), Bps(0)).ok
+    assert not spent(Funding.BORROW, over, Usd8(0)).ok

@@ -1,0 +1,131 @@
+"""I7 to I10: independent legs, small steps, exact books, fresh prices."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from holdfast.risk.checks import at_most, none_of, warning
+from holdfast.risk.invariants.facts import Facts, Lot
+from holdfast.risk.invariants.rule import Reaction, Reactions
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.model import Check, Unit
+
+
+class IndependentLegs:
+    """I7: nothing but the reserve's own calls is needed to repay and bring collateral home."""
+
+    code = "I7"
+    name = "independent legs"
+    means = (
+        "a call of the way home is not in the plan: without redemption, principal could not return"
+    )
+    reactions: Final = {"I7.way_home": Reactions(pre_trade=Reaction.BLOCK)}
+
+    def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
+        """The calls that the way home lacks."""
+        del limits
+        if facts.missing_home is not None:
+            what = "calls missing from the way home without redemption"
+            yield none_of("I7.way_home", facts.missing_home, what)
+
+
+class Progressive:
+    """I8: the purchase lot is within the loss budget or the gate; so is redemption in flight."""
+
+    code = "I8"
+    name = "progressive"
+    means = (
+        "more is bought than may be lost before redemption has proved itself, or more is inside "
+        "the redemption desk than may be stuck there"
+    )
+    reactions: Final = {
+        "I8.loss_budget": Reactions(Reaction.BLOCK, Reaction.BLOCK),
+        "I8.unproven_lot": Reactions(pre_trade=Reaction.WARN),
+        "I8.in_flight": Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.WARN),
+    }
+
+    def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
+        """The lot against the loss budget and belief; what is, or will be, in flight."""
+        if facts.lot is not None:
+            yield from _lot(facts.lot, limits)
+        if facts.in_redemption is not None:
+            yield at_most(
+                "I8.in_flight",
+                limits.in_flight,
+                facts.in_redemption,
+                "tokens in redemption",
+                unit=Unit.USD8,
+            )
+
+
+class Conservation:
+    """I9: assets less debt are NAV, and the ledger equals the chain to the wei."""
+
+    code = "I9"
+    name = "conservation"
+    means = (
+        "ledger and chain differ: something happened that nobody recorded, or is mined and not "
+        "yet settled; what is still missing before the next step stops the deal for a person"
+    )
+    reactions: Final = {"I9.mismatch": Reactions(before_step=Reaction.HOLD, tick=Reaction.WARN)}
+
+    def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
+        """The difference of the two."""
+        del limits
+        if facts.mismatch is not None:
+            what = "base units by which ledger and chain differ"
+            yield none_of("I9.mismatch", facts.mismatch, what)
+
+
+class Freshness:
+    """I10: the oracle's price is recent, a second source agrees, and the node keeps up."""
+
+    code = "I10"
+    name = "freshness"
+    means = "prices are old or disputed, or the node is behind: what is decided on may not be so"
+    reactions: Final = {
+        code: Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.REDUCE)
+        for code in ("I10.oracle_age", "I10.oracle_deviation", "I10.node_lag")
+    }
+
+    def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
+        """Age of the oracle's price, its distance from the second source, the node's lag."""
+        if facts.prices is None:
+            return
+        prices = facts.prices
+        yield at_most(
+            "I10.oracle_age",
+            limits.oracle_max_age_seconds,
+            prices.age_seconds,
+            "age of the oracle's ETH price",
+            unit=Unit.SECONDS,
+        )
+        yield at_most(
+            "I10.oracle_deviation",
+            limits.oracle_max_deviation,
+            prices.deviation,
+            "difference between the oracle's ETH price and the pool's",
+        )
+        if prices.node_lag_seconds is not None:
+            yield at_most(
+                "I10.node_lag",
+                limits.node_max_lag_seconds,
+                prices.node_lag_seconds,
+                "how far the node's newest block is behind the clock",
+                unit=Unit.SECONDS,
+            )
+
+
+def _lot(lot: Lot, limits: RiskLimits) -> Iterable[Check]:
+    unproven = (
+        "the purchase lot; above the limit, only belief in redemption or the approval allows it"
+    )
+    if not lot.is_gate_open:
+        yield at_most(
+            "I8.loss_budget", limits.loss_budget, lot.spend, "the purchase lot", unit=Unit.USD8
+        )
+        yield warning(
+            at_most("I8.unproven_lot", limits.unproven_lot, lot.spend, unproven, unit=Unit.USD8)
+        )
+    yield at_most(
+        "I8.in_flight", limits.in_flight, lot.largest_rung, "the largest rung", unit=Unit.USD8
+    )
