@@ -280,6 +280,7 @@ def record_of(plan, **changes):
         "profit": None,
         "last_block": 0,
         "wake_at": None,
+        "waits_for": None,
         "version": 1,
         "created_at": NEVER,
         "updated_at": NEVER,

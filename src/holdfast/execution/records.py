@@ -41,7 +41,10 @@ class LegRecord:
 
 @dataclass(frozen=True, slots=True)
 class DealRecord:
-    """One deal as it is stored, with its plan and its legs."""
+    """One deal as it is stored, with its plan and its legs.
+
+    `waits_for` is a word of `WaitFor` as it was found: it is shown, nothing is decided by it.
+    """
 
     deal_id: DealId
     chain_id: ChainId
@@ -62,6 +65,7 @@ class DealRecord:
     profit: Usd8 | None
     last_block: int
     wake_at: datetime | None
+    waits_for: str | None
     version: int
     created_at: datetime
     updated_at: datetime

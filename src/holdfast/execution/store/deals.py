@@ -226,6 +226,7 @@ def _record(
         profit=None if row.profit_usd8 is None else Usd8(row.profit_usd8),
         last_block=row.last_block,
         wake_at=row.wake_at,
+        waits_for=row.waits_for,
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,

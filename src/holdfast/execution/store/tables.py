@@ -52,6 +52,7 @@ deals = Table(
     Column("profit_usd8", Units),
     Column("last_block", BigInteger, nullable=False, server_default=text("0")),
     Column("wake_at", DateTime(timezone=True)),
+    Column("waits_for", Text),
     *stamps(),
     Index(None, "status", "created_at"),
     Index(None, "participant_bank_id", "status"),

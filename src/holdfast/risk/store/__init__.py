@@ -1,0 +1,1 @@
+"""What the desk's limits and trading states are kept as."""
