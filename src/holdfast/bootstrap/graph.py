@@ -41,6 +41,7 @@ from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
 from holdfast.reporting.service import DealReporter
+from holdfast.risk.switch import KillSwitch
 from holdfast.signing.hd import FLOAT_INDEX
 from holdfast.transactions.actions import Patience as SendPatience
 from holdfast.transactions.inbox import Inbox
@@ -91,6 +92,7 @@ class System:
     inbox: Inbox
     listener: Listener
     notices: Notices
+    switch: KillSwitch
     counting: Counting
     metrics: CollectorRegistry
 
@@ -123,6 +125,7 @@ class Graph:
         reached = targets(settings.alert_urls, settings.alert_severity)
         self._notices = notices_of(url, db, reached, self._boundary)
         self._audit = AuditTrail(self._clock)
+        self._switch = KillSwitch(self._audit, self._notices.alerts, self._clock)
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
@@ -152,6 +155,7 @@ class Graph:
                 books=self._books,
                 tokens=self._tokens,
                 limits=self._limits,
+                trading=self._switch,
             ),
             advance=self._advance(node, observer),
             queue=self._queue,
@@ -168,6 +172,7 @@ class Graph:
             inbox=self._inbox(node),
             listener=self._listener(node),
             notices=self._notices,
+            switch=self._switch,
             counting=Counting(self._db, self._figures, self._clock),
             metrics=self._metrics,
         )
@@ -184,6 +189,7 @@ class Graph:
             planner=Planner(market, self._protocols, self._policy, self._experience),
             keys=self._keys,
             authorization=self._authorization,
+            trading=self._switch,
             audit=self._audit,
             wakes=self._queue,
             groups=Transactions(self._keys),
@@ -221,6 +227,7 @@ class Graph:
             builder=LegBuilder(node, self._protocols, tokens),
             books=self._books,
             authorization=self._authorization,
+            trading=self._switch,
             audit=self._audit,
             clock=self._clock,
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),

@@ -116,6 +116,7 @@ class Bookkeeping:
             "usdtz_exposure": seen.position.claim,
             "last_block": deal.last_block,
             "wake_at": wake_at,
+            "waits_for": deal.waits_for,
         }
         if balances is not None:
             row["profit_usd8"] = self._profit(balances, seen)

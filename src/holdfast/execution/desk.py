@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Address
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
-    from holdfast.execution.ports import DealKeys, Groups, PlanMaker, Wakes
+    from holdfast.execution.ports import DealKeys, Groups, PlanMaker, TradingStates, Wakes
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.deal import DealRequest
@@ -62,6 +62,7 @@ class DealDesk:
     planner: PlanMaker
     keys: DealKeys
     authorization: Authorization
+    trading: TradingStates
     audit: AuditTrail
     wakes: Wakes
     groups: Groups
@@ -71,8 +72,13 @@ class DealDesk:
     alarm: Alarm = field(default_factory=LoggedAlarm)
 
     async def preview(self, request: DealRequest) -> Plan:
-        """The plan that `request` would get now; nothing is stored."""
+        """The plan that `request` would get now; nothing is stored.
+
+        Raises:
+            Rejected: `plan.refused`; `desk.halted` or `desk.reducing` while no risk is taken on.
+        """
         async with self.db.begin() as session:
+            await self._require_trading(session, request)
             number = await self.deals.peek_number(session)
             booked = await self.deals.booked_core(session, self.treasury.chain_id)
         accounts = await self._accounts(new_deal_id(), number)
@@ -84,10 +90,11 @@ class DealDesk:
         """A planned deal; approved and started when `approve_as` names who approves.
 
         Raises:
-            Rejected: `plan.refused`; nothing is stored.
+            Rejected: `plan.refused`, `desk.halted` or `desk.reducing`; nothing is stored.
         """
         deal_id = new_deal_id()
         async with self.db.begin() as session:
+            await self._require_trading(session, request)
             number = await self.deals.next_number(session)
             booked = await self.deals.booked_core(session, self.treasury.chain_id)
         accounts = await self._accounts(deal_id, number)
@@ -102,7 +109,11 @@ class DealDesk:
         return deal
 
     async def approve(self, deal_id: DealId, principal: PrincipalId) -> DealRecord:
-        """Approve the deal's present plan and start it."""
+        """Approve the deal's present plan and start it.
+
+        Raises:
+            Rejected: `desk.halted` or `desk.reducing`; nothing is approved.
+        """
         async with self._writing() as session:
             deal = await self._locked(session, deal_id)
             return await self._approve(session, deal, principal)
@@ -115,6 +126,8 @@ class DealDesk:
         """
         async with self.db.begin() as session:
             deal = await self.deals.load(session, deal_id)
+            if order.event is DealEvent.APPROVE:
+                await self._require_trading(session, deal.plan.envelope.request)
         return _ordered(deal, order)[1]
 
     async def give(self, deal_id: DealId, order: Order) -> DealRecord:
@@ -130,6 +143,7 @@ class DealDesk:
             values = {
                 "keep_claim": order.keep_claim or deal.keep_claim,
                 "wake_at": self.clock.now(),
+                "waits_for": None,
             }
             await self._save(session, changed_deal, changed, actor=order.by, values=values)
             if order.event is DealEvent.HOLD and deal.group_id is not None:
@@ -169,6 +183,10 @@ class DealDesk:
             deal_number=number,
         )
 
+    async def _require_trading(self, session: Session, request: DealRequest) -> None:
+        chain = self.treasury.chain_id
+        (await self.trading.glance(session, request.bank, chain)).require_active()
+
     async def _locked(self, session: Session, deal_id: DealId) -> DealRecord:
         # Locked before it is read: what the deal does by itself meanwhile refuses nobody's order.
         await self.deals.lock_row(session, deal_id)
@@ -184,6 +202,7 @@ class DealDesk:
     ) -> DealRecord:
         approved, changed = change(deal, DealEvent.APPROVE, None, None)
         now = self.clock.now()
+        (await self.trading.held(session, deal.bank, deal.chain_id)).require_active()
         await self.authorization.approve(
             session, deal.deal_id, deal.plan, principal=principal, at=now
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.common.errors import Rejected
+from holdfast.common.errors import Rejected, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,13 @@ class MoveRefused(Rejected):
     def __init__(self, kind: LegKind, reason: str, *, code: str = "leg.would_fail") -> None:
         super().__init__(code, f"{kind}: {reason}", leg=str(kind), reason=reason)
         self.kind = kind
+
+
+class TradingChanged(Transient):
+    """The trading state changed after it was looked at: nothing was done, look again."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__("desk.changed", f"trading became {state} meanwhile: nothing was sent")
 
 
 class CoreShort(Rejected):

@@ -131,6 +131,7 @@ class WaitFor(StrEnum):
     GAS = "gas"
     APPROVAL = "approval"
     RESERVE = "reserve"
+    TRADING = "trading"
     FINALITY = "finality"
     NOTHING = "nothing"
 

@@ -41,9 +41,20 @@ class Patience:
         match outcome:
             case Wait(WaitFor.APPROVAL | WaitFor.NOTHING):
                 return None
-            case Wait(WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE | WaitFor.OPERATOR):
+            case Wait(
+                WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE | WaitFor.OPERATOR | WaitFor.TRADING
+            ):
                 return self.holding
             case Wait(WaitFor.FINALITY):
                 return self.block * blocks_to_final
             case _:
                 return self.block
+
+
+def waits_for(outcome: Send | Wait) -> WaitFor | None:
+    """What an idle deal is to be shown as waiting for; nothing where it is over."""
+    match outcome:
+        case Wait(WaitFor.NOTHING) | Send():
+            return None
+        case Wait(what):
+            return what

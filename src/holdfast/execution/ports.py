@@ -9,13 +9,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from holdfast.common.db import Session
-    from holdfast.common.ids import DealId, GroupId
+    from holdfast.common.ids import BankId, ChainId, DealId, GroupId
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
     from holdfast.model.deal import DealRequest
     from holdfast.model.leg import Leg
     from holdfast.model.plan import Accounts, Plan
+    from holdfast.risk.trading import Trading
     from holdfast.signing.model import KeyRef
     from holdfast.signing.ports import Signer
     from holdfast.transactions.model import Place
@@ -63,6 +64,18 @@ class Groups(Protocol):
 
     async def cancel_group(self, session: Session, group_id: GroupId) -> int:
         """Have what is not mined yet replaced by no-ops; returns how many legs that is."""
+        ...
+
+
+class TradingStates(Protocol):
+    """Whether risk may be taken on."""
+
+    async def glance(self, session: Session, bank: BankId, chain: ChainId) -> Trading:
+        """The state in force for a deal of `bank` on `chain`; it may change at any time."""
+        ...
+
+    async def held(self, session: Session, bank: BankId, chain: ChainId) -> Trading:
+        """The same, and it does not change before the transaction ends."""
         ...
 
 

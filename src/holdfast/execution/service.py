@@ -13,9 +13,10 @@ from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
 from holdfast.execution.alerts import gas_too_dear, unexplained
-from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
+from holdfast.execution.errors import CoreShort, MoveRefused, TradingChanged, Unexplained
 from holdfast.execution.model import Send, Wait, WaitFor
-from holdfast.execution.patience import Patience
+from holdfast.execution.patience import Patience, waits_for
+from holdfast.execution.restraint import adds_risk, restrained
 from holdfast.execution.script import Script, play
 from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
 from holdfast.execution.standstill import StandStill, act_of
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
     from holdfast.execution.bookkeeping import Bookkeeping
     from holdfast.execution.observation import Seen
     from holdfast.execution.packaging import EoaAccount
-    from holdfast.execution.ports import Builder, Observer
+    from holdfast.execution.ports import Builder, Observer, TradingStates
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.leg import Leg
+    from holdfast.risk.trading import Trading
     from holdfast.transactions.model import IntentOutcome
     from holdfast.transactions.service import Transactions
 
@@ -62,6 +64,18 @@ class Prepared:
     seen: Seen
     doubt: Unexplained | None = None
 
+    @property
+    def starts(self) -> bool:
+        """Whether the deal begins with it."""
+        return any(changed.event is DealEvent.START for changed in self.script.changes)
+
+    @property
+    def adds_risk(self) -> bool:
+        """Whether the deal begins with it, or more money comes to it, into a loan or a token."""
+        outcome = self.script.outcome
+        sends = bool(self.legs) and isinstance(outcome, Send)
+        return self.starts or (sends and adds_risk(outcome.move))
+
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -75,6 +89,7 @@ class Advance:
     builder: Builder
     books: Bookkeeping
     authorization: Authorization
+    trading: TradingStates
     audit: AuditTrail
     clock: Clock
     patience: Patience = field(default_factory=Patience)
@@ -92,22 +107,25 @@ class Advance:
             deal = await self.deals.load(session, deal_id)
             sent = [leg.leg_id for leg in deal.legs if leg.status is LegStatus.SENT]
             outcomes = await self.transactions.outcomes(session, deal_id, sent) if sent else []
+            trading = await self.trading.glance(session, deal.bank, deal.chain_id)
         with structlog.contextvars.bound_contextvars(bank=deal.bank, deal=str(deal_id)):
             try:
-                await self._go_on(deal, outcomes)
+                await self._go_on(deal, outcomes, trading)
             except (Rejected, Broken) as error:  # it would go wrong again and again, in silence
                 await self.stand_still.tell(deal, error)
                 raise
 
-    async def _go_on(self, deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> None:
+    async def _go_on(
+        self, deal: DealRecord, outcomes: Sequence[IntentOutcome], trading: Trading
+    ) -> None:
         if deal.status in _IDLE:
             await self._end_cancelled(deal)
         elif is_ambiguous(outcomes):
             await self.stand_still.hold_ambiguous(deal)
         elif all(outcome.is_final for outcome in outcomes):
-            await self._write_or_stop(await self._prepare(settle(deal, outcomes)))
+            await self._write_or_stop(await self._prepare(settle(deal, outcomes), trading))
 
-    async def _prepare(self, settlement: Settlement) -> Prepared:
+    async def _prepare(self, settlement: Settlement, trading: Trading) -> Prepared:
         """Look at the chain and decide; nothing is written and no row is locked."""
         seen = await self.observer.observe(settlement.deal)
         self.at("advance.after_observe")
@@ -115,6 +133,7 @@ class Advance:
             raise Transient("chain.behind", "the node has not seen the deal's own blocks yet")
         stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None
         script = play(settlement.deal, seen.position, seen.venues, stop=stop)
+        script = restrained(settlement.deal, script, trading.state, seen.venues)
         if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
             script = replace(script, outcome=Wait(WaitFor.GAS))
         deal = script.deal
@@ -186,11 +205,13 @@ class Advance:
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal
         group_id = new_group_id() if prepared.legs else None
-        deal = replace(prepared.deal, group_id=group_id)
+        waits = None if group_id else waits_for(prepared.script.outcome)
+        deal = replace(prepared.deal, group_id=group_id, waits_for=waits)
         ended = frozenset(leg.step for leg in prepared.settlement.legs)
         touched = ended | frozenset(leg.step for leg in prepared.legs)
         async with self.db.begin() as session:
             await self.deals.lock(session, before)
+            await self._require_trading(session, prepared)
             await self._authorize_start(session, prepared)
             balances = await self.books.settle(
                 session,
@@ -219,9 +240,22 @@ class Advance:
         self.at("advance.after_commit")
         self._tell(prepared)
 
+    async def _require_trading(self, session: Session, prepared: Prepared) -> None:
+        """Have nobody stop the desk between this look at its state and the commit.
+
+        Raises:
+            TradingChanged: somebody did after the first look; nothing was done.
+        """
+        if not prepared.adds_risk:
+            return
+        deal = prepared.deal
+        trading = await self.trading.held(session, deal.bank, deal.chain_id)
+        if not trading.is_active:
+            raise TradingChanged(trading.state)
+
     async def _authorize_start(self, session: Session, prepared: Prepared) -> None:
         deal = prepared.deal
-        if any(changed.event is DealEvent.START for changed in prepared.script.changes):
+        if prepared.starts:
             await self.authorization.authorize(session, deal.deal_id, deal.plan, author=deal.author)
 
     async def _raise_doubt(self, session: Session, prepared: Prepared, deal: DealRecord) -> None:

@@ -13,18 +13,26 @@ from holdfast.ledger.interest import accrual
 from holdfast.ledger.pnl import Marks, profit_and_loss
 from holdfast.ledger.reconciliation import reconciled
 from holdfast.reporting.invariants import Standing, invariant_rows
-from holdfast.reporting.views import deal_view, ledger_view, leg_view, money, pnl_view, step_view
+from holdfast.reporting.views import (
+    deal_view,
+    ledger_view,
+    leg_view,
+    money,
+    pnl_view,
+    step_view,
+    trading_view,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.node import Node
-    from holdfast.common.db import Database
+    from holdfast.common.db import Database, Session
     from holdfast.common.ids import DealId
     from holdfast.common.money import Token
     from holdfast.execution.bookkeeping import Bookkeeping
     from holdfast.execution.observation import Seen
-    from holdfast.execution.ports import Observer
+    from holdfast.execution.ports import Observer, TradingStates
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.ledger.model import Balances, TokenBook
@@ -58,6 +66,7 @@ class DealReporter:
     books: Bookkeeping
     tokens: TokenBook
     limits: RiskLimits
+    trading: TradingStates
 
     async def report(self, deal_id: DealId) -> dict[str, Any]:
         """The whole deal as JSON values.
@@ -67,9 +76,9 @@ class DealReporter:
             Transient: when the chain does not answer.
         """
         statement = await self.statement(deal_id)
-        async with self.db.begin() as session:
-            steps = await load_steps(session, deal_id)
         deal = statement.deal
+        async with self.db.begin() as session:
+            stored = await self._stored(session, deal)
         claim = statement.pnl.claim
         standing = Standing(
             deal=deal,
@@ -80,12 +89,9 @@ class DealReporter:
             token_market=_dollars(claim.at_market, statement.seen.cash_price),
         )
         return {
-            **deal_view(deal),
+            **stored,
             "block": statement.seen.head.ref.number,
             "accounts": await self._account_rows(statement),
-            "plan": dict(deal.plan.report),
-            "steps": [step_view(row) for row in steps],
-            "legs": [leg_view(leg) for leg in deal.legs],
             "ledger": ledger_view(statement.reconciliation, statement.balances),
             "pnl": pnl_view(statement.pnl),
             "invariants": invariant_rows(standing, self.limits),
@@ -94,10 +100,13 @@ class DealReporter:
     async def stored(self, deal_id: DealId) -> dict[str, Any]:
         """What is stored of the deal, for when the chain cannot be read; `deal.not_found`."""
         async with self.db.begin() as session:
-            deal = await self.deals.load(session, deal_id)
-            steps = await load_steps(session, deal_id)
+            return await self._stored(session, await self.deals.load(session, deal_id))
+
+    async def _stored(self, session: Session, deal: DealRecord) -> dict[str, Any]:
+        steps = await load_steps(session, deal.deal_id)
         return {
             **deal_view(deal),
+            "trading": trading_view(await self.trading.glance(session, deal.bank, deal.chain_id)),
             "plan": dict(deal.plan.report),
             "steps": [step_view(row) for row in steps],
             "legs": [leg_view(leg) for leg in deal.legs],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from holdfast.ledger.model import Balances
     from holdfast.ledger.pnl import ProfitAndLoss
     from holdfast.ledger.reconciliation import Reconciliation
+    from holdfast.risk.trading import Trading
 
 
 def money(amount: TokenAmount) -> dict[str, str]:
@@ -47,6 +48,7 @@ def deal_view(deal: DealRecord) -> dict[str, Any]:
             else None
         ),
         "trouble_text": deal.trouble_text,
+        "waits_for": deal.waits_for,
         "funding": str(deal.plan.terms.funding),
         "total_eth_value_usd": usd(deal.total_eth_value),
         "current_ltv_bps": deal.current_ltv_bps,
@@ -56,6 +58,18 @@ def deal_view(deal: DealRecord) -> dict[str, Any]:
         "version": deal.version,
         "created_at": deal.created_at.isoformat(),
         "updated_at": deal.updated_at.isoformat(),
+    }
+
+
+def trading_view(trading: Trading) -> dict[str, Any]:
+    """The trading state in force, and the setting that makes it so."""
+    because = trading.because
+    return {
+        "state": str(trading.state),
+        "scope": None if because is None else because.scope,
+        "reason": None if because is None else because.reason,
+        "set_by": None if because is None else because.set_by,
+        "since": None if because is None else because.since.isoformat(),
     }
 
 

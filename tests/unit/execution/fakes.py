@@ -9,6 +9,7 @@ from holdfast.execution.errors import DealNotFound, Unexplained
 from holdfast.execution.model import Trouble
 from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
+from holdfast.risk.trading import Setting, Source, Trading, TradingState
 from tests.unit.execution.scene import NOW, seen
 
 GONE = 88
@@ -242,6 +243,26 @@ class Builder:
         if self.refuses is not None:
             raise self.refuses
         return self.legs
+
+
+class TradingStates:
+    """The state in force; `then` is what somebody makes of it after it was looked at."""
+
+    def __init__(self, state=TradingState.ACTIVE, then=None):
+        self.state, self.then = state, then
+
+    async def glance(self, session, bank, chain):
+        found, self.state = self.state, self.then or self.state
+        return trading(found)
+
+    async def held(self, session, bank, chain):
+        return trading(self.state)
+
+
+def trading(state):
+    """`state` as a person set it for the whole desk."""
+    setting = Setting("desk", Source.PERSON, state, "looking into it", "alice", NOW, NOW)
+    return Trading(state, setting)
 
 
 class Approvals:

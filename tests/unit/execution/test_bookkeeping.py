@@ -264,6 +264,7 @@ async def test_the_deals_row_says_where_it_stands(rows):
         trouble_text="swap: dry",
         borrow_waived=True,
         last_block=90,
+        waits_for="trading",
     )
     row = await saved(record, tokens=1, queued=2, claimable=4)
     assert row == {
@@ -278,6 +279,7 @@ async def test_the_deals_row_says_where_it_stands(rows):
         "usdtz_exposure": 7,
         "last_block": 90,
         "wake_at": NOW,
+        "waits_for": "trading",
     }
     assert rows == []
 

@@ -64,7 +64,7 @@ class Authorization:
 
 
 class Stage:
-    def __init__(self, *records, planner=None, refuses=None):
+    def __init__(self, *records, planner=None, refuses=None, trading=None):
         self.journal = fakes.Journal()
         self.deals = fakes.Deals(self.journal, *records)
         self.keys, self.planner = Keys(), planner or Planner()
@@ -74,6 +74,7 @@ class Stage:
             planner=self.planner,
             keys=self.keys,
             authorization=Authorization(self.journal, refuses),
+            trading=trading or fakes.TradingStates(),
             audit=fakes.Audit(self.journal),
             wakes=fakes.Wakes(self.journal),
             groups=fakes.Groups(self.journal),

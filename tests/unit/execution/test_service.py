@@ -38,6 +38,7 @@ class Stage:
         refuses=None,
         is_approved=True,
         raises=(),
+        trading=None,
         **observed,
     ):
         self.journal = fakes.Journal()
@@ -58,6 +59,7 @@ class Stage:
             builder=self.builder,
             books=fakes.Books(self.journal, refuses),
             authorization=fakes.Approvals(is_approved=is_approved),
+            trading=trading or fakes.TradingStates(),
             audit=fakes.Audit(self.journal),
             clock=fakes.Clock(),
             patience=PATIENCE,

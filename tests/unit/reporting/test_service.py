@@ -50,7 +50,7 @@ class Node:
 def reporter(monkeypatch):
     """Makes reporters of one deal; `steps` are what its table holds."""
 
-    def make(record, quote=None, balances=HELD, **observed):
+    def make(record, quote=None, balances=HELD, trading=None, **observed):
         async def load_steps(session, deal_id):
             return [{"step": 1, "status": "done", "executed_at": None}]
 
@@ -70,6 +70,7 @@ def reporter(monkeypatch):
             books=Bookkeeping(deals, BOOK),
             tokens=BOOK,
             limits=RiskLimits(),
+            trading=trading or fakes.TradingStates(),
         )
 
     return make

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.entry.cli.plan_view import plan_view
+from holdfast.execution.model import WaitFor
 from holdfast.model.deal import DealStatus
+from holdfast.risk.trading import TradingState
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,13 +30,23 @@ def show_changed(document: dict[str, Any]) -> None:
 def show_deals(document: dict[str, Any]) -> None:
     """The list of deals."""
     table = whole_table(
-        "Deals", "Deal", "Bank", "Status", "Value USD", "LTV", "Profit USD", "Since", key="Deal"
+        "Deals",
+        "Deal",
+        "Bank",
+        "Status",
+        "Waits for",
+        "Value USD",
+        "LTV",
+        "Profit USD",
+        "Since",
+        key="Deal",
     )
     for deal in document["deals"]:
         table.add_row(
             deal["deal_id"],
             deal["participant_bank_id"],
             _status(deal),
+            _waits_for(deal),
             _money(deal["total_eth_value_usd"]),
             _percent(deal["current_ltv_bps"]),
             _money(deal["profit_usd"]),
@@ -47,6 +59,8 @@ def show_deal(document: dict[str, Any]) -> None:
     """One deal, whole."""
     console = plain_console()
     console.print(f"Deal {document['deal_id']}: {_status(document)}", highlight=False)
+    if document.get("waits_for"):
+        console.print(f"  waits for {_waits_for(document)}{_stopped(document)}", highlight=False)
     if document.get("trouble_text"):
         trouble = document.get("trouble")
         times = f" (x{trouble['times']})" if trouble else ""
@@ -128,6 +142,23 @@ def _held(balance: dict[str, Any]) -> str:
 def _status(deal: dict[str, Any]) -> str:
     reason = deal.get("hold_reason")
     return f"{deal['status']}: {reason}" if reason else str(deal["status"])
+
+
+def _waits_for(deal: dict[str, Any]) -> str:
+    return str(deal.get("waits_for") or "").replace("_", " ")
+
+
+def _stopped(deal: dict[str, Any]) -> str:
+    """Who stopped the desk and why, for a deal that waits for it."""
+    trading = deal.get("trading")
+    if deal["waits_for"] != WaitFor.TRADING or trading is None:
+        return ""
+    if trading["state"] == TradingState.ACTIVE:
+        return ": the desk is active again, it goes on at its next look"
+    return (
+        f": {trading['state']} for {trading['scope']}, set by {trading['set_by']}: "
+        f"{trading['reason']} (see `holdfast desk status`)"
+    )
 
 
 def _money(text: str | None) -> str:

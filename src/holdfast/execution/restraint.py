@@ -1,0 +1,72 @@
+"""What the trading state keeps a deal from doing; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from holdfast.execution.model import (
+    Claim,
+    Fund,
+    GoHome,
+    Move,
+    Open,
+    Purchase,
+    Redeem,
+    Repay,
+    ReturnNative,
+    Revoke,
+    Send,
+    Wait,
+    WaitFor,
+)
+from holdfast.execution.script import Script
+from holdfast.model.deal import DealEvent, HoldReason
+from holdfast.risk.trading import TradingState
+
+if TYPE_CHECKING:
+    from holdfast.execution.model import Venues
+    from holdfast.execution.records import DealRecord
+
+
+def restrained(deal: DealRecord, script: Script, trading: TradingState, venues: Venues) -> Script:
+    """`script`, or what is left of it where `trading` does not let it go on.
+
+    `deal` is the deal before the script: one that may not start stays approved, so that its plan
+    is looked at afresh when it may.
+    """
+    if trading is TradingState.ACTIVE:
+        return script
+    if any(changed.event is DealEvent.START for changed in script.changes):
+        return Script(deal, (), Wait(WaitFor.TRADING))
+    if not isinstance(script.outcome, Send):
+        return script
+    is_broken = bool(venues.breaches) or script.deal.hold_reason is HoldReason.INVARIANT
+    if permits(trading, script.outcome.move, is_broken=is_broken):
+        return script
+    return replace(script, outcome=Wait(WaitFor.TRADING))
+
+
+def permits(trading: TradingState, move: Move, *, is_broken: bool) -> bool:
+    """Whether legs of `move` may be recorded; `is_broken` says that an invariant does not hold.
+
+    An allowance that is left over is a broken invariant by itself (I5).
+    """
+    match trading:
+        case TradingState.ACTIVE:
+            return True
+        case TradingState.REDUCING:
+            return not adds_risk(move)
+        case TradingState.HALTED:
+            return isinstance(move, Revoke) or (is_broken and isinstance(move, Repay))
+
+
+def adds_risk(move: Move) -> bool:
+    """Whether `move` brings money to a deal, into a loan, or into the token."""
+    match move:
+        case Fund() | Open() | Purchase():
+            return True
+        case Redeem() | Claim() | Repay() | Revoke() | GoHome() | ReturnNative():
+            return False
+        case _:
+            assert_never(move)

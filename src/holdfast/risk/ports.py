@@ -1,0 +1,38 @@
+"""What the kill switch needs of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from holdfast.common.db import Session
+    from holdfast.risk.trading import Scope, Setting
+
+
+class StateBook(Protocol):
+    """The trading states that are set."""
+
+    async def hold(self, session: Session) -> None:
+        """Have no state change until the transaction ends; others may hold it at once."""
+        ...
+
+    async def take(self, session: Session) -> None:
+        """Wait for whoever holds the states, and have nobody else hold or change them."""
+        ...
+
+    async def settings(
+        self, session: Session, scopes: Sequence[Scope] | None = None
+    ) -> list[Setting]:
+        """What is set for `scopes`, or all there is, by scope."""
+        ...
+
+    async def put(self, session: Session, setting: Setting) -> None:
+        """Write a setting over the one that its source had for its scope."""
+        ...
+
+    async def note_seen(self, session: Session, setting: Setting, now: datetime) -> None:
+        """The cause of `setting` is still there; no state changes."""
+        ...
