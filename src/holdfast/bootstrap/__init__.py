@@ -9,7 +9,12 @@ from holdfast.bootstrap.settings import (
     limits_of,
     profile_of,
 )
-from holdfast.bootstrap.system import opened, opened_chain, opened_workers_reporter
+from holdfast.bootstrap.system import (
+    opened,
+    opened_chain,
+    opened_switch,
+    opened_workers_reporter,
+)
 
 __all__ = [
     "System",
@@ -20,6 +25,7 @@ __all__ = [
     "limits_of",
     "opened",
     "opened_chain",
+    "opened_switch",
     "opened_workers_reporter",
     "profile_of",
 ]

@@ -6,6 +6,7 @@ import functools
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from holdfast.audit.service import AuditTrail
 from holdfast.bootstrap.graph import Graph, System
 from holdfast.bootstrap.settings import database_url, profile_of
 from holdfast.chain.metrics import ChainMetrics
@@ -17,7 +18,10 @@ from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.common.system_clock import SystemClock
 from holdfast.execution.store.deals import DealStore
 from holdfast.migrations import runner
+from holdfast.monitoring.targets import targets
+from holdfast.monitoring.wiring import notices_of
 from holdfast.reporting.workers import WorkersReporter
+from holdfast.risk.switch import KillSwitch
 from holdfast.transactions.store.recording import CHANNEL
 
 if TYPE_CHECKING:
@@ -83,6 +87,20 @@ async def opened_workers_reporter(settings: Settings) -> AsyncGenerator[WorkersR
     """
     async with _database_alone(settings) as (_, db):
         yield WorkersReporter(db, DealStore(), SystemClock())
+
+
+@asynccontextmanager
+async def opened_switch(settings: Settings) -> AsyncGenerator[tuple[Database, KillSwitch]]:
+    """The database and the kill switch; no node is asked.
+
+    Raises:
+        Rejected: `database.schema` when it is not migrated.
+        Transient: when it does not answer.
+    """
+    async with _database_alone(settings) as (url, db):
+        reached = targets(settings.alert_urls, settings.alert_severity)
+        clock = SystemClock()
+        yield db, KillSwitch(AuditTrail(clock), notices_of(url, db, reached).alerts, clock)
 
 
 @asynccontextmanager

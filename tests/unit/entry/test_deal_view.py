@@ -29,6 +29,7 @@ DEAL = {
     "hold_reason": "pool_depth",
     "trouble": None,
     "trouble_text": None,
+    "waits_for": None,
     "total_eth_value_usd": "10000000.00000000",
     "current_ltv_bps": 2_000,
     "profit_usd": None,
@@ -123,6 +124,30 @@ def test_the_last_trouble_is_told_with_its_count_while_it_lasts(capsys):
     counted = {**words, "trouble": {"leg": "swap", "times": 2, "text": "x"}}
     assert "last trouble (x2): swap: Too little received" in shown(capsys, show_deal, counted).out
     assert "trouble" not in shown(capsys, show_deal, DEAL).out
+
+
+def test_a_deal_that_waits_says_for_what(capsys):
+    waits = {**DEAL, "waits_for": "next_block"}
+    assert "waits for next block\n" in shown(capsys, show_deal, waits).out
+    assert "next block" in shown(capsys, show_deals, {"deals": [waits]}).out
+    assert "waits" not in shown(capsys, show_deal, DEAL).out
+
+
+def test_a_deal_that_waits_for_the_desk_says_who_stopped_it_and_why(capsys):
+    stopped = {
+        "state": "halted",
+        "scope": "chain:1",
+        "reason": "a key may be lost",
+        "set_by": "alice",
+        "since": "2026-01-01T00:00:00+00:00",
+    }
+    waits = {**DEAL, "waits_for": "trading", "trading": stopped}
+    told = "waits for trading: halted for chain:1, set by alice: a key may be lost (see `holdfast"
+    assert told in shown(capsys, show_deal, waits).out
+    active = {**waits, "trading": {**stopped, "state": "active"}}
+    assert "the desk is active again" in shown(capsys, show_deal, active).out
+    just_listed = {**DEAL, "waits_for": "trading"}
+    assert "waits for trading\n" in shown(capsys, show_deal, just_listed).out
 
 
 def test_a_claim_and_sold_ether_are_shown_only_when_there_are_any(capsys):

@@ -12,6 +12,7 @@ from holdfast.execution.desk import DealDesk, Order, Treasury
 from holdfast.execution.errors import DealNotFound
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegKind, LegStatus
+from holdfast.risk.trading import TradingState
 from holdfast.signing.model import KeyRef
 from tests.support.alarm import KeptAlarm
 from tests.support.walk import record_of
@@ -128,6 +129,41 @@ async def test_a_deal_approved_at_once_is_woken_in_the_same_transaction():
     assert (plan_hash, principal, at) == (PLAN.plan_hash, BOB, NOW)
     assert stage.journal.last("authorize")[2] == ALICE
     assert stage.acts[-1].actor == BOB
+
+
+@pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
+async def test_a_desk_that_takes_on_no_risk_plans_and_approves_nothing(state):
+    waiting = deal(status=DealStatus.AWAITING_APPROVAL)
+    stage = Stage(waiting, trading=fakes.TradingStates(state))
+    order = Order(DealEvent.APPROVE, BOB)
+    for ask in (
+        stage.desk.preview(REQUEST),
+        stage.desk.create(REQUEST, author=ALICE, approve_as=None),
+        stage.desk.approve(waiting.deal_id, BOB),
+        stage.desk.check(waiting.deal_id, order),
+    ):
+        with pytest.raises(Rejected) as refused:
+            await ask
+        assert refused.value.code == f"desk.{state}"
+        assert refused.value.fields["reason"] == "looking into it"
+    assert stage.journal.done == []
+    assert stage.planner.asked == []
+
+
+async def test_a_desk_that_stops_while_a_deal_is_planned_approves_nothing():
+    stage = Stage(trading=fakes.TradingStates(then=TradingState.HALTED))
+    with pytest.raises(Rejected) as refused:
+        await stage.desk.create(REQUEST, author=ALICE, approve_as=BOB)
+    assert refused.value.code == "desk.halted"
+    assert stage.journal.done == []
+
+
+@pytest.mark.parametrize("event", [DealEvent.HOLD, DealEvent.CLOSE, DealEvent.CANCEL])
+async def test_a_halted_desk_takes_orders_that_bring_a_deal_home(event):
+    record = deal(status=DealStatus.EXECUTING)
+    stage = Stage(record, trading=fakes.TradingStates(TradingState.HALTED))
+    await stage.desk.give(record.deal_id, Order(event, BOB))
+    assert stage.acts[-1].action == f"deal.{event}"
 
 
 async def test_a_refused_plan_stores_nothing():

@@ -12,6 +12,7 @@ from holdfast.protocols.uniswap_v3.swaps import Quote
 from holdfast.reporting import service
 from holdfast.reporting.service import DealReporter
 from holdfast.risk.limits import RiskLimits
+from holdfast.risk.trading import TradingState
 from tests.unit.execution import fakes
 from tests.unit.execution.scene import AT, BOOK, deal, leg
 from tests.unit.planning.world import CORE, DEAL, FLOAT, TREASURY, VENUES
@@ -135,6 +136,21 @@ async def test_what_nobody_booked_shows_as_a_mismatch(reporter):
     assert report["ledger"]["mismatch_wei"] == 1
     red = [row for row in report["invariants"] if not row["ok"]]
     assert [row["code"] for row in red] == ["I9.mismatch"]
+
+
+async def test_what_a_deal_waits_for_and_who_stopped_the_desk_is_told_without_a_chain(reporter):
+    record = deal(waits_for="trading")
+    trading = fakes.TradingStates(TradingState.HALTED)
+    stored = await reporter(record, trading=trading).stored(record.deal_id)
+    assert stored["waits_for"] == "trading"
+    assert stored["trading"] == {
+        "state": "halted",
+        "scope": "desk",
+        "reason": "looking into it",
+        "set_by": "alice",
+        "since": fakes.NOW.isoformat(),
+    }
+    assert stored["legs"] == []
 
 
 async def test_a_deal_that_is_not_there_is_said_not_to_be(reporter):

@@ -19,8 +19,10 @@ from holdfast.reporting.views import (
     money,
     pnl_view,
     step_view,
+    trading_view,
     usd,
 )
+from holdfast.risk.trading import Trading
 from tests.unit.execution.scene import BOOK, deal, leg, receipt, seen
 from tests.unit.ledger import scene as books
 from tests.unit.planning.world import AAVE, ETH, USDT
@@ -32,6 +34,16 @@ def has_float(value):
     if isinstance(value, list):
         return any(map(has_float, value))
     return isinstance(value, float)
+
+
+def test_a_state_that_nobody_ever_set_has_no_cause():
+    assert trading_view(Trading()) == {
+        "state": "active",
+        "scope": None,
+        "reason": None,
+        "set_by": None,
+        "since": None,
+    }
 
 
 @pytest.mark.parametrize(
