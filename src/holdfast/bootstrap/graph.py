@@ -230,6 +230,7 @@ class Graph:
             trading=self._switch,
             audit=self._audit,
             clock=self._clock,
+            limits=self._limits,
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),
             at=self._boundary,
             alarm=alarm,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.common.alerts import Alert, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from holdfast.execution.errors import Unexplained
     from holdfast.execution.observation import Seen
@@ -47,4 +47,19 @@ def gas_too_dear(deal: DealRecord) -> Alert:
         deal_id=deal.deal_id,
         bank_id=deal.bank,
         fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
+    )
+
+
+def would_break(deal: DealRecord, codes: Sequence[str]) -> Alert:
+    """The deal's next move would break a rule of the desk: it is not made."""
+    return Alert(
+        code="deal.blocked",
+        severity=Severity.WARNING,
+        subject=str(deal.deal_id),
+        text=f"the deal's next move would break {', '.join(codes)} at present prices: it waits "
+        "until it would not; `deal close` brings home what it has",
+        chain_id=deal.chain_id,
+        deal_id=deal.deal_id,
+        bank_id=deal.bank,
+        fields={"codes": list(codes)},
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8, mul_div
 from holdfast.execution.model import Position
-from holdfast.execution.observation import CoreSeen
+from holdfast.execution.observation import CoreSeen, Seen
 from holdfast.execution.records import DealRecord
 from holdfast.risk.formulas import RAY_PER_BPS, ltv
 from holdfast.risk.invariants import (
@@ -38,7 +38,7 @@ class Exposure:
     @property
     def ltv_bps(self) -> int:
         """Debt over collateral now."""
-        return ltv(self._cash(self.position.debt), self.eth_value(self.position.collateral))
+        return ltv(self.cash_value(self.position.debt), self.eth_value(self.position.collateral))
 
     def sheet(self, core_wei: int) -> BalanceSheet:
         """The position in dollars; the token counts for nothing here."""
@@ -47,15 +47,16 @@ class Exposure:
             core=self.eth_value(core_wei),
             collateral=self.eth_value(held.collateral),
             reserve_eth=self.eth_value(held.native + held.weth),
-            cash=self._cash(held.cash),
-            debt=self._cash(held.debt),
+            cash=self.cash_value(held.cash),
+            debt=self.cash_value(held.debt),
         )
 
     def eth_value(self, wei: int) -> Usd8:
         """`wei` in dollars."""
         return Usd8(mul_div(wei, self.eth_price, WAD))
 
-    def _cash(self, units: int) -> Usd8:
+    def cash_value(self, units: int) -> Usd8:
+        """`units` of the debt currency in dollars."""
         return Usd8(mul_div(units, self.cash_price, 10**self.cash_decimals))
 
 
@@ -70,6 +71,18 @@ def breaches(
     checks = evaluate(facts_of(deal, exposure, anchor, limits), limits, Moment.BEFORE_STEP)
     found = breaches_of(checks, Moment.BEFORE_STEP, Reaction.HOLD, Reaction.CURE_REPAY)
     return tuple(check.code for check in found)
+
+
+def exposure_of(deal: DealRecord, seen: Seen) -> Exposure:
+    """What `seen` shows of the deal, with the prices it is valued at."""
+    return Exposure(
+        position=seen.position,
+        eth_price=seen.eth_price,
+        cash_price=seen.cash_price,
+        cash_decimals=deal.plan.terms.borrow.token.decimals,
+        borrow_rate=seen.borrow_rate,
+        threshold=seen.liquidation_threshold,
+    )
 
 
 def facts_of(deal: DealRecord, exposure: Exposure, anchor: Anchor, limits: RiskLimits) -> Facts:

@@ -132,6 +132,7 @@ class WaitFor(StrEnum):
     APPROVAL = "approval"
     RESERVE = "reserve"
     TRADING = "trading"
+    LIMITS = "limits"
     FINALITY = "finality"
     NOTHING = "nothing"
 

@@ -42,7 +42,12 @@ class Patience:
             case Wait(WaitFor.APPROVAL | WaitFor.NOTHING):
                 return None
             case Wait(
-                WaitFor.THAW | WaitFor.QUEUE | WaitFor.RESERVE | WaitFor.OPERATOR | WaitFor.TRADING
+                WaitFor.THAW
+                | WaitFor.QUEUE
+                | WaitFor.RESERVE
+                | WaitFor.OPERATOR
+                | WaitFor.TRADING
+                | WaitFor.LIMITS
             ):
                 return self.holding
             case Wait(WaitFor.FINALITY):

@@ -12,16 +12,18 @@ from holdfast.common.alerts import Alarm, LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.alerts import gas_too_dear, unexplained
+from holdfast.execution.alerts import gas_too_dear, unexplained, would_break
 from holdfast.execution.errors import CoreShort, MoveRefused, TradingChanged, Unexplained
+from holdfast.execution.foresight import foreseen
 from holdfast.execution.model import Send, Wait, WaitFor
 from holdfast.execution.patience import Patience, waits_for
-from holdfast.execution.restraint import adds_risk, restrained
-from holdfast.execution.script import Script, play
-from holdfast.execution.settlement import Settlement, is_ambiguous, refused, settle
+from holdfast.execution.prepared import Prepared
+from holdfast.execution.restraint import restrained
+from holdfast.execution.script import play
+from holdfast.execution.settlement import is_ambiguous, refused, settle
 from holdfast.execution.standstill import StandStill, act_of
 from holdfast.execution.store.snapshots import last_snapshot
-from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, HoldReason
+from holdfast.model.deal import TERMINAL, DealStatus, HoldReason
 from holdfast.model.leg import LegStatus
 from holdfast.transactions.errors import ForeignNonce
 
@@ -35,12 +37,13 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import DealId
     from holdfast.execution.bookkeeping import Bookkeeping
-    from holdfast.execution.observation import Seen
     from holdfast.execution.packaging import EoaAccount
     from holdfast.execution.ports import Builder, Observer, TradingStates
     from holdfast.execution.records import DealRecord
+    from holdfast.execution.settlement import Settlement
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.leg import Leg
+    from holdfast.risk.limits import RiskLimits
     from holdfast.risk.trading import Trading
     from holdfast.transactions.model import IntentOutcome
     from holdfast.transactions.service import Transactions
@@ -48,33 +51,6 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _IDLE = TERMINAL | {DealStatus.DRAFT, DealStatus.PLANNED, DealStatus.AWAITING_APPROVAL}
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What one look led to, ready to be written.
-
-    `doubt` is what the chain was found to lack of what is recorded, once that is certain.
-    """
-
-    settlement: Settlement
-    script: Script
-    deal: DealRecord
-    legs: Sequence[Leg]
-    seen: Seen
-    doubt: Unexplained | None = None
-
-    @property
-    def starts(self) -> bool:
-        """Whether the deal begins with it."""
-        return any(changed.event is DealEvent.START for changed in self.script.changes)
-
-    @property
-    def adds_risk(self) -> bool:
-        """Whether the deal begins with it, or more money comes to it, into a loan or a token."""
-        outcome = self.script.outcome
-        sends = bool(self.legs) and isinstance(outcome, Send)
-        return self.starts or (sends and adds_risk(outcome.move))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +68,7 @@ class Advance:
     trading: TradingStates
     audit: AuditTrail
     clock: Clock
+    limits: RiskLimits
     patience: Patience = field(default_factory=Patience)
     at: Boundary = unobserved
     alarm: Alarm = field(default_factory=LoggedAlarm)
@@ -134,6 +111,7 @@ class Advance:
         stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None
         script = play(settlement.deal, seen.position, seen.venues, stop=stop)
         script = restrained(settlement.deal, script, trading.state, seen.venues)
+        script, blocks = foreseen(script, seen, self.limits)
         if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
             script = replace(script, outcome=Wait(WaitFor.GAS))
         deal = script.deal
@@ -144,7 +122,7 @@ class Advance:
             except MoveRefused as error:
                 _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
                 deal = refused(deal, error.kind, error.message)
-        return Prepared(settlement, script, deal, legs, seen)
+        return Prepared(settlement, script, deal, legs, seen, blocks=blocks)
 
     @property
     def stand_still(self) -> StandStill:
@@ -219,7 +197,7 @@ class Advance:
                 prepared.script.changes,
                 after=deal,
                 seen=prepared.seen,
-                goes_on=bool(prepared.legs) and prepared.doubt is None,
+                goes_on=prepared.would_go_on and prepared.doubt is None,
             )
             await self._raise_doubt(session, prepared, deal)
             await self._record_changes(session, prepared)
@@ -236,6 +214,8 @@ class Advance:
             )
             if prepared.script.outcome == Wait(WaitFor.GAS):
                 await self.alarm.raised(session, gas_too_dear(deal))
+            if prepared.blocks and prepared.doubt is None:
+                await self.alarm.raised(session, would_break(deal, prepared.blocks))
             self.at("advance.before_commit")
         self.at("advance.after_commit")
         self._tell(prepared)

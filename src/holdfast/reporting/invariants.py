@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.common.money import Usd8
-from holdfast.execution.breaches import Exposure, anchor_of, facts_of
+from holdfast.execution.breaches import anchor_of, exposure_of, facts_of
 from holdfast.execution.observation import Seen
 from holdfast.execution.records import DealRecord
 from holdfast.risk.checks import shown
@@ -35,14 +35,7 @@ def invariant_rows(standing: Standing, limits: RiskLimits) -> list[dict[str, Any
 
 def _facts(standing: Standing, limits: RiskLimits) -> Facts:
     deal, seen = standing.deal, standing.seen
-    exposure = Exposure(
-        position=seen.position,
-        eth_price=seen.eth_price,
-        cash_price=seen.cash_price,
-        cash_decimals=deal.plan.terms.borrow.token.decimals,
-        borrow_rate=seen.borrow_rate,
-        threshold=seen.liquidation_threshold,
-    )
+    exposure = exposure_of(deal, seen)
     facts = facts_of(deal, exposure, anchor_of(deal, seen.core, standing.booked_core), limits)
     sheet = replace(
         exposure.sheet(seen.core.balance_wei),

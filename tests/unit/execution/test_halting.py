@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.common.errors import Transient
+from holdfast.common.money import WAD
 from holdfast.execution import model as m
 from holdfast.execution.errors import TradingChanged
 from holdfast.execution.restraint import adds_risk
@@ -15,10 +16,11 @@ from holdfast.model.leg import LegKind
 from holdfast.risk.trading import Setting, Source, TradingState, in_force
 from tests.unit.execution import fakes
 from tests.unit.execution.scene import CALLS, NOW, deal, leg
-from tests.unit.execution.test_service import Stage
+from tests.unit.execution.test_service import FUNDED_WEI, Stage
 
 ACTIVE, REDUCING, HALTED = TradingState
 STOPPED = [REDUCING, HALTED]
+WORKING_WEI, BUCKET_WEI, LOAN = 1_500 * WAD, 1_000 * WAD, 600_000 * 10**6
 FUNDED = {"status": DealStatus.EXECUTING, "legs": (leg(LegKind.FUND),)}
 
 
@@ -49,7 +51,7 @@ async def test_it_starts_once_the_desk_is_active_again():
 @pytest.mark.parametrize("state", STOPPED)
 @pytest.mark.parametrize("record", [deal(), deal(**FUNDED)])
 async def test_a_halt_between_the_look_and_the_write_stops_it(record, state):
-    made = stage(ACTIVE, state, record)
+    made = stage(ACTIVE, state, record, native=FUNDED_WEI)
     with pytest.raises(Transient) as caught:
         await made.run()
     assert caught.value.code == "desk.changed"
@@ -126,8 +128,11 @@ SETTINGS = st.tuples(
 )
 RECORDS = [
     (deal(), {}),
-    (deal(**FUNDED), {}),
-    (deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND), leg(), leg(LegKind.BORROW))), {}),
+    (deal(**FUNDED), {"native": FUNDED_WEI}),
+    (
+        deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND), leg(), leg(LegKind.BORROW))),
+        {"native": BUCKET_WEI, "collateral": WORKING_WEI, "cash": LOAN, "debt": LOAN},
+    ),
     (deal(**FUNDED), {"debt": 5, "collateral": 9, "venue_changes": {"breaches": ("I6.ltv",)}}),
     (deal(status=DealStatus.HOLDING, hold_reason=HoldReason.BORROW_REFUSED), {"collateral": 9}),
     (deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),)), {"cash": 9}),

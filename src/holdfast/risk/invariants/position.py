@@ -27,7 +27,7 @@ class Spend:
         "touching principal; held tokens are redeemed, never sold for this"
     )
     reactions: Final = {
-        "I4.spend": Reactions(Reaction.BLOCK, Reaction.BLOCK),
+        "I4.spend": Reactions(pre_trade=Reaction.BLOCK),
         "I4.exposure": _ADDS_NOTHING,
         "I4.freeze_exposure": _ADDS_NOTHING,
     }

@@ -1,0 +1,57 @@
+"""What one look at a deal led to, ready to be written; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.execution.model import Send
+from holdfast.execution.restraint import adds_risk
+from holdfast.model.deal import DealEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.execution.errors import Unexplained
+    from holdfast.execution.observation import Seen
+    from holdfast.execution.records import DealRecord
+    from holdfast.execution.script import Script
+    from holdfast.execution.settlement import Settlement
+    from holdfast.model.leg import Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The settlement, what comes after it, and the legs that carry it out.
+
+    `doubt` is what the chain was found to lack of what is recorded, once that is certain;
+    `blocks` are the codes of the rules that the next move would have broken.
+    """
+
+    settlement: Settlement
+    script: Script
+    deal: DealRecord
+    legs: Sequence[Leg]
+    seen: Seen
+    doubt: Unexplained | None = None
+    blocks: tuple[str, ...] = ()
+
+    @property
+    def would_go_on(self) -> bool:
+        """Whether legs follow, or would if a rule allowed it: then the chain must bear us out.
+
+        What is missing may be the very reason why the rule does not hold.
+        """
+        return bool(self.legs or self.blocks)
+
+    @property
+    def starts(self) -> bool:
+        """Whether the deal begins with it."""
+        return any(changed.event is DealEvent.START for changed in self.script.changes)
+
+    @property
+    def adds_risk(self) -> bool:
+        """Whether the deal begins with it, or more money comes to it, into a loan or a token."""
+        outcome = self.script.outcome
+        sends = bool(self.legs) and isinstance(outcome, Send)
+        return self.starts or (sends and adds_risk(outcome.move))
