@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Alert, Severity
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from holdfast.execution.errors import Unexplained
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
+
+BLOCKED: Final = "deal.blocked"
 
 
 def unexplained(
@@ -53,7 +55,7 @@ def gas_too_dear(deal: DealRecord) -> Alert:
 def would_break(deal: DealRecord, codes: Sequence[str]) -> Alert:
     """The deal's next move would break a rule of the desk: it is not made."""
     return Alert(
-        code="deal.blocked",
+        code=BLOCKED,
         severity=Severity.WARNING,
         subject=str(deal.deal_id),
         text=f"the deal's next move would break {', '.join(codes)} at present prices: it waits "

@@ -43,7 +43,7 @@ class LegRecord:
 class DealRecord:
     """One deal as it is stored, with its plan and its legs.
 
-    `waits_for` is a word of `WaitFor` as it was found: it is shown, nothing is decided by it.
+    `waits_for` is a word of `WaitFor` as it was found: it is shown, and no move is decided by it.
     """
 
     deal_id: DealId

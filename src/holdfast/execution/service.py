@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.common.alerts import Alarm, LoggedAlarm
+from holdfast.common.alerts import Alarm, Ended, LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.alerts import gas_too_dear, unexplained, would_break
+from holdfast.execution.alerts import BLOCKED, gas_too_dear, unexplained, would_break
 from holdfast.execution.errors import CoreShort, MoveRefused, TradingChanged, Unexplained
 from holdfast.execution.foresight import foreseen
 from holdfast.execution.model import Send, Wait, WaitFor
@@ -214,8 +214,7 @@ class Advance:
             )
             if prepared.script.outcome == Wait(WaitFor.GAS):
                 await self.alarm.raised(session, gas_too_dear(deal))
-            if prepared.blocks and prepared.doubt is None:
-                await self.alarm.raised(session, would_break(deal, prepared.blocks))
+            await self._tell_blocks(session, prepared, deal)
             self.at("advance.before_commit")
         self.at("advance.after_commit")
         self._tell(prepared)
@@ -244,6 +243,13 @@ class Advance:
             before = await last_snapshot(session, deal.deal_id)
             alert = unexplained(prepared.seen, deal, prepared.doubt, before)
             await self.alarm.raised(session, alert)
+
+    async def _tell_blocks(self, session: Session, prepared: Prepared, deal: DealRecord) -> None:
+        """Which rules the next move would break, or that it no longer does."""
+        if prepared.blocks and prepared.doubt is None:
+            await self.alarm.raised(session, would_break(deal, prepared.blocks))
+        elif prepared.settlement.deal.waits_for == WaitFor.LIMITS:
+            await self.alarm.ended(session, Ended(BLOCKED, str(deal.deal_id)))
 
     async def _record_changes(self, session: Session, prepared: Prepared) -> None:
         block = prepared.seen.head.ref.number

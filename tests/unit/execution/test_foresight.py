@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.common.alerts import Ended
 from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution import model as m
 from holdfast.execution.foresight import after, foreseen, would_break
@@ -107,6 +108,15 @@ async def test_a_deal_whose_next_move_is_blocked_waits_and_a_person_is_told():
     assert (alert.code, alert.subject) == ("deal.blocked", str(record.deal_id))
     assert alert.fields["codes"][0] == "I1.core_below_booked"
     assert stage.builder.moves == []
+
+
+async def test_that_it_is_over_closes_the_alert():
+    legs = (leg(LegKind.FUND),)
+    waiting = deal(status=DealStatus.EXECUTING, legs=legs, waits_for="limits")
+    stage = await Stage(waiting, **FUNDED).run()
+    assert "send" in stage.journal.names()
+    assert stage.saved.waits_for is None
+    assert stage.alarm.over == [Ended("deal.blocked", str(waiting.deal_id))]
 
 
 def test_a_deal_that_sends_nothing_is_left_as_it_is():
