@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.execution.model import Send
-from holdfast.execution.restraint import adds_risk
 from holdfast.model.deal import DealEvent
 
 if TYPE_CHECKING:
@@ -48,10 +46,3 @@ class Prepared:
     def starts(self) -> bool:
         """Whether the deal begins with it."""
         return any(changed.event is DealEvent.START for changed in self.script.changes)
-
-    @property
-    def adds_risk(self) -> bool:
-        """Whether the deal begins with it, or more money comes to it, into a loan or a token."""
-        outcome = self.script.outcome
-        sends = bool(self.legs) and isinstance(outcome, Send)
-        return self.starts or (sends and adds_risk(outcome.move))

@@ -225,11 +225,11 @@ class Advance:
         Raises:
             TradingChanged: somebody did after the first look; nothing was done.
         """
-        if not prepared.adds_risk:
+        if not (prepared.starts or prepared.legs):
             return
-        deal = prepared.deal
-        trading = await self.trading.held(session, deal.bank, deal.chain_id)
-        if not trading.is_active:
+        before, script, venues = prepared.settlement.deal, prepared.script, prepared.seen.venues
+        trading = await self.trading.held(session, before.bank, before.chain_id)
+        if restrained(before, script, trading.state, venues) != script:
             raise TradingChanged(trading.state)
 
     async def _authorize_start(self, session: Session, prepared: Prepared) -> None:

@@ -60,12 +60,13 @@ async def test_a_halt_between_the_look_and_the_write_stops_it(record, state):
     assert made.saved.waits_for == "trading"
 
 
-async def test_what_lowers_risk_does_not_hold_the_states():
+async def test_a_halt_between_the_look_and_the_write_stops_what_reducing_does_not():
     record = deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),))
-    made = stage(ACTIVE, REDUCING, record, debt=5, collateral=9)
-    await made.run()
-    assert made.builder.moves == [m.Repay()]
-    assert "send" in made.journal.names()
+    reduced = await stage(ACTIVE, REDUCING, record, debt=5, collateral=9).run()
+    assert reduced.builder.moves == [m.Repay()]
+    assert "send" in reduced.journal.names()
+    with pytest.raises(TradingChanged):
+        await stage(ACTIVE, HALTED, record, debt=5, collateral=9).run()
 
 
 async def test_a_held_deal_repays_while_the_desk_reduces_and_waits_while_it_is_halted():
@@ -167,4 +168,5 @@ async def test_no_leg_that_adds_risk_is_recorded_while_the_desk_is_not_active(st
         assert states.now.is_active or not started
         for move, state in recording.found:
             assert state is ACTIVE or not adds_risk(move)
+            assert state is not HALTED or isinstance(move, m.Repay | m.Revoke)
         states.between = None

@@ -1,4 +1,4 @@
-"""The trading states that are set, and the one row that whoever adds risk holds meanwhile."""
+"""The trading states that are set, and the one row that whoever records legs holds meanwhile."""
 
 from __future__ import annotations
 
