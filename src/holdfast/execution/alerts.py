@@ -52,7 +52,7 @@ def gas_too_dear(deal: DealRecord) -> Alert:
     )
 
 
-def would_break(deal: DealRecord, codes: Sequence[str]) -> Alert:
+def blocked(deal: DealRecord, codes: Sequence[str]) -> Alert:
     """The deal's next move would break a rule of the desk: it is not made."""
     return Alert(
         code=BLOCKED,

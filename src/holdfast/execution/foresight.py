@@ -1,90 +1,104 @@
-"""What a move would break if it were made now: an active breach, which is not made at all; pure."""
+"""What legs would break if they were sent now: an active breach, which is not signed; pure."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from holdfast.common.money import Usd8
 from holdfast.execution.breaches import anchor_of, exposure_of, facts_of
-from holdfast.execution.model import Open, Purchase, Send, Wait, WaitFor
 from holdfast.execution.restraint import adds_risk
+from holdfast.model.leg import LegKind
 from holdfast.risk.invariants import Facts, Moment, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from holdfast.execution.breaches import Exposure
     from holdfast.execution.model import Move, Position
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
-    from holdfast.execution.script import Script
+    from holdfast.model.leg import Leg
     from holdfast.model.plan import Terms
     from holdfast.risk.limits import RiskLimits
 
 
-def foreseen(script: Script, seen: Seen, limits: RiskLimits) -> tuple[Script, tuple[str, ...]]:
-    """`script` without a move that would break a hard rule, and the codes it would break."""
-    outcome = script.outcome
-    if not isinstance(outcome, Send):
-        return script, ()
-    codes = would_break(script.deal, outcome.move, seen, limits)
-    return (replace(script, outcome=Wait(WaitFor.LIMITS)), codes) if codes else (script, ())
-
-
-def would_break(deal: DealRecord, move: Move, seen: Seen, limits: RiskLimits) -> tuple[str, ...]:
-    """The hard rules that would not hold right after `move`; none for one that adds no risk."""
+def would_break(
+    deal: DealRecord, move: Move, legs: Sequence[Leg], *, seen: Seen, limits: RiskLimits
+) -> tuple[str, ...]:
+    """The hard rules that would not hold after `legs` of `move`; none where it adds no risk."""
     if not adds_risk(move):
         return ()
-    found = _facts(deal, move, seen, limits)
+    found = _facts(deal, moved(legs, deal.plan.terms), seen, limits)
     checks = [check for facts in found for check in evaluate(facts, limits, Moment.BEFORE_STEP)]
     return tuple(check.code for check in checks if check.is_violation)
 
 
-def after(position: Position, move: Move, terms: Terms) -> Position:
-    """The position right after `move`, were a sale to bring no more than the plan lets it."""
-    match move:
-        case Open(borrow):
-            locked = max(0, terms.split.working.units - position.collateral)
-            loan = terms.borrow.units if borrow else 0
-            return replace(
-                _without(position, locked, 0),
-                collateral=position.collateral + locked,
-                cash=position.cash + loan,
-                debt=position.debt + loan,
-            )
-        case Purchase(sell_bucket):
-            sold, brings = (0, 0)
-            if sell_bucket:
-                sold, brings = terms.bucket_sale.units, terms.bucket_sale_min.units
-            return _without(position, sold, terms.spend.units - brings)
-        case _:
-            return position
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What legs move in base units, were a sale to bring no more than it must.
+
+    `locked` and `sold` are ether; `lent`, `raised` and `spent` the debt currency: what the venue
+    lends, what selling the bucket brings, and what goes into the token.
+    """
+
+    locked: int = 0
+    sold: int = 0
+    lent: int = 0
+    raised: int = 0
+    spent: int = 0
+
+    def applied(self, position: Position) -> Position:
+        """`position` afterwards; ether counts alike, wrapped or not."""
+        ether = max(position.native - self.locked - self.sold, -position.weth)
+        cash = position.cash + self.lent + self.raised - self.spent
+        return replace(
+            position,
+            native=ether,
+            collateral=position.collateral + self.locked,
+            cash=max(0, cash),
+            debt=position.debt + self.lent,
+        )
 
 
-def _without(position: Position, wei: int, cash: int) -> Position:
-    """`position` with so much less ether, wrapped or not, and so much less cash."""
-    native = max(position.native - wei, -position.weth)
-    return replace(position, native=native, cash=max(0, position.cash - cash))
+def moved(legs: Sequence[Leg], terms: Terms) -> Moved:
+    """What `legs` move; those that only wrap, allow or fund move nothing that counts here."""
+    total = Moved()
+    for leg in legs:
+        units = 0 if leg.amount is None else leg.amount.units
+        match leg.kind:
+            case LegKind.SUPPLY:
+                total = replace(total, locked=total.locked + units)
+            case LegKind.BORROW:
+                total = replace(total, lent=total.lent + units)
+            case LegKind.SWAP if leg.amount and leg.amount.token == terms.spend.token:
+                total = replace(total, spent=total.spent + units)
+            case LegKind.SWAP:
+                least = 0 if leg.min_out is None else leg.min_out.units
+                total = replace(total, sold=total.sold + units, raised=total.raised + least)
+            case _:
+                pass
+    return total
 
 
-def _facts(deal: DealRecord, move: Move, seen: Seen, limits: RiskLimits) -> Iterator[Facts]:
-    terms = deal.plan.terms
-    then = replace(exposure_of(deal, seen), position=after(seen.position, move, terms))
-    anchor = anchor_of(deal, seen.core, terms.split.core.units)
+def _facts(deal: DealRecord, change: Moved, seen: Seen, limits: RiskLimits) -> Iterator[Facts]:
+    then = replace(exposure_of(deal, seen), position=change.applied(seen.position))
+    anchor = anchor_of(deal, seen.core, deal.plan.terms.split.core.units)
     yield facts_of(deal, then, anchor, limits)
-    if isinstance(move, Purchase):
-        yield _bought(deal, then, seen, limits)
+    if change.spent:
+        yield _bought(deal, then, change.spent, seen=seen, limits=limits)
 
 
-def _bought(deal: DealRecord, then: Exposure, seen: Seen, limits: RiskLimits) -> Facts:
-    """I4 with all tokens of the plan held, at what they cost.
+def _bought(
+    deal: DealRecord, then: Exposure, spent: int, *, seen: Seen, limits: RiskLimits
+) -> Facts:
+    """I4 with the tokens held at what they cost.
 
     Against the desk's own cap: the deal's smaller one bounded the amount when it was sized, and a
     price that moved by a hair since must not stop it. No gas was paid then: it is counted back.
     """
     sheet = then.sheet(seen.core.balance_wei)
-    cost = then.cash_value(deal.plan.terms.spend.units)
+    cost = then.cash_value(spent)
     gas = then.eth_value(deal.plan.envelope.max_fee.units)
     bought = replace(
         sheet, token_cost=cost, token_market=cost, reserve_eth=Usd8(sheet.reserve_eth + gas)

@@ -12,9 +12,9 @@ from holdfast.common.alerts import Alarm, Ended, LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.alerts import BLOCKED, gas_too_dear, unexplained, would_break
+from holdfast.execution.alerts import BLOCKED, blocked, gas_too_dear, unexplained
 from holdfast.execution.errors import CoreShort, MoveRefused, TradingChanged, Unexplained
-from holdfast.execution.foresight import foreseen
+from holdfast.execution.foresight import would_break
 from holdfast.execution.model import Send, Wait, WaitFor
 from holdfast.execution.patience import Patience, waits_for
 from holdfast.execution.prepared import Prepared
@@ -111,17 +111,20 @@ class Advance:
         stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None
         script = play(settlement.deal, seen.position, seen.venues, stop=stop)
         script = restrained(settlement.deal, script, trading.state, seen.venues)
-        script, blocks = foreseen(script, seen, self.limits)
         if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
             script = replace(script, outcome=Wait(WaitFor.GAS))
         deal = script.deal
         legs: Sequence[Leg] = ()
+        blocks: tuple[str, ...] = ()
         if isinstance(script.outcome, Send):
             try:
                 legs = await self.builder.build(deal, script.outcome.move, seen)
             except MoveRefused as error:
                 _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
                 deal = refused(deal, error.kind, error.message)
+            blocks = would_break(deal, script.outcome.move, legs, seen=seen, limits=self.limits)
+        if blocks:
+            script, legs = replace(script, outcome=Wait(WaitFor.LIMITS)), ()
         return Prepared(settlement, script, deal, legs, seen, blocks=blocks)
 
     @property
@@ -247,7 +250,7 @@ class Advance:
     async def _tell_blocks(self, session: Session, prepared: Prepared, deal: DealRecord) -> None:
         """Which rules the next move would break, or that it no longer does."""
         if prepared.blocks and prepared.doubt is None:
-            await self.alarm.raised(session, would_break(deal, prepared.blocks))
+            await self.alarm.raised(session, blocked(deal, prepared.blocks))
         elif prepared.settlement.deal.waits_for == WaitFor.LIMITS:
             await self.alarm.ended(session, Ended(BLOCKED, str(deal.deal_id)))
 

@@ -7,26 +7,47 @@ import pytest
 from holdfast.common.alerts import Ended
 from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution import model as m
-from holdfast.execution.foresight import after, foreseen, would_break
+from holdfast.execution.foresight import Moved, moved, would_break
 from holdfast.execution.observation import CoreSeen
-from holdfast.execution.script import play
-from holdfast.model.deal import DealStatus, Funding, HoldReason
+from holdfast.model.deal import DealStatus, Funding, Step
 from holdfast.model.leg import LegKind
+from holdfast.protocols.uniswap_v3.swaps import ExactInput
 from holdfast.risk.limits import RiskLimits
-from tests.unit.execution.scene import PLANS, deal, leg, position, seen, venues
+from tests.unit.execution.scene import CALLS, PLANS, deal, leg, position, seen
 from tests.unit.execution.test_service import Stage
+from tests.unit.planning.world import DEAL, VENUES
 
 LIMITS = RiskLimits()
 LOAN = 600_000 * 10**6  # USDT: 20 % of 1,500 ETH at $2,000
 FUNDED = {"native": 2_500 * WAD}
 OPENED = {"native": 1_000 * WAD, "collateral": 1_500 * WAD, "cash": LOAN, "debt": LOAN}
-OPEN, PURCHASE = m.Open(borrow=True), m.Purchase(sell_bucket=False)
-SALE = m.Purchase(sell_bucket=True)
+OPEN, PURCHASE, SALE = m.Open(borrow=True), m.Purchase(False), m.Purchase(True)
 
 
-def broken(move, funding=Funding.BORROW, eth=2_000, core=2_500 * WAD, **held):
+def legs_of(move, funding=Funding.BORROW, loan=LOAN):
+    """The legs that a move has, as far as they count."""
+    terms = PLANS[funding].terms
+    spend, least = terms.spend.units, terms.min_tokens.units
+    buy = CALLS.buy(ExactInput(VENUES.buy_usdtz, spend, least, DEAL, 0))
+    sale, brings = terms.bucket_sale.units, terms.bucket_sale_min.units
+    match move:
+        case m.Open(borrow):
+            wrap = CALLS.wrap(Step.LIQUIDITY, 1_500 * WAD)
+            supply = CALLS.supply(1_500 * WAD)
+            return [wrap, supply, CALLS.borrow(loan)] if borrow else [wrap, supply]
+        case m.Purchase(True):
+            return [CALLS.sell_eth(ExactInput(VENUES.sell_eth, sale, brings, DEAL, 0)), buy]
+        case m.Purchase():
+            return [buy]
+        case _:
+            return [CALLS.fund(2_500 * WAD)]
+
+
+def broken(move, funding=Funding.BORROW, eth=2_000, core=2_500 * WAD, legs=None, **held):
     looked = replace(seen(core=core, **held), eth_price=Usd8(eth * USD8))
-    return would_break(deal(funding), move, looked, LIMITS)
+    return would_break(
+        deal(funding), move, legs or legs_of(move, funding), seen=looked, limits=LIMITS
+    )
 
 
 def test_the_deal_as_planned_breaks_nothing():
@@ -42,25 +63,24 @@ def test_no_loan_is_taken_that_would_be_too_large_at_once():
     assert broken(OPEN, eth=1_334, **FUNDED) == ()
     assert broken(OPEN, eth=1_333, **FUNDED) == ("I6.ltv",)
     assert broken(m.Open(borrow=False), eth=1_000, **FUNDED) == ()
+    # the loan that is signed counts, which shrinks with the price, not the one that was planned
+    assert broken(OPEN, eth=1_000, legs=legs_of(OPEN, loan=LOAN // 2), **FUNDED) == ()
 
 
-def test_no_loan_is_taken_that_the_reserve_would_not_cover_once_it_is_spent():
-    """What is left beside the collateral counts, not the ether that is about to be locked.
+def test_nothing_is_bought_that_the_reserve_would_not_cover():
+    """Owed $612,387, of which the loan's own $600,000 are at hand until they are spent.
 
-    Owed $612,387, of which the loan's own $600,000 are at hand until they are spent: 12.6 ETH at
-    $990 are enough for the loan, 618.6 for the purchase.
+    Then it takes 618.6 ETH at $990, as in the test of breaches.
     """
-    short = {"native": (1_500 + 600) * WAD}
-    assert broken(OPEN, **short) == ()
+    assert broken(OPEN, native=(1_500 + 600) * WAD) == ()
     assert "I3.debt_cover" in broken(PURCHASE, **{**OPENED, "native": 600 * WAD})
-    assert broken(PURCHASE, **{**OPENED, "native": 619 * WAD}) == ()
+    assert broken(PURCHASE, **{**OPENED, "native": 640 * WAD}) == ()
 
 
 def test_nothing_starts_on_an_anchor_that_is_not_whole():
-    short = 2_500 * WAD - 1
-    assert broken(m.Fund(), core=short) == ("I1.core_below_booked",)
+    assert broken(m.Fund(), core=2_500 * WAD - 1) == ("I1.core_below_booked",)
     given = replace(seen(), core=CoreSeen(10**24, 1, Usd8(0), Usd8(0)))
-    assert would_break(deal(), m.Fund(), given, LIMITS) == ("I1.core_allowance",)
+    assert would_break(deal(), m.Fund(), (), seen=given, limits=LIMITS) == ("I1.core_allowance",)
 
 
 def test_no_token_is_bought_beyond_its_share_of_what_there_is():
@@ -79,35 +99,33 @@ def test_what_adds_no_risk_is_never_stopped(move):
 
 
 def test_after_a_loan_ether_is_locked_and_cash_is_owed():
-    terms = PLANS[Funding.BORROW].terms
-    then = after(position(**FUNDED), OPEN, terms)
+    change = moved(legs_of(OPEN), PLANS[Funding.BORROW].terms)
+    then = change.applied(position(**FUNDED))
     assert (then.native, then.collateral) == (1_000 * WAD, 1_500 * WAD)
     assert (then.cash, then.debt) == (LOAN, LOAN)
-    # what is locked already is not locked again; wrapped ether counts as ether
-    again = after(position(native=WAD, weth=1_200 * WAD, collateral=500 * WAD), OPEN, terms)
-    assert (again.native + again.weth, again.collateral) == (201 * WAD, 1_500 * WAD)
-    short = after(position(weth=WAD), OPEN, terms)
+    short = change.applied(position(weth=WAD))
     assert short.native + short.weth == 0
 
 
 def test_after_a_purchase_the_sale_has_brought_no_more_than_it_must():
     terms = PLANS[Funding.BUCKET].terms
-    then = after(position(**OPENED), SALE, terms)
+    change = moved(legs_of(SALE, Funding.BUCKET), terms)
+    assert change.spent == terms.spend.units
+    then = change.applied(position(**OPENED))
     assert then.native == 1_000 * WAD - terms.bucket_sale.units
     assert then.cash == LOAN + terms.bucket_sale_min.units - terms.spend.units
-    assert after(position(**OPENED), m.Fund(), terms) == position(**OPENED)
+    assert moved(legs_of(m.Fund()), terms) == Moved()
 
 
 async def test_a_deal_whose_next_move_is_blocked_waits_and_a_person_is_told():
     record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
-    stage = await Stage(record, native=1_500 * WAD, core=1).run()
+    stage = await Stage(record, core=1).run()
     assert (stage.saved.status, stage.saved.waits_for) == (DealStatus.EXECUTING, "limits")
     assert "send" not in stage.journal.names()
     assert stage.pause == 15.0
     (alert,) = stage.alarm.alerts
     assert (alert.code, alert.subject) == ("deal.blocked", str(record.deal_id))
     assert alert.fields["codes"][0] == "I1.core_below_booked"
-    assert stage.builder.moves == []
 
 
 async def test_that_it_is_over_closes_the_alert():
@@ -117,9 +135,3 @@ async def test_that_it_is_over_closes_the_alert():
     assert "send" in stage.journal.names()
     assert stage.saved.waits_for is None
     assert stage.alarm.over == [Ended("deal.blocked", str(waiting.deal_id))]
-
-
-def test_a_deal_that_sends_nothing_is_left_as_it_is():
-    record = deal(status=DealStatus.HOLDING, hold_reason=HoldReason.OPERATOR)
-    made = play(record, position(), venues())
-    assert foreseen(made, seen(core=1), LIMITS) == (made, ())

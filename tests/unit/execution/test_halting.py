@@ -16,7 +16,7 @@ from holdfast.model.leg import LegKind
 from holdfast.risk.trading import Setting, Source, TradingState, in_force
 from tests.unit.execution import fakes
 from tests.unit.execution.scene import CALLS, NOW, deal, leg
-from tests.unit.execution.test_service import FUNDED_WEI, Stage
+from tests.unit.execution.test_service import Stage
 
 ACTIVE, REDUCING, HALTED = TradingState
 STOPPED = [REDUCING, HALTED]
@@ -51,7 +51,7 @@ async def test_it_starts_once_the_desk_is_active_again():
 @pytest.mark.parametrize("state", STOPPED)
 @pytest.mark.parametrize("record", [deal(), deal(**FUNDED)])
 async def test_a_halt_between_the_look_and_the_write_stops_it(record, state):
-    made = stage(ACTIVE, state, record, native=FUNDED_WEI)
+    made = stage(ACTIVE, state, record, native=BUCKET_WEI)
     with pytest.raises(Transient) as caught:
         await made.run()
     assert caught.value.code == "desk.changed"
@@ -129,7 +129,7 @@ SETTINGS = st.tuples(
 )
 RECORDS = [
     (deal(), {}),
-    (deal(**FUNDED), {"native": FUNDED_WEI}),
+    (deal(**FUNDED), {"native": BUCKET_WEI}),
     (
         deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND), leg(), leg(LegKind.BORROW))),
         {"native": BUCKET_WEI, "collateral": WORKING_WEI, "cash": LOAN, "debt": LOAN},

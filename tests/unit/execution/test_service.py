@@ -8,7 +8,6 @@ import pytest
 from holdfast.common.alerts import Severity
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.common.money import WAD
 from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
@@ -27,8 +26,6 @@ from tests.unit.execution.scene import AT, CALLS, NOW, deal, leg, outcome, recei
 
 PATIENCE = Patience(under_way=30.0, block=2.0, holding=15.0, most=60.0)
 FUND = CALLS.fund(5)
-FUNDED_WEI = 2_500 * WAD
-"""Working liquidity and bucket of the $10M deal."""
 
 
 class Stage:
@@ -177,7 +174,7 @@ async def test_a_group_that_ended_is_settled_and_the_next_move_goes_out_with_it(
     record = under_way(LegKind.FUND)
     ended = outcome(record.legs[0], mined=receipt(AT.number))
     builder = fakes.Builder([CALLS.supply(5)])
-    stage = await Stage(record, ended, builder=builder, native=FUNDED_WEI).run()
+    stage = await Stage(record, ended, builder=builder, native=10).run()
     assert stage.journal.names() == ["lock", "settle", "send", "save"]
     assert stage.saved.legs[0].status is LegStatus.LANDED
     assert stage.saved.last_block == AT.number
@@ -385,7 +382,7 @@ def foreign(record, *, own):
 
 async def test_a_foreign_use_of_the_deals_key_between_two_groups_signs_nothing_and_holds():
     record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
-    stage = await Stage(record, raises=[foreign(record, own=True)], native=FUNDED_WEI).run()
+    stage = await Stage(record, raises=[foreign(record, own=True)]).run()
     assert status_of(stage) == FOREIGN_HOLD
     assert stage.transactions.caught_up == [(record.plan.accounts.deal, 5)]
     assert stage.journal.names() == ["lock", "audit", "change"]
