@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from holdfast.common.money import Bps, Usd8
+from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8
+from holdfast.protocols.aave_v3.math import NO_DEBT
 
 
 class Severity(StrEnum):
@@ -25,6 +26,38 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
+class Bound(StrEnum):
+    """On which side of its limit a value is right."""
+
+    AT_MOST = "at most"
+    AT_LEAST = "at least"
+
+
+_SHAPES = {
+    Unit.BPS: (BPS // 100, "", " %"),
+    Unit.USD8: (USD8, "$", ""),
+    Unit.WAD: (WAD, "", ""),
+    Unit.WEI: (WAD, "", " ETH"),
+}
+"""How many units make one of what is shown, and what stands before and after the number."""
+
+
+def shown(value: int, unit: Unit) -> str:
+    """`value` with its unit, rounded half up for reading: `20.00 %`, `$600,000.00`, `1.57`."""
+    if value == NO_DEBT:
+        return "no debt" if unit is Unit.WAD else "unbounded"
+    if unit not in _SHAPES:
+        return f"{value:,}{' s' if unit is Unit.SECONDS else ''}"
+    whole, before, after = _SHAPES[unit]
+    sign = "-" if value < 0 else ""
+    return f"{sign}{before}{_hundredths(abs(value), whole)}{after}"
+
+
+def _hundredths(value: int, whole: int) -> str:
+    hundredths = (value * 200 + whole) // (2 * whole)
+    return f"{hundredths // 100:,}.{hundredths % 100:02}"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One rule, the limit it sets and the value that was found."""
@@ -35,7 +68,14 @@ class Check:
     value: int
     unit: Unit
     ok: bool
-    text: str
+    what: str
+    bound: Bound
+
+    @property
+    def text(self) -> str:
+        """What was checked, with its value and its limit; written only when somebody reads it."""
+        value, limit = shown(self.value, self.unit), shown(self.limit, self.unit)
+        return f"{self.what}: {value}, {self.bound} {limit}"
 
     @property
     def is_violation(self) -> bool:
