@@ -108,7 +108,7 @@ async def note_seen(session: Session, setting: Setting, now: datetime) -> None:
     )
 
 
-async def _found(session: Session, query: Select[tuple[int]]) -> None:
+async def _found(session: Session, query: Select[Any]) -> None:
     """The lock is a row: without it nothing would be held, and halting would stop nobody."""
     if (await session.execute(query)).one_or_none() is None:
         raise Broken("desk.no_state", "the desk's own trading state is missing: restore its row")
