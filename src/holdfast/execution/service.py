@@ -122,7 +122,9 @@ class Advance:
             except MoveRefused as error:
                 _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
                 deal = refused(deal, error.kind, error.message)
-            blocks = would_break(deal, script.outcome.move, legs, seen=seen, limits=self.limits)
+            else:
+                move, limits = script.outcome.move, self.limits
+                blocks = would_break(deal, move, legs, seen=seen, limits=limits)
         if blocks:
             script, legs = replace(script, outcome=Wait(WaitFor.LIMITS)), ()
         return Prepared(settlement, script, deal, legs, seen, blocks=blocks)

@@ -1,7 +1,7 @@
 """I7 to I10: independent legs, small steps, exact books, fresh prices."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from holdfast.risk.checks import at_most, none_of, warning
 from holdfast.risk.invariants.facts import Facts, Lot
@@ -18,7 +18,9 @@ class IndependentLegs:
     means = (
         "a call of the way home is not in the plan: without redemption, principal could not return"
     )
-    reactions: Final = {"I7.way_home": Reactions(pre_trade=Reaction.BLOCK)}
+    reactions: ClassVar[Mapping[str, Reactions]] = {
+        "I7.way_home": Reactions(pre_trade=Reaction.BLOCK)
+    }
 
     def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
         """The calls that the way home lacks."""
@@ -37,7 +39,7 @@ class Progressive:
         "more is bought than may be lost before redemption has proved itself, or more is inside "
         "the redemption desk than may be stuck there"
     )
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         "I8.loss_budget": Reactions(Reaction.BLOCK, Reaction.BLOCK),
         "I8.unproven_lot": Reactions(pre_trade=Reaction.WARN),
         "I8.in_flight": Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.WARN),
@@ -66,7 +68,9 @@ class Conservation:
         "ledger and chain differ: something happened that nobody recorded, or is mined and not "
         "yet settled; what is still missing before the next step stops the deal for a person"
     )
-    reactions: Final = {"I9.mismatch": Reactions(before_step=Reaction.HOLD, tick=Reaction.WARN)}
+    reactions: ClassVar[Mapping[str, Reactions]] = {
+        "I9.mismatch": Reactions(before_step=Reaction.HOLD, tick=Reaction.WARN)
+    }
 
     def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
         """The difference of the two."""
@@ -82,7 +86,7 @@ class Freshness:
     code = "I10"
     name = "freshness"
     means = "prices are old or disputed, or the node is behind: what is decided on may not be so"
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         code: Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.REDUCE)
         for code in ("I10.oracle_age", "I10.oracle_deviation", "I10.node_lag")
     }

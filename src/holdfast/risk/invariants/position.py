@@ -1,7 +1,7 @@
 """I4 to I6: how much of the token, none of it lent on, and how much debt."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
 
 from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
 from holdfast.model.deal import Funding
@@ -26,7 +26,7 @@ class Spend:
         "more is spent on the token, or more of the deal is in it, than can be lost without "
         "touching principal; held tokens are redeemed, never sold for this"
     )
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         "I4.spend": Reactions(pre_trade=Reaction.BLOCK),
         "I4.exposure": _ADDS_NOTHING,
         "I4.freeze_exposure": _ADDS_NOTHING,
@@ -51,7 +51,10 @@ class NoTokenLeverage:
         "the token could be borrowed against, or a contract can still move the deal's tokens after "
         "the leg that needed it; left-over allowances are taken back before anything else is sent"
     )
-    reactions: Final = {"I5.token_at_venue": _ADDS_NOTHING, "I5.allowances": _ADDS_NOTHING}
+    reactions: ClassVar[Mapping[str, Reactions]] = {
+        "I5.token_at_venue": _ADDS_NOTHING,
+        "I5.allowances": _ADDS_NOTHING,
+    }
 
     def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
         """Calls that bring the token to the venue, and allowances that are left."""
@@ -72,7 +75,7 @@ class Leverage:
         "the loan is larger than the collateral may carry: a further fall of ETH brings "
         "liquidation nearer than the deal was approved for"
     )
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         "I6.ltv": _REPAYS,
         "I6.opening_ltv": Reactions(pre_trade=Reaction.BLOCK),
         "I6.ltv_warning": Reactions(pre_trade=Reaction.WARN, tick=Reaction.WARN),

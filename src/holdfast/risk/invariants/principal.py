@@ -1,7 +1,7 @@
 """I1 to I3: the anchor is out of reach, and the reserve alone pays the debt."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
 
 from holdfast.common.money import Usd8
 from holdfast.risk.checks import at_least, at_most, none_of, warning
@@ -24,7 +24,7 @@ class AnchorWhole:
         "ETH that deals count as untouchable is missing, or somebody else can move it or owes "
         "against it: the principal is no longer out of reach"
     )
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         "I1.core_below_booked": _GOES_HOME,
         "I1.core_allowance": _GOES_HOME,
         "I1.core_position": _GOES_HOME,
@@ -68,7 +68,7 @@ class OneWay:
         "were the token worthless, paying the debt back would take more than the reserve: "
         "redemption would be needed to get principal back"
     )
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         "I2.repayment": Reactions(Reaction.BLOCK, Reaction.CURE_CONVERT, Reaction.CURE_CONVERT)
     }
 
@@ -97,7 +97,7 @@ class DebtCover:
         "a fall of ETH by the gap between two looks would leave less in the reserve than what is "
         "owed with interest and costs: collateral would have to be sold"
     )
-    reactions: Final = {
+    reactions: ClassVar[Mapping[str, Reactions]] = {
         "I3.debt_cover": _GOES_HOME,
         "I3.debt_cover_warning": Reactions(
             Reaction.WARN, Reaction.CURE_CONVERT, Reaction.CURE_CONVERT

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from holdfast.risk.invariants.facts import Facts
 from holdfast.risk.limits import RiskLimits
@@ -79,10 +79,8 @@ class Invariant(Protocol):
         """What it means that the rule is broken."""
         ...
 
-    @property
-    def reactions(self) -> Mapping[str, Reactions]:
-        """What each of its checks leads to when it fails, by the check's code."""
-        ...
+    reactions: ClassVar[Mapping[str, Reactions]]
+    """What each of its checks leads to when it fails, by the check's code."""
 
     def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
         """Its checks, as far as the facts for them are known."""
