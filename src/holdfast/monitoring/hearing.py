@@ -96,6 +96,7 @@ class Hearing:
         self._wanted_of: Mapping[Address, Watched] | None = None
         # Both cost more the more accounts there are, and a person acts on what they find.
         self._ether_looks = Sparing(parts.clock)
+        self._not_looked_at: BlockRef | None = None
         self._account_looks = Sparing(parts.clock)
 
     @classmethod
@@ -131,10 +132,16 @@ class Hearing:
             return await self._rewind(head)
         has_more = await self._read(head) if move is Next.READ else False
         self._show_lag(head)
-        if not has_more and self._account_looks.is_due():
+        if not has_more:
+            await self._look_around()
+        return has_more
+
+    async def _look_around(self) -> None:
+        if self._not_looked_at is not None:
+            await self._catch_up_on_ether(self._not_looked_at)
+        if self._account_looks.is_due():
             with self._account_looks.one():
                 await self._look_for_accounts()
-        return has_more
 
     def _show_lag(self, head: Head) -> None:
         self._parts.metrics.behind(self._parts.chain_id, head.ref.number - self._place.number)
@@ -148,6 +155,7 @@ class Hearing:
         # Ether is looked at where the reading has caught up: an older block tells nothing more.
         look = None if has_more else await self._look_at_ether(page.heads[-1].ref)
         await self._take(page, look)
+        self._not_looked_at = page.heads[-1].ref if look is None else None
         return has_more
 
     def _filters(self) -> list[LogFilter]:
@@ -155,6 +163,17 @@ class Hearing:
             self._wanted = filters(self._contracts, self._watched)
             self._wanted_of = self._watched
         return self._wanted
+
+    async def _catch_up_on_ether(self, at: BlockRef) -> None:
+        """Look at the ether of a block that was read while no look was due."""
+        look = await self._look_at_ether(at)
+        if look is None:
+            return
+        async with self._parts.db.begin() as session:
+            await self._move(session, self._place)
+            await self._parts.alarm.raised(session, *await look.written(session))
+        self._ether = {**self._ether, **look.now}
+        self._not_looked_at = None
 
     async def _look_at_ether(self, at: BlockRef) -> Look | None:
         if not self._ether_looks.is_due():
@@ -201,6 +220,7 @@ class Hearing:
         kept = {number: found for number, found in self._blocks.items() if number < place.number}
         self._blocks = kept | at_fork
         self._place = place
+        self._not_looked_at = None
         return True
 
     async def _fork(self, newest: int) -> Place:

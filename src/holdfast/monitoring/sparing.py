@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
 
 _PAUSE_PER_SECOND: Final = 20.0
-"""A look of 5 ms comes again at once for all a person notices, one of half a second after ten."""
+"""A look of 5 ms comes again at once for all a person notices."""
+_MOST_SECONDS: Final = 5.0
+"""However long one took: a person waits no longer for what it finds."""
 
 
 class Sparing:
-    """Times looks: after one, the next is due when 20 times what it took has passed."""
+    """Times looks: after one, the next is due when 20 times what it took or 5 s have passed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -33,4 +35,4 @@ class Sparing:
             yield
         finally:
             ended = self._clock.monotonic_seconds()
-            self._due_at = ended + _PAUSE_PER_SECOND * (ended - began)
+            self._due_at = ended + min(_PAUSE_PER_SECOND * (ended - began), _MOST_SECONDS)

@@ -294,9 +294,32 @@ async def test_a_slow_look_at_ether_is_not_taken_at_every_block():
     for chain.newest in (10, 11, 12):
         await scene.step()
         looked.append(len(scene.accounts.noted))
-        scene.clock.seconds += 6
+        scene.clock.seconds += 3
     assert looked == [1, 1, 2]
     assert scene.book.place == Place(12, "0x12")
+
+
+async def test_the_ether_of_the_last_block_is_looked_at_once_a_look_is_due():
+    chain = History(10, wei={OURS: 5})
+    scene = Scene(chain)
+    balances = chain.native_balances
+
+    async def slow(accounts, at):
+        scene.clock.seconds += 0.5
+        return await balances(accounts, at)
+
+    chain.native_balances = slow
+    await scene.step()
+    chain.newest, chain.wei, chain.nonces_mined = 11, {OURS: 3}, {OURS: 4}
+    await scene.step()
+    assert scene.alarm.codes == []
+    scene.clock.seconds += 5
+    await scene.step()
+    assert scene.alarm.codes == ["account.foreign_nonce"]
+    assert scene.accounts.noted[1] == {OURS: 3}
+    scene.clock.seconds += 5
+    await scene.step()
+    assert len(scene.accounts.noted) == 2
 
 
 async def test_a_slow_look_for_accounts_is_not_taken_at_every_step():
@@ -310,5 +333,5 @@ async def test_a_slow_look_for_accounts_is_not_taken_at_every_step():
     scene.watching.now = slow
     for _ in range(3):
         await scene.step()
-        scene.clock.seconds += 6
+        scene.clock.seconds += 3
     assert len(scene.watching.asked) == 2

@@ -15,13 +15,14 @@ def test_the_first_look_is_due_at_once(clock):
     assert Sparing(clock).is_due()
 
 
-def test_a_look_that_took_a_second_is_due_again_after_twenty(clock):
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 2), (0.25, 5), (1, 5), (60, 5)])
+def test_after_a_look_the_next_is_due_when_twenty_times_as_long_has_passed(clock, took, pause):
     looks = Sparing(clock)
     with looks.one():
-        clock.seconds += 1
-    clock.seconds += 19.9
+        clock.seconds += took
+    clock.seconds += pause - 0.01
     assert not looks.is_due()
-    clock.seconds += 0.2
+    clock.seconds += 0.02
     assert looks.is_due()
 
 
