@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from holdfast.entry.cli.risk_gate import gate
+from holdfast.entry.cli.risk_replay import replay
 
 app = typer.Typer(name="risk", help=__doc__, no_args_is_help=True)
 
@@ -15,3 +16,4 @@ def risk() -> None:
 
 
 app.command()(gate)
+app.command("replay")(replay)
