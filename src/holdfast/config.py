@@ -112,6 +112,7 @@ class Settings(BaseModel):
         metrics_port: where a worker serves its figures to this machine; not at all without it.
         alert_urls: where alerts go besides the log, as apprise URLs with blanks between them.
         alert_severity: the least severity that goes there.
+        price_history: a CSV with prices of ETH, from which reports take VaR.
         transaction_timeout_seconds: how long a transaction may stay unmined before it is given up.
         crash_at: a boundary at which to die, for recovery tests on a devnet alone.
     """
@@ -140,6 +141,7 @@ class Settings(BaseModel):
     metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     alert_urls: _HiddenList = ()
     alert_severity: Severity = Severity.WARNING
+    price_history: Path | None = None
     transaction_timeout_seconds: float = Field(default=1800.0, ge=60, le=86_400)
     crash_at: str | None = Field(default=None, pattern=r"^[a-z0-9_.]+(:[1-9][0-9]*)?$")
 

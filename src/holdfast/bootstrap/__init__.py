@@ -12,6 +12,7 @@ from holdfast.bootstrap.settings import (
 from holdfast.bootstrap.system import (
     opened,
     opened_chain,
+    opened_reporter,
     opened_switch,
     opened_workers_reporter,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "limits_of",
     "opened",
     "opened_chain",
+    "opened_reporter",
     "opened_switch",
     "opened_workers_reporter",
     "profile_of",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.audit.service import AuditTrail
 from holdfast.bootstrap.graph import Graph, System
-from holdfast.bootstrap.settings import database_url, profile_of
+from holdfast.bootstrap.settings import database_url, limits_of, profile_of
 from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.pool import Pool
 from holdfast.common.db import Database
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from holdfast.config import Settings
+    from holdfast.reporting.reporter import Reporter
 
 
 @asynccontextmanager
@@ -101,6 +102,23 @@ async def opened_switch(settings: Settings) -> AsyncGenerator[tuple[Database, Ki
         reached = targets(settings.alert_urls, settings.alert_severity)
         clock = SystemClock()
         yield db, KillSwitch(AuditTrail(clock), notices_of(url, db, reached).alerts, clock)
+
+
+@asynccontextmanager
+async def opened_reporter(
+    settings: Settings, closes: tuple[float, ...] = ()
+) -> AsyncGenerator[Reporter]:
+    """What makes reports from the settings' database; `closes` are daily prices of ETH.
+
+    Raises:
+        Rejected: `database.schema` when it is not migrated.
+        Transient: when it does not answer.
+    """
+    from holdfast.reporting.reporter import Reporter  # noqa: PLC0415 - numpy, which only it needs
+
+    async with _database_alone(settings) as (_, db):
+        clock = SystemClock()
+        yield Reporter(db, AuditTrail(clock), clock, limits_of(settings), closes)
 
 
 @asynccontextmanager

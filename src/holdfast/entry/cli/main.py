@@ -37,6 +37,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "demo": Part("holdfast.entry.cli.demo", "demo", "Run one $10M deal on a local chain."),
     "risk": Part("holdfast.entry.cli.risk", "app", "What deals and market may do to each other."),
     "desk": Part("holdfast.entry.cli.desk", "app", "Stop the desk, a bank or a chain."),
+    "report": Part("holdfast.entry.cli.report", "report", "Report on the desk, as page or table."),
     "tx": Part("holdfast.entry.cli.tx", "app", "See and repair transactions in doubt."),
     "worker": Part("holdfast.entry.cli.worker", "app", "Advance deals until stopped."),
     "alerts": Part("holdfast.entry.cli.alerts", "app", "See and acknowledge alerts."),

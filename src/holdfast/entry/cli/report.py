@@ -1,0 +1,92 @@
+"""`holdfast report`: what the desk did, holds and risks, as a page or a table; asks no node."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.bootstrap import opened_reporter
+from holdfast.common.errors import Rejected
+from holdfast.common.system_clock import SystemClock
+from holdfast.entry.cli.invocation import invocation
+from holdfast.reporting.formats import Format, written
+from holdfast.reporting.price_file import daily_closes
+from holdfast.reporting.reports import ReportKind
+
+if TYPE_CHECKING:
+    from holdfast.config import Settings
+    from holdfast.reporting.tables import Report
+
+Kind = Annotated[ReportKind, typer.Argument(help="Which report.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How it is written.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write to this file, not to stdout.")]
+Day = Annotated[str | None, typer.Option("--date", help="A day in UTC; today without it.")]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="Prices of ETH for VaR; else HOLDFAST_PRICE_HISTORY."),
+]
+TableName = Annotated[str | None, typer.Option("--table", help="Which table, for csv and parquet.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
+
+def report(  # noqa: PLR0913 - one parameter per option
+    context: typer.Context,
+    kind: Kind,
+    *,
+    format_: FormatOption = Format.HTML,
+    out: Out = None,
+    day: Day = None,
+    prices: Prices = None,
+    table: TableName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report on a day: daily, exposure; or on the 30 days up to it: history, compliance."""
+    settings = invocation(context).settings
+    wanted = Format.JSON if as_json else format_
+    if wanted is Format.PARQUET and out is None:
+        raise Rejected("report.out", "a Parquet file is no text: name a file with --out")
+    made = asyncio.run(_made(settings, kind, _day(day), prices or settings.price_history))
+    _write(written(made, wanted, table), out)
+
+
+async def _made(
+    settings: Settings, kind: ReportKind, day: date | None, prices: Path | None
+) -> Report:
+    now = SystemClock().now()
+    closes = daily_closes(prices, _end(day, now))
+    async with opened_reporter(settings, closes) as reporter:
+        return await reporter.made(kind, day)
+
+
+def _end(day: date | None, now: datetime) -> datetime:
+    if day is None:
+        return now
+    return min(now, datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Rejected(
+            "report.date", f"{text!r} is no day such as 2026-01-31", value=text
+        ) from error
+
+
+def _write(document: bytes, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        out.write_bytes(document)
+    except OSError as error:
+        raise Rejected("report.out", f"{out} cannot be written: {error}", file=str(out)) from error
+    typer.echo(f"{out}: {len(document):,} bytes", err=True)

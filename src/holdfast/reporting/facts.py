@@ -1,0 +1,117 @@
+"""What a report is made from: the desk's records over a stretch of time, as plain rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from holdfast.common.money import Usd8
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `since` on and before `until`, in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DealRow:
+    """A deal as it stands when the report is made; `token_cost` is dollars for one whole token."""
+
+    deal_id: UUID
+    number: int
+    chain_id: int
+    bank: str
+    module: str
+    author: str
+    status: str
+    hold_reason: str | None
+    committed: Usd8
+    ltv_bps: int | None
+    profit: Usd8 | None
+    token_cost: Usd8
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one account of a deal's ledger held at the end of the span; debt is negative."""
+
+    deal_id: UUID
+    chain_id: int
+    bank: str
+    account: str
+    symbol: str
+    decimals: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert that was open, raised or closed in the span."""
+
+    code: str
+    severity: str
+    subject: str
+    text: str
+    deal_id: UUID | None
+    count: int
+    opened_at: datetime
+    delivered_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """An entry of the audit in the span."""
+
+    at: datetime
+    deal_id: UUID
+    bank: str
+    actor: str
+    action: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationRow:
+    """How a deal's ledger last agreed with the chain, and how often it was compared in the span."""
+
+    deal_id: UUID
+    times: int
+    last_at: datetime
+    mismatch_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """Prices in dollars that a chain's newest plan was made with."""
+
+    chain_id: int
+    at: datetime
+    eth: Usd8
+    usdt: Usd8
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that was read, in one transaction."""
+
+    span: Span
+    made_at: datetime
+    deals: tuple[DealRow, ...]
+    holdings: tuple[Holding, ...]
+    alerts: tuple[AlertRow, ...]
+    acts: tuple[ActRow, ...]
+    reconciliations: tuple[ReconciliationRow, ...]
+    prices: tuple[PriceRow, ...]
+    daily_closes: tuple[float, ...] = ()

@@ -1,0 +1,74 @@
+"""Small SVG pictures that stand inside a page: no file, no font and no address outside it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_BARS = 60  # more labels cannot be read
+
+
+def bars(
+    title: str,
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    lines: Mapping[str, float] | None = None,
+) -> str:
+    """A bar for each label, and named levels across; nothing when there is no bar.
+
+    Of more than 60 the highest are shown, and the title says so.
+    """
+    if not values:
+        return ""
+    highest = sorted(zip(values, labels, strict=True), reverse=True)[:_MOST_BARS]
+    kept = [one for one in zip(values, labels, strict=True) if one in highest][:_MOST_BARS]
+    figure, axes = _sheet(title if len(kept) == len(values) else f"{title} (the highest)")
+    axes.bar(range(len(kept)), [value for value, _ in kept], color="#4477aa")
+    axes.set_xticks(range(len(kept)), [label for _, label in kept], rotation=30, ha="right")
+    _levels(axes, lines or {})
+    return _svg(figure)
+
+
+def losses(title: str, values: Sequence[float], lines: Mapping[str, float]) -> str:
+    """Daily returns in percent as thin bars, with named levels across."""
+    figure, axes = _sheet(title)
+    axes.vlines(range(len(values)), 0, values, lw=0.4, color="#4477aa")
+    axes.set_xlabel("days")
+    _levels(axes, lines)
+    return _svg(figure)
+
+
+def _sheet(title: str) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure  # noqa: PLC0415 - a second of imports that charts need
+
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _levels(axes: Axes, lines: Mapping[str, float]) -> None:
+    for (name, level), colour in zip(lines.items(), ("#ee8866", "#cc3311"), strict=False):
+        axes.axhline(level, ls=":", color=colour, label=name)
+    if lines:
+        axes.legend(loc="best", fontsize=8)
+
+
+def _svg(figure: Figure) -> str:
+    """The picture alone: without the XML declaration and the document type, which name a file."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    out = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({"svg.hashsalt": "holdfast"}):
+        figure.savefig(out, format="svg", metadata=nothing)
+    text = out.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,62 @@
+"""Makes reports: reads everything in one transaction, then only computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from holdfast.audit.service import DESK
+from holdfast.common.errors import Broken
+from holdfast.common.ids import DealId
+from holdfast.reporting.quality import ChainOfRecord
+from holdfast.reporting.reports import ReportKind, build, span_of
+from holdfast.reporting.store import read_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from holdfast.audit.service import AuditTrail
+    from holdfast.common.clock import Clock
+    from holdfast.common.db import Database, Session
+    from holdfast.reporting.facts import Facts
+    from holdfast.reporting.tables import Report
+    from holdfast.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Reads the desk's records; asks no node. `closes` are daily prices of ETH, oldest first."""
+
+    db: Database
+    audit: AuditTrail
+    clock: Clock
+    limits: RiskLimits
+    closes: tuple[float, ...] = ()
+
+    async def made(self, kind: ReportKind, day: date | None = None) -> Report:
+        """The report of a day in UTC, today unless it is named.
+
+        Raises:
+            Rejected: `report.date` for a day that has not begun, `report.price_history`.
+            Transient: the database does not answer.
+        """
+        now = self.clock.now()
+        span = span_of(kind, day or now.date(), now)
+        async with self.db.begin() as session:
+            facts = replace(await read_facts(session, span, now), daily_closes=self.closes)
+            records = await self._verified(session, facts) if kind is ReportKind.COMPLIANCE else ()
+        return build(kind, facts, self.limits, records)
+
+    async def _verified(self, session: Session, facts: Facts) -> Sequence[ChainOfRecord]:
+        """Every record that the report may speak of, checked from its first entry."""
+        deals = [DealId(deal.deal_id) for deal in facts.deals]
+        return [await self._chain(session, deal) for deal in (DESK, *deals)]
+
+    async def _chain(self, session: Session, deal: DealId) -> ChainOfRecord:
+        try:
+            link = await self.audit.verify(session, deal)
+        except Broken as error:
+            entries = error.fields.get("seq")
+            return ChainOfRecord(deal, entries if isinstance(entries, int) else 0, "", holds=False)
+        return ChainOfRecord(deal, link.length, link.digest.hex(), holds=True)

@@ -1,0 +1,188 @@
+"""The four reports: which tables each has, and over which time; pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
+
+from holdfast.common.errors import Rejected
+from holdfast.reporting import sections
+from holdfast.reporting.facts import Span
+from holdfast.reporting.market_risk import market_risk
+from holdfast.reporting.quality import quality
+from holdfast.reporting.tables import Column, Kind, Report, Table, shown
+from holdfast.reporting.valuation import AssetType, total, valued
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from holdfast.reporting.facts import AlertRow, Facts
+    from holdfast.reporting.quality import ChainOfRecord
+    from holdfast.reporting.tables import Value
+    from holdfast.risk.limits import RiskLimits
+
+LOOKBACK_DAYS = 30
+"""How far history and compliance look back, the day itself included."""
+
+
+class ReportKind(StrEnum):
+    """The reports that there are."""
+
+    DAILY = "daily"
+    EXPOSURE = "exposure"
+    HISTORY = "history"
+    COMPLIANCE = "compliance"
+
+
+def span_of(kind: ReportKind, day: date, now: datetime) -> Span:
+    """The time that a report of `day` (UTC) covers, until now at most.
+
+    Raises:
+        Rejected: `report.date` for a day that has not begun.
+    """
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    if start > now:
+        raise Rejected("report.date", f"{day} has not begun", value=str(day), limit=str(now.date()))
+    is_long = kind in {ReportKind.HISTORY, ReportKind.COMPLIANCE}
+    since = start - timedelta(days=LOOKBACK_DAYS - 1 if is_long else 0)
+    return Span(since, min(now, start + timedelta(days=1)))
+
+
+def build(
+    kind: ReportKind, facts: Facts, limits: RiskLimits, records: Sequence[ChainOfRecord] = ()
+) -> Report:
+    """The report of that kind from what was read; `records` are for compliance."""
+    day = (facts.span.until - timedelta(microseconds=1)).date()
+    return Report(
+        kind=str(kind),
+        title=f"Holdfast: {kind} report, {day}",
+        since=facts.span.since,
+        until=facts.span.until,
+        made_at=facts.made_at,
+        tables=tuple(_tables(kind, facts, limits, records)),
+    )
+
+
+def _tables(
+    kind: ReportKind, facts: Facts, limits: RiskLimits, records: Sequence[ChainOfRecord]
+) -> Iterator[Table]:
+    match kind:
+        case ReportKind.DAILY:
+            yield summary(facts)
+            yield sections.deals(facts, limits)
+            yield sections.exposure_by_asset(facts)
+            yield sections.breaches(facts)
+            yield sections.actions(facts)
+            yield market_risk(facts)
+        case ReportKind.EXPOSURE:
+            yield sections.exposure_by_asset(facts)
+            yield from _exposures(facts)
+        case ReportKind.HISTORY:
+            yield sections.actions(facts)
+            yield sections.breaches(facts)
+            yield sections.deals(facts, limits)
+            yield market_risk(facts)
+        case ReportKind.COMPLIANCE:
+            yield approvals(facts)
+            yield sections.breaches(facts)
+            yield limits_in_force(limits)
+            yield audit_chains(records)
+        case _:
+            assert_never(kind)
+    yield quality(facts)
+
+
+def _exposures(facts: Facts) -> Iterator[Table]:
+    yield sections.exposure_by(facts, "bank", "Exposure by bank", lambda one: one.holding.bank)
+    yield sections.exposure_by(
+        facts, "chain", "Exposure by chain", lambda one: str(one.holding.chain_id)
+    )
+    yield sections.exposure_by(
+        facts, "deal", "Exposure by deal", lambda one: str(one.holding.deal_id)
+    )
+
+
+def summary(facts: Facts) -> Table:
+    """The desk in a few figures."""
+    alive = [deal for deal in facts.deals if sections.is_open(deal)]
+    values = valued(facts)
+    closed = [deal for deal in facts.deals if deal.profit is not None]
+    today = [deal for deal in closed if deal.updated_at >= facts.span.since]
+    token = total(one for one in values if one.asset is AssetType.TOKEN)
+    rows: tuple[tuple[str, int, Kind], ...] = (
+        ("open_deals", len(alive), Kind.COUNT),
+        ("holding_deals", sum(deal.status == "holding" for deal in alive), Kind.COUNT),
+        ("committed_usd", sum(deal.committed for deal in alive), Kind.USD),
+        ("net_usd", total(values), Kind.USD),
+        ("token_at_cost_usd", token, Kind.USD),
+        ("highest_ltv", max((deal.ltv_bps or 0 for deal in alive), default=0), Kind.PERCENT),
+        ("profit_of_deals_closed_usd", sum(deal.profit or 0 for deal in today), Kind.USD),
+        ("alerts_open", sum(map(_is_open, facts.alerts)), Kind.COUNT),
+        ("acts", len(facts.acts), Kind.COUNT),
+    )
+    columns = (
+        Column("figure", Kind.TEXT, "what is counted"),
+        Column("value", Kind.TEXT, "its value"),
+    )
+    shown_rows = tuple((name.replace("_", " "), shown(value, kind)) for name, value, kind in rows)
+    return Table("summary", "Desk", columns, shown_rows)
+
+
+def approvals(facts: Facts) -> Table:
+    """Who approved what, and whether that was somebody else than who asked."""
+    authors = {deal.deal_id: deal.author for deal in facts.deals}
+    columns = (
+        Column("at", Kind.TIME, "when it was approved"),
+        Column("deal_id", Kind.TEXT, "the deal"),
+        Column("bank", Kind.TEXT, "participant bank"),
+        Column("author", Kind.TEXT, "who asked for the deal"),
+        Column("approver", Kind.TEXT, "who approved its plan"),
+        Column("four_eyes", Kind.FLAG, "whether these are two people"),
+    )
+    rows: list[tuple[Value, ...]] = []
+    for act in facts.acts:
+        if act.action == "deal.approve":
+            author = authors.get(act.deal_id)
+            is_other = author is not None and author != act.actor
+            rows.append((act.at, str(act.deal_id), act.bank, author, act.actor, is_other))
+    return Table("approvals", "Approvals", columns, tuple(rows))
+
+
+def limits_in_force(limits: RiskLimits) -> Table:
+    """The published limits, from the settings."""
+    columns = (
+        Column("limit", Kind.TEXT, "which limit"),
+        Column("value", Kind.TEXT, "what it is"),
+        Column("source", Kind.TEXT, "the rule that it belongs to"),
+    )
+    rows = (
+        ("LTV, cap", shown(limits.max_ltv, Kind.PERCENT), "I6"),
+        ("LTV, warning", shown(limits.warn_ltv, Kind.PERCENT), "I6"),
+        ("exposure to the token, cap", shown(limits.max_exposure, Kind.PERCENT), "I4"),
+        ("debt cover, least", f"{limits.min_cover_wad / 10**18:.2f}", "I3"),
+        ("debt cover, warning", f"{limits.warn_cover_wad / 10**18:.2f}", "I3"),
+        ("fall of ETH that the reserve survives", shown(limits.gap, Kind.PERCENT), "I3"),
+        ("largest deal", shown(limits.max_deal, Kind.USD), "desk"),
+        ("loss budget of a lot", shown(limits.loss_budget, Kind.USD), "I8"),
+        ("in redemption at a time", shown(limits.in_flight, Kind.USD), "I8"),
+        ("age of the oracle", f"{limits.oracle_max_age_seconds} s", "I10"),
+    )
+    return Table("limits", "Limits in force", columns, rows)
+
+
+def audit_chains(records: Sequence[ChainOfRecord]) -> Table:
+    """Whether each deal's record is whole, and its end, to compare with one noted elsewhere."""
+    columns = (
+        Column("deal_id", Kind.TEXT, "whose record; zeros are the desk's"),
+        Column("entries", Kind.COUNT, "entries, those of other days too"),
+        Column("head", Kind.TEXT, "SHA-256 of the last entry, which covers all before it"),
+        Column("holds", Kind.FLAG, "whether every entry follows from the one before"),
+    )
+    rows = tuple((str(one.deal_id), one.entries, one.head, one.holds) for one in records)
+    return Table("audit", "Integrity of the audit", columns, rows)
+
+
+def _is_open(alert: AlertRow) -> bool:
+    return alert.acknowledged_at is None and alert.resolved_at is None

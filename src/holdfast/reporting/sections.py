@@ -1,0 +1,186 @@
+"""The tables of reports: deals, exposure, breaches, actions, data quality; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.common.money import BPS
+from holdfast.reporting.report_charts import bars
+from holdfast.reporting.tables import Column, Kind, Table
+from holdfast.reporting.valuation import AssetType, grouped, total, valued
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.common.money import Usd8
+    from holdfast.reporting.facts import ActRow, AlertRow, DealRow, Facts
+    from holdfast.reporting.tables import Value
+    from holdfast.reporting.valuation import Valued
+    from holdfast.risk.limits import RiskLimits
+
+CLOSED = frozenset({"completed", "completed_with_claim", "rejected", "cancelled", "failed"})
+
+_DEAL = (
+    Column("deal_number", Kind.COUNT, "the deal's number"),
+    Column("deal_id", Kind.TEXT, "the deal's id"),
+    Column("chain_id", Kind.TEXT, "the chain it is on"),
+    Column("bank", Kind.TEXT, "participant bank"),
+    Column("module", Kind.TEXT, "module"),
+    Column("status", Kind.TEXT, "status when the report was made"),
+    Column("hold_reason", Kind.TEXT, "why it is holding, if it is"),
+    Column("committed_usd", Kind.USD, "dollars of ETH committed when it was planned"),
+    Column("ltv_percent", Kind.PERCENT, "LTV when its last group of legs was settled"),
+    Column("profit_usd", Kind.USD, "profit, once it is closed"),
+    Column("updated_at", Kind.TIME, "its last change"),
+)
+_EXPOSURE = (
+    Column("assets", Kind.USD, "dollars held, the token at cost"),
+    Column("debt", Kind.USD, "dollars owed, negative"),
+    Column("net", Kind.USD, "assets less debt"),
+    Column("token", Kind.USD, "dollars of the discounted token, at cost"),
+    Column("token_percent", Kind.PERCENT, "the token's share of net"),
+    Column("unpriced", Kind.COUNT, "holdings without a price, which are not in it"),
+)
+_ALERT = (
+    Column("opened_at", Kind.TIME, "when it was raised first"),
+    Column("code", Kind.TEXT, "stable code"),
+    Column("severity", Kind.TEXT, "info, warning or critical"),
+    Column("subject", Kind.TEXT, "what it is about"),
+    Column("text", Kind.TEXT, "what happened and what to do"),
+    Column("deal_id", Kind.TEXT, "the deal, if it is about one"),
+    Column("times", Kind.COUNT, "how often it was raised while open"),
+    Column("delivered_at", Kind.TIME, "when all targets had it"),
+    Column("acknowledged_by", Kind.TEXT, "who looked"),
+    Column("acknowledged_at", Kind.TIME, "when"),
+    Column("resolved_at", Kind.TIME, "when its cause was seen to end"),
+)
+_ACT = (
+    Column("at", Kind.TIME, "when"),
+    Column("actor", Kind.TEXT, "who, or which part of the system"),
+    Column("action", Kind.TEXT, "what was done"),
+    Column("subject", Kind.TEXT, "what to"),
+    Column("deal_id", Kind.TEXT, "whose record it is in; zeros are the desk's"),
+    Column("bank", Kind.TEXT, "participant bank"),
+)
+
+
+def deals(facts: Facts, limits: RiskLimits) -> Table:
+    """Every deal that is open, or changed in the span; with the LTV of each as a chart."""
+    told = [deal for deal in facts.deals if is_open(deal) or deal.updated_at >= facts.span.since]
+    owing = [deal for deal in told if is_open(deal) and deal.ltv_bps]
+    return Table(
+        "deals",
+        "Deals",
+        _DEAL,
+        tuple(_deal(deal) for deal in told),
+        note="Open ones, and those that changed in the time of the report.",
+        chart=bars(
+            "LTV of open deals, percent",
+            [f"{deal.number}" for deal in owing],
+            [(deal.ltv_bps or 0) * 100 / BPS for deal in owing],
+            lines={"warning": limits.warn_ltv * 100 / BPS, "cap": limits.max_ltv * 100 / BPS},
+        ),
+    )
+
+
+def exposure_by_asset(facts: Facts) -> Table:
+    """What is held, by what it is for a deal."""
+    values = valued(facts)
+    groups = grouped(values, lambda one: one.asset)
+    rows = [
+        (str(asset), _symbols(held), total(held), _share(total(held), total(values)), len(held))
+        for asset in AssetType
+        if (held := groups.get(asset))
+    ]
+    columns = (
+        Column("asset_type", Kind.TEXT, "what it is for a deal"),
+        Column("tokens", Kind.TEXT, "the tokens in it"),
+        Column("usd", Kind.USD, "dollars; debt is negative, the token at cost"),
+        Column("share_percent", Kind.PERCENT, "of the net of all"),
+        Column("holdings", Kind.COUNT, "accounts of deals with something in them"),
+    )
+    chart = bars(
+        "Exposure by asset type, million dollars",
+        [row[0] for row in rows],
+        [row[2] / 10**14 for row in rows],
+    )
+    note = "ETH and USDT at the newest price that a plan was made with, the token at its cost."
+    return Table("by_asset", "Exposure by asset type", columns, tuple(rows), note, chart)
+
+
+def exposure_by(facts: Facts, name: str, title: str, key: Callable[[Valued], str]) -> Table:
+    """What is held, by bank, chain or deal."""
+    first = Column(name, Kind.TEXT, f"the {name}")
+    groups = grouped(valued(facts), key)
+    rows = tuple((group, *_exposure(held)) for group, held in groups.items())
+    return Table(f"by_{name}", title, (first, *_EXPOSURE), rows)
+
+
+def breaches(facts: Facts) -> Table:
+    """Alerts that were open, raised or closed in the span, the gravest first."""
+    ranks = ("critical", "warning", "info")
+    told = sorted(facts.alerts, key=lambda one: (ranks.index(one.severity), one.opened_at))
+    note = "Open in the time of the report, whenever they were raised."
+    return Table("breaches", "Breaches and alerts", _ALERT, tuple(map(_alert, told)), note)
+
+
+def actions(facts: Facts) -> Table:
+    """What was done, from the audit."""
+    return Table("actions", "Actions", _ACT, tuple(_act(one) for one in facts.acts))
+
+
+def is_open(deal: DealRow) -> bool:
+    """Whether it has not ended."""
+    return deal.status not in CLOSED
+
+
+def _deal(deal: DealRow) -> tuple[Value, ...]:
+    return (
+        deal.number,
+        str(deal.deal_id),
+        str(deal.chain_id),
+        deal.bank,
+        deal.module,
+        deal.status,
+        deal.hold_reason,
+        deal.committed,
+        deal.ltv_bps,
+        deal.profit,
+        deal.updated_at,
+    )
+
+
+def _exposure(held: Sequence[Valued]) -> tuple[Value, ...]:
+    owed = total(one for one in held if one.asset is AssetType.DEBT)
+    token = total(one for one in held if one.asset is AssetType.TOKEN)
+    net = total(held)
+    unpriced = sum(one.usd is None for one in held)
+    return (net - owed, owed, net, token, _share(token, net), unpriced)
+
+
+def _alert(alert: AlertRow) -> tuple[Value, ...]:
+    return (
+        alert.opened_at,
+        alert.code,
+        alert.severity,
+        alert.subject,
+        alert.text,
+        None if alert.deal_id is None else str(alert.deal_id),
+        alert.count,
+        alert.delivered_at,
+        alert.acknowledged_by,
+        alert.acknowledged_at,
+        alert.resolved_at,
+    )
+
+
+def _act(act: ActRow) -> tuple[Value, ...]:
+    return (act.at, act.actor, act.action, act.subject, str(act.deal_id), act.bank)
+
+
+def _symbols(held: Sequence[Valued]) -> str:
+    return ", ".join(sorted({one.holding.symbol for one in held}))
+
+
+def _share(part: Usd8, whole: Usd8) -> int | None:
+    return part * BPS // whole if whole > 0 else None

@@ -1,0 +1,138 @@
+"""Reads what all features have recorded, for reports; writes nothing but the reports made.
+
+Statements in plain SQL: a report looks at many tables at once, and each stays its feature's own.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from holdfast.common.money import USD8, Usd8, mul_div
+from holdfast.reporting.facts import (
+    ActRow,
+    AlertRow,
+    DealRow,
+    Facts,
+    Holding,
+    PriceRow,
+    ReconciliationRow,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from holdfast.common.db import Session
+    from holdfast.reporting.facts import Span
+
+_DEALS = text("""
+    SELECT d.deal_id, d.deal_number, d.chain_id, d.participant_bank_id, d.module_id, d.author,
+      d.status, d.hold_reason, d.total_eth_value_usd8, d.current_ltv_bps, d.profit_usd8,
+      d.created_at, d.updated_at,
+      p.report->'terms'->'spend'->>'units' AS spend,
+      p.report->'terms'->'min_tokens'->>'units' AS tokens
+    FROM deals d JOIN plans p USING (plan_hash)
+    WHERE d.created_at < :until ORDER BY d.deal_number
+""")
+_HOLDINGS = text("""
+    SELECT p.deal_id, p.chain_id, p.participant_bank_id, p.account, p.symbol, p.decimals,
+      sum(p.units) AS units
+    FROM ledger_postings p JOIN ledger_entries e USING (entry_id)
+    WHERE e.block_timestamp < :until_seconds
+      AND (p.account LIKE 'asset/%' OR p.account LIKE 'liability/%')
+    GROUP BY p.deal_id, p.chain_id, p.participant_bank_id, p.account, p.symbol, p.decimals
+    HAVING sum(p.units) <> 0
+    ORDER BY p.deal_id, p.account, p.symbol
+""")
+_ALERTS = text("""
+    SELECT code, severity, subject, text, deal_id, raised, opened_at, delivered_at,
+      acknowledged_by, acknowledged_at, resolved_at
+    FROM alerts
+    WHERE opened_at < :until
+      AND (last_seen_at >= :since OR coalesce(acknowledged_at, resolved_at, :until) >= :since)
+    ORDER BY opened_at, alert_id
+""")
+_ACTS = text("""
+    SELECT at, deal_id, participant_bank_id, actor, action, subject FROM audit_entries
+    WHERE at >= :since AND at < :until ORDER BY at, deal_id, seq
+""")
+_RECONCILIATIONS = text("""
+    SELECT DISTINCT ON (deal_id) deal_id, mismatch_units, block_timestamp,
+      count(*) FILTER (WHERE block_timestamp >= :since_seconds) OVER (PARTITION BY deal_id) AS times
+    FROM ledger_reconciliations WHERE block_timestamp < :until_seconds
+    ORDER BY deal_id, reconciliation_id DESC
+""")
+_PRICES = text("""
+    SELECT DISTINCT ON (chain_id) chain_id, created_at, report->'prices'->>'eth_usd' AS eth,
+      report->'prices'->>'usdt_usd' AS usdt
+    FROM plans WHERE created_at < :until AND report->'prices' IS NOT NULL
+    ORDER BY chain_id, created_at DESC
+""")
+
+
+async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
+    """All that a report over `span` is made from."""
+    times = {"since": span.since, "until": span.until}
+    seconds = {
+        "since_seconds": int(span.since.timestamp()),
+        "until_seconds": int(span.until.timestamp()),
+    }
+    until = {"until": span.until}
+    until_seconds = {"until_seconds": seconds["until_seconds"]}
+    return Facts(
+        span=span,
+        made_at=made_at,
+        deals=tuple(map(_deal, await session.execute(_DEALS, until))),
+        holdings=tuple(map(_holding, await session.execute(_HOLDINGS, until_seconds))),
+        alerts=tuple(_alert(row) for row in await session.execute(_ALERTS, times)),
+        acts=tuple(ActRow(*row) for row in await session.execute(_ACTS, times)),
+        reconciliations=tuple(map(_compared, await session.execute(_RECONCILIATIONS, seconds))),
+        prices=tuple(map(_price, await session.execute(_PRICES, until))),
+    )
+
+
+def _deal(row: Row[Any]) -> DealRow:
+    return DealRow(
+        deal_id=row.deal_id,
+        number=row.deal_number,
+        chain_id=row.chain_id,
+        bank=row.participant_bank_id,
+        module=row.module_id,
+        author=row.author,
+        status=row.status,
+        hold_reason=row.hold_reason,
+        committed=Usd8(int(row.total_eth_value_usd8)),
+        ltv_bps=row.current_ltv_bps,
+        profit=None if row.profit_usd8 is None else Usd8(int(row.profit_usd8)),
+        token_cost=_token_cost(row.spend, row.tokens),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _token_cost(spend: str | None, tokens: str | None) -> Usd8:
+    """What one token costs at the least that the plan accepts, rounded up; at most a dollar."""
+    if not spend or not tokens or int(tokens) == 0:
+        return Usd8(0)
+    return Usd8(min(USD8, mul_div(int(spend), USD8, int(tokens), round_up=True)))
+
+
+def _holding(row: Row[Any]) -> Holding:
+    return Holding(*row[:-1], units=int(row.units))
+
+
+def _alert(row: Row[Any]) -> AlertRow:
+    return AlertRow(*row)
+
+
+def _compared(row: Row[Any]) -> ReconciliationRow:
+    last_at = datetime.fromtimestamp(row.block_timestamp, UTC)
+    return ReconciliationRow(row.deal_id, row.times, last_at, int(row.mismatch_units))
+
+
+def _price(row: Row[Any]) -> PriceRow:
+    eth, usdt = (Usd8(int(Decimal(value) * USD8)) for value in (row.eth, row.usdt))
+    return PriceRow(row.chain_id, row.created_at, eth, usdt)

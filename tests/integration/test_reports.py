@@ -1,0 +1,127 @@
+"""Reports over the database's own rows: what is read, of which time, and by whom."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+from holdfast.audit.model import Act
+from holdfast.audit.service import DESK, AuditTrail
+from holdfast.common.alerts import Alert, Ended, Severity
+from holdfast.common.ids import BankId, ChainId
+from holdfast.common.system_clock import SystemClock
+from holdfast.ledger import service
+from holdfast.monitoring.store import alerts as alert_store
+from holdfast.reporting.facts import Span
+from holdfast.reporting.reporter import Reporter
+from holdfast.reporting.reports import ReportKind
+from holdfast.reporting.store import read_facts
+from holdfast.reporting.tables import as_json
+from holdfast.risk.limits import RiskLimits
+from tests.integration.test_execution_store import stored
+from tests.integration.test_ledger import entries
+from tests.unit.ledger.scene import BOOK
+from tests.unit.ledger.test_loop import OPENING
+
+FALL = Alert("core.fell", Severity.CRITICAL, "0xcore", "the core balance fell", ChainId(138))
+AUDIT = AuditTrail(SystemClock())
+
+
+def soon():
+    return SystemClock().now() + timedelta(minutes=1)
+
+
+def today():
+    return Span(soon() - timedelta(days=1), soon())
+
+
+async def read(database, span=None):
+    async with database.begin() as session:
+        return await read_facts(session, span or today(), soon())
+
+
+def reporter(database):
+    return Reporter(database, AUDIT, SystemClock(), RiskLimits())
+
+
+async def raise_and_close(database):
+    async with database.begin() as session:
+        await alert_store.put(session, FALL)
+    async with database.begin() as session:
+        await alert_store.resolve(session, Ended("core.", "0xcore"))
+
+
+async def record(database, deal=DESK):
+    act = Act(deal, BankId("BANK001"), ChainId(138), "alice", "alert.acknowledge", "1", {})
+    async with database.begin() as session:
+        await AUDIT.lock_desk(session)
+        await AUDIT.record(session, act)
+
+
+async def test_an_alert_is_told_while_it_is_open_and_on_the_day_it_ends(database):
+    await raise_and_close(database)
+    (told,) = (await read(database)).alerts
+    assert (told.code, told.severity, told.count) == ("core.fell", "critical", 1)
+    assert told.resolved_at is not None
+    later = Span(soon(), soon() + timedelta(days=1))
+    assert (await read(database, later)).alerts == ()
+    before = Span(soon() - timedelta(days=3), soon() - timedelta(days=2))
+    assert (await read(database, before)).alerts == ()
+
+
+async def test_acts_are_those_of_the_time(database):
+    await record(database)
+    (told,) = (await read(database)).acts
+    assert (told.actor, told.action, told.deal_id) == ("alice", "alert.acknowledge", UUID(int=0))
+    assert (await read(database, Span(soon(), soon() + timedelta(days=1)))).acts == ()
+
+
+async def test_every_kind_is_made_of_an_empty_desk(database):
+    for kind in ReportKind:
+        made = await reporter(database).made(kind)
+        assert made.tables[-1].name == "quality"
+
+
+async def test_compliance_verifies_the_record_and_says_when_it_was_changed(database):
+    await record(database)
+    made = await reporter(database).made(ReportKind.COMPLIANCE)
+    (row,) = as_json(made)["tables"]["audit"]["rows"]
+    assert (row["entries"], row["holds"], len(row["head"])) == (1, True, 64)
+    async with database.begin() as session:
+        await session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
+        await session.execute(text("UPDATE audit_entries SET actor = 'mallory'"))
+    try:
+        changed = await reporter(database).made(ReportKind.COMPLIANCE)
+    finally:
+        async with database.begin() as session:
+            await session.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
+    (row,) = as_json(changed)["tables"]["audit"]["rows"]
+    assert row["holds"] is False
+
+
+PRICED = """
+UPDATE plans SET report = '{"prices": {"eth_usd": "2000", "usdt_usd": "1"},
+  "terms": {"spend": {"units": "12000000000"}, "min_tokens": {"units": "20000000000"}}}'
+"""
+
+
+async def test_what_a_deal_holds_is_read_from_its_ledger_and_valued(database):
+    deal = await stored(database)
+    book = replace(BOOK, deal_id=deal.deal_id)
+    async with database.begin() as session:
+        await service.post(session, book, entries(*OPENING, book=book))
+        await session.execute(text(PRICED))
+    made = as_json(await reporter(database).made(ReportKind.EXPOSURE))
+    told = {row["asset_type"]: row["usd"] for row in made["tables"]["by_asset"]["rows"]}
+    # 30 WETH at 2,000; 12,000 USDT of debt; 19,980 tokens at 0.60
+    assert told["collateral"] == "60000.00000000"
+    assert told["debt"] == "-12000.00000000"
+    assert told["discounted token"] == "11988.00000000"
+    (row,) = made["tables"]["by_chain"]["rows"]
+    assert (row["chain"], row["unpriced"]) == (str(BOOK.chain_id), 0)
+    daily = as_json(await reporter(database).made(ReportKind.DAILY))
+    (row,) = daily["tables"]["deals"]["rows"]
+    assert (row["deal_id"], row["status"]) == (str(deal.deal_id), "planned")
+    ok = {row["measure"]: row["ok"] for row in daily["tables"]["quality"]["rows"]}
+    assert not ok["deals with holdings that were compared with the chain"]

@@ -1,0 +1,107 @@
+"""`holdfast report`: the formats, the files and what is refused, over a model of the desk."""
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from holdfast.common.money import Usd8
+from holdfast.entry.cli import report
+from holdfast.entry.cli.main import run
+from holdfast.reporting.price_file import daily_closes
+from holdfast.reporting.reports import build, span_of
+from holdfast.risk.limits import RiskLimits
+from tests.unit.entry.test_cli_main import process_as_before
+from tests.unit.reporting.desk import END, START, facts
+
+__all__ = ["process_as_before"]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the reporter was asked for and given."""
+    told = []
+
+    class Model:
+        def __init__(self, closes):
+            self.closes = closes
+
+        async def made(self, kind, day):
+            told.append((kind, day, len(self.closes)))
+            day = day or START.date()
+            found = facts(span=span_of(kind, day, END), daily_closes=self.closes)
+            return build(kind, found, RiskLimits())
+
+    @contextlib.asynccontextmanager
+    async def opened(settings, closes):
+        yield Model(closes)
+
+    monkeypatch.setattr(report, "opened_reporter", opened)
+    return told
+
+
+def refusal(capsys, *arguments):
+    assert run(["report", *map(str, arguments), "--json"]) == 3
+    return json.loads(capsys.readouterr().out)["error"]["code"]
+
+
+def test_a_report_is_a_page_unless_asked_otherwise(asked, capsysbinary):
+    assert run(["report", "daily"]) == 0
+    assert capsysbinary.readouterr().out.startswith(b"<!doctype html>")
+    assert run(["report", "daily", "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out)["report"] == "daily"
+    assert run(["report", "exposure", "--format", "csv", "--table", "by_bank"]) == 0
+    assert capsysbinary.readouterr().out.startswith(b"bank,assets,debt")
+
+
+def test_a_report_goes_to_a_file(asked, tmp_path, capsys):
+    out = tmp_path / "report.parquet"
+    assert run(["report", "exposure", "--format", "parquet", "--out", str(out)]) == 0
+    assert out.read_bytes()[:4] == b"PAR1"
+    assert capsys.readouterr().out == ""
+
+
+def test_what_cannot_be_written_is_refused(asked, tmp_path, capsys):
+    assert refusal(capsys, "daily", "--out", tmp_path / "no" / "a.json") == "report.out"
+    assert run(["report", "daily", "--format", "parquet"]) == 3
+    assert "[report.out]" in capsys.readouterr().err
+    assert run(["report", "daily", "--format", "csv", "--table", "moon"]) == 3
+    assert "[report.table]" in capsys.readouterr().err
+
+
+def test_a_day_is_a_day(asked, capsys):
+    assert run(["report", "daily", "--date", "2026-03-01", "--json"]) == 0
+    assert asked[-1][1] == START.date()
+    capsys.readouterr()
+    assert refusal(capsys, "daily", "--date", "yesterday") == "report.date"
+
+
+def test_prices_come_from_the_option_or_the_setting(asked, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "eth.csv"
+    days = [START - timedelta(days=300 - day) for day in range(300)]
+    lines = [f"{day.date()},{100 + number % 9}" for number, day in enumerate(days)]
+    path.write_text("\n".join(["date,eth_usd", *lines]))
+    assert run(["report", "daily", "--date", "2026-03-01", "--prices", str(path), "--json"]) == 0
+    monkeypatch.setenv("HOLDFAST_PRICE_HISTORY", str(path))
+    assert run(["report", "daily", "--date", "2026-03-01", "--json"]) == 0
+    assert [found[2] for found in asked] == [300, 300]
+    monkeypatch.setenv("HOLDFAST_PRICE_HISTORY", str(tmp_path / "none.csv"))
+    capsys.readouterr()
+    assert refusal(capsys, "daily") == "replay.file"
+
+
+def test_only_days_that_are_over_have_a_close(tmp_path):
+    path = tmp_path / "eth.csv"
+    rows = [f"2026-02-{27 + hour // 24:02}T{hour % 24:02}:00Z,{hour + 1}" for hour in range(36)]
+    path.write_text("\n".join(["ts_utc,close", *rows]))
+    assert daily_closes(path, datetime(2026, 2, 28, 11, tzinfo=UTC)) == (24.0,)
+    assert daily_closes(path, START) == (24.0, 36.0)
+    assert daily_closes(None, START) == ()
+
+
+def test_days_without_a_price_are_refused(tmp_path, capsys, asked):
+    path = tmp_path / "eth.csv"
+    path.write_text("date,eth_usd\n2026-02-01,1\n2026-02-03,1\n")
+    assert refusal(capsys, "daily", "--prices", path) == "replay.csv_gap"
+    assert Usd8(1) == 1

@@ -1,0 +1,115 @@
+"""One report in four formats: the same values, exact for machines, safe and whole for people."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+import pyarrow.parquet as pq
+import pytest
+
+from holdfast.common.errors import Rejected
+from holdfast.reporting.formats import Format, written
+from holdfast.reporting.reports import ReportKind, build
+from holdfast.reporting.tables import Column, Kind, Table
+from holdfast.risk.limits import RiskLimits
+from tests.unit.reporting.desk import END, alert, facts
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def report(kind=ReportKind.DAILY, **change):
+    return build(kind, facts(**change), RiskLimits())
+
+
+def page(made):
+    return written(made, Format.HTML).decode()
+
+
+def test_a_page_asks_for_nothing_from_outside():
+    closes = tuple(100.0 + day % 7 for day in range(300))
+    text = page(report(daily_closes=closes))
+    assert text.count("<svg") == 3  # LTV, exposure, returns
+    assert not re.search(r"<(script|link|img|iframe|object)\b", text)
+    # links of a picture lead into the picture
+    assert {link[0] for link in re.findall(r'(?:href|src)="([^"]*)"', text)} <= {"#"}
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_a_page_can_be_printed():
+    text = page(report())
+    assert "@media print" in text
+    assert "@page" in text
+    assert "table-header-group" in text
+
+
+def test_what_others_wrote_is_text_on_the_page():
+    text = page(report(alerts=(alert(text=HOSTILE, subject=HOSTILE),)))
+    assert HOSTILE not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_page_of_a_day_without_anything_says_so():
+    assert "None." in page(report(alerts=()))
+
+
+def test_json_has_every_table_with_its_columns_described():
+    document = json.loads(written(report(), Format.JSON))
+    assert (document["report"], document["until"]) == ("daily", END.isoformat())
+    for table in document["tables"].values():
+        assert all(column["means"] for column in table["columns"])
+    (row,) = document["tables"]["breaches"]["rows"]
+    assert row["opened_at"] == "2026-03-01T01:00:00+00:00"
+
+
+def test_csv_is_the_first_table_or_the_one_that_is_named():
+    text = written(report(ReportKind.EXPOSURE), Format.CSV).decode()
+    first = next(csv.DictReader(io.StringIO(text)))
+    assert (first["asset_type"], first["usd"]) == ("core ETH", "5000000.00000000")
+    named = written(report(ReportKind.EXPOSURE), Format.CSV, "by_bank").decode()
+    assert named.splitlines()[0].startswith("bank,assets,debt")
+    with pytest.raises(Rejected) as caught:
+        written(report(), Format.CSV, "by_moon")
+    assert caught.value.code == "report.table"
+    assert "summary" in caught.value.fields["limit"]
+
+
+def test_a_text_is_no_formula_to_a_spreadsheet():
+    hostile = alert(text='=HYPERLINK("x")', subject="@x", acknowledged_by="+1")
+    text = written(report(alerts=(hostile,)), Format.CSV, "breaches").decode()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["text"], row["subject"], row["acknowledged_by"]) == (
+        '\'=HYPERLINK("x")',
+        "'@x",
+        "'+1",
+    )
+
+
+def test_parquet_has_types_and_says_what_its_columns_mean():
+    table = pq.read_table(io.BytesIO(written(report(), Format.PARQUET, "deals")))
+    types = {field.name: str(field.type) for field in table.schema}
+    assert types["committed_usd"] == "decimal128(38, 8)"
+    assert types["ltv_percent"] == "decimal128(38, 2)"
+    assert types["updated_at"] == "timestamp[us, tz=UTC]"
+    assert table.schema.field("bank").metadata == {b"means": b"participant bank"}
+    assert table.schema.metadata[b"table"] == b"deals"
+    first = table.to_pylist()[0]
+    assert (first["committed_usd"], first["profit_usd"]) == (Decimal(10_000_000), None)
+
+
+def test_parquet_takes_units_of_any_size_and_tables_without_rows():
+    column = Column("wei", Kind.UNITS, "base units")
+    big = Table("big", "Big", (column,), ((10**70,),))
+    made = replace(report(), tables=(big, Table("none", "None", (column,), ())))
+    assert pq.read_table(io.BytesIO(written(made, Format.PARQUET))).to_pylist() == [
+        {"wei": Decimal(10**70)}
+    ]
+    assert pq.read_table(io.BytesIO(written(made, Format.PARQUET, "none"))).num_rows == 0
+
+
+def test_the_same_report_is_the_same_bytes():
+    for each in Format:
+        assert written(report(), each) == written(report(), each)

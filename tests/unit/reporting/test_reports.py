@@ -1,0 +1,218 @@
+"""The four reports over a small desk, every figure worked by hand."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from holdfast.common.errors import Rejected
+from holdfast.common.money import Usd8
+from holdfast.reporting.facts import ReconciliationRow
+from holdfast.reporting.quality import ChainOfRecord
+from holdfast.reporting.reports import ReportKind, build, span_of
+from holdfast.reporting.tables import as_json
+from holdfast.reporting.valuation import AssetType, valued
+from holdfast.risk.limits import RiskLimits
+from tests.unit.reporting.desk import (
+    DONE,
+    END,
+    HOLDINGS,
+    OPEN,
+    START,
+    act,
+    alert,
+    deal,
+    dollars,
+    facts,
+    holding,
+)
+
+
+def built(kind, found=None, records=()):
+    return build(kind, found or facts(), RiskLimits(), records)
+
+
+def rows(report, table):
+    return as_json(report)["tables"][table]["rows"]
+
+
+def test_each_report_has_its_tables_and_ends_with_the_quality_of_its_data():
+    assert {kind: [one.name for one in built(kind).tables] for kind in ReportKind} == {
+        ReportKind.DAILY: [
+            *("summary", "deals", "by_asset", "breaches", "actions", "market_risk", "quality")
+        ],
+        ReportKind.EXPOSURE: ["by_asset", "by_bank", "by_chain", "by_deal", "quality"],
+        ReportKind.HISTORY: ["actions", "breaches", "deals", "market_risk", "quality"],
+        ReportKind.COMPLIANCE: ["approvals", "breaches", "limits", "audit", "quality"],
+    }
+
+
+def test_the_summary_counts_open_deals_alone():
+    assert {row["figure"]: row["value"] for row in rows(built(ReportKind.DAILY), "summary")} == {
+        "open deals": "1",
+        "holding deals": "0",
+        "committed usd": "$10,000,000.00",
+        # 5M + 3M + 2M + 600k of tokens at cost - 600k of debt
+        "net usd": "$10,000,000.00",
+        "token at cost usd": "$600,000.00",
+        "highest ltv": "20.00 %",
+        "profit of deals closed usd": "$370,000.00",
+        "alerts open": "1",
+        "acts": "2",
+    }
+
+
+def test_exposure_is_told_by_what_the_assets_are():
+    told = {row["asset_type"]: row for row in rows(built(ReportKind.EXPOSURE), "by_asset")}
+    assert {name: (row["usd"], row["share_percent"]) for name, row in told.items()} == {
+        "core ETH": ("5000000.00000000", "50.00"),
+        "collateral": ("3000000.00000000", "30.00"),
+        "bucket and idle ETH": ("2000000.00000000", "20.00"),
+        "discounted token": ("600000.00000000", "6.00"),
+        "debt": ("-600000.00000000", "-6.00"),
+    }
+    assert told["discounted token"]["tokens"] == "USDTz"
+
+
+def test_exposure_by_bank_and_chain_sums_to_the_whole():
+    other = holding("asset/deal_wallet", "USDT", 100, 6, deal_id=DONE, bank="BANK002", chain_id=1)
+    report = built(ReportKind.EXPOSURE, facts(holdings=(*HOLDINGS, other)))
+    first, second = rows(report, "by_bank")
+    assert (first["bank"], first["net"], first["token_percent"]) == (
+        "BANK001",
+        "10000000.00000000",
+        "6.00",
+    )
+    assert (first["assets"], first["debt"]) == ("10600000.00000000", "-600000.00000000")
+    # chain 1 has no price yet: said, not guessed
+    assert (second["net"], second["unpriced"], second["token_percent"]) == ("0.00000000", 1, None)
+    assert [row["chain"] for row in rows(report, "by_chain")] == ["1", "138"]
+    assert [row["deal"] for row in rows(report, "by_deal")] == [str(OPEN), str(DONE)]
+
+
+def test_a_token_of_an_unknown_deal_has_no_value():
+    found = facts(deals=())
+    token = [one for one in valued(found) if one.asset is AssetType.TOKEN]
+    assert {one.usd for one in token} == {None}
+
+
+def test_the_gravest_alert_comes_first():
+    grave = alert(severity="critical", code="core.fell", deal_id=None)
+    report = built(ReportKind.DAILY, facts(alerts=(alert(), grave)))
+    assert [row["code"] for row in rows(report, "breaches")] == ["core.fell", "deal.holding"]
+
+
+def test_an_old_deal_that_did_not_change_is_left_out_when_it_is_done():
+    old = deal(DONE, status="completed", updated_at=START - timedelta(days=1))
+    report = built(ReportKind.DAILY, facts(deals=(deal(), old)))
+    assert [row["deal_number"] for row in rows(report, "deals")] == [1]
+
+
+def test_an_approval_by_the_author_is_not_four_eyes():
+    acts = (act(), act(actor="alice"), act(deal_id=DONE, actor="carol"))
+    report = built(ReportKind.COMPLIANCE, facts(acts=acts, deals=(deal(),)))
+    assert [(row["approver"], row["four_eyes"]) for row in rows(report, "approvals")] == [
+        ("bob", True),
+        ("alice", False),
+        ("carol", False),  # nobody knows whose deal it is
+    ]
+
+
+def test_a_broken_record_is_shown_as_broken():
+    records = [
+        ChainOfRecord(OPEN, 4, "ab" * 32, holds=True),
+        ChainOfRecord(DONE, 2, "", holds=False),
+    ]
+    told = rows(built(ReportKind.COMPLIANCE, records=records), "audit")
+    assert [(row["entries"], row["holds"]) for row in told] == [(4, True), (2, False)]
+
+
+def quality(found):
+    return {row["measure"]: row for row in rows(built(ReportKind.DAILY, found), "quality")}
+
+
+def test_good_data_is_called_good():
+    assert all(row["ok"] for row in quality(facts()).values())
+    oldest = quality(facts())["oldest comparison of an open deal with the chain"]
+    assert oldest["value"] == "10800 s"
+
+
+@pytest.mark.parametrize(
+    ("change", "measure"),
+    [
+        ({"reconciliations": ()}, "deals with holdings that were compared with the chain"),
+        ({"prices": ()}, "chains with a price"),
+        (
+            {"reconciliations": (ReconciliationRow(OPEN, 0, END - timedelta(hours=25), 0),)},
+            "oldest comparison of an open deal with the chain",
+        ),
+        ({"alerts": (alert(delivered_at=None),)}, "alerts that took over 10 minutes to reach all"),
+        (
+            {"reconciliations": (ReconciliationRow(OPEN, 1, END, -5),)},
+            "deals whose ledger differs from the chain",
+        ),
+        (
+            {"reconciliations": (ReconciliationRow(OPEN, 1, END, -5),)},
+            "base units that differ",
+        ),
+    ],
+)
+def test_what_is_missing_late_or_off_is_named(change, measure):
+    assert quality(facts(**change))[measure]["ok"] is False
+
+
+def test_a_desk_without_anything_has_reports_all_the_same():
+    empty = facts(deals=(), holdings=(), alerts=(), acts=(), reconciliations=(), prices=())
+    for kind in ReportKind:
+        report = built(kind, empty)
+        assert report.tables[-1].name == "quality"
+    assert all(row["ok"] for row in quality(empty).values())
+
+
+def test_without_prices_market_risk_says_what_is_missing():
+    table = built(ReportKind.DAILY).table("market_risk")
+    assert table.rows == ()
+    assert "HOLDFAST_PRICE_HISTORY" in table.note
+
+
+def test_market_risk_is_told_of_the_eth_that_is_held():
+    # 260 days that rise a percent, and every 26th that falls by ten
+    closes = [100.0]
+    for day in range(1, 261):
+        closes.append(closes[-1] * (0.9 if day % 26 == 0 else 1.01))
+    report = built(ReportKind.HISTORY, facts(daily_closes=tuple(closes)))
+    told = {row["measure"]: row["value"] for row in rows(report, "market_risk")}
+    # ten falls in 260 days: over 2.5 %, so the VaR is such a fall
+    assert told["var_97_5"] == pytest.approx(0.1)
+    assert told["es_97_5"] == pytest.approx(0.1)
+    # 10M of ETH at 2,000: core, collateral and bucket
+    assert told["eth_held_usd"] == 10_000_000
+    assert told["var_97_5_usd"] == pytest.approx(1_000_000)
+    # ten days have 250 before them; 2.5 % of ten
+    assert told["var_97_5_expected"] == pytest.approx(0.25)
+    assert report.table("market_risk").chart.startswith("<svg")
+
+
+def test_a_report_covers_its_day_until_now_at_most():
+    noon = START + timedelta(hours=12)
+    assert span_of(ReportKind.DAILY, START.date(), noon).until == noon
+    whole = span_of(ReportKind.DAILY, START.date(), END + timedelta(days=3))
+    assert (whole.since, whole.until) == (START, END)
+    month = span_of(ReportKind.COMPLIANCE, START.date(), END)
+    assert (month.until - month.since) == timedelta(days=30)
+    with pytest.raises(Rejected) as caught:
+        span_of(ReportKind.DAILY, date(2026, 3, 3), END)
+    assert caught.value.code == "report.date"
+
+
+def test_a_share_of_nothing_is_no_number():
+    owing = (holding("liability/aave_debt", "USDT", -1, 6),)
+    (row,) = rows(built(ReportKind.EXPOSURE, facts(holdings=owing)), "by_asset")
+    assert (row["usd"], row["share_percent"]) == ("-1.00000000", None)
+
+
+def test_the_highest_ltvs_are_drawn_when_there_are_too_many_deals():
+    many = tuple(replace(deal(), number=n, ltv_bps=n, committed=Usd8(1)) for n in range(1, 100))
+    chart = built(ReportKind.DAILY, facts(deals=many)).table("deals").chart
+    assert chart.startswith("<svg")
+    assert dollars(1) == 10**8
