@@ -1,4 +1,4 @@
-"""Reads what all features have recorded, for reports; writes nothing but the reports made.
+"""Reads what all features have recorded, for reports; writes nothing.
 
 Statements in plain SQL: a report looks at many tables at once, and each stays its feature's own.
 """
