@@ -16,7 +16,7 @@ from holdfast.monitoring.store import alerts as alert_store
 from holdfast.reporting.facts import Span
 from holdfast.reporting.reporter import Reporter
 from holdfast.reporting.reports import ReportKind
-from holdfast.reporting.store import read_facts
+from holdfast.reporting.store.facts import read_facts
 from holdfast.reporting.tables import as_json
 from holdfast.risk.limits import RiskLimits
 from tests.integration.test_execution_store import stored

@@ -40,6 +40,9 @@ from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
+from holdfast.reporting.runs import RunKind
+from holdfast.reporting.schedule import CHORE, Schedule, ScheduledReport
+from holdfast.reporting.scheduled import DailyReport
 from holdfast.reporting.service import DealReporter
 from holdfast.risk.switch import KillSwitch
 from holdfast.signing.hd import FLOAT_INDEX
@@ -93,6 +96,7 @@ class System:
     listener: Listener
     notices: Notices
     switch: KillSwitch
+    reports: Schedule
     counting: Counting
     metrics: CollectorRegistry
 
@@ -173,6 +177,7 @@ class Graph:
             listener=self._listener(node),
             notices=self._notices,
             switch=self._switch,
+            reports=self._reports(),
             counting=Counting(self._db, self._figures, self._clock),
             metrics=self._metrics,
         )
@@ -309,6 +314,14 @@ class Graph:
             outcomes=self._journal(unobserved, lease=None, shard=Shard()),
             audit=self._audit,
         )
+
+    def _reports(self) -> Schedule:
+        """Made on schedule; who makes them is told to the notices, as it is a chore."""
+        db, clock, alarm = self._db, self._clock, self._notices.alerts
+        daily = DailyReport(db, self._audit, clock, self._limits, self._settings.price_history)
+        makers = {RunKind.DAILY: daily}
+        self._notices.does(CHORE, ScheduledReport(db, alarm, clock, makers))
+        return Schedule(db, makers.keys(), self._notices.chores, alarm, clock, clock)
 
     def _listener(self, node: Node) -> Listener:
         own, notices = self._transactions(), self._notices

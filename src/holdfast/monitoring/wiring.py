@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.chain.node import Node
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database
+    from holdfast.monitoring.chores import Work
     from holdfast.monitoring.metrics import MonitoringMetrics
     from holdfast.monitoring.ports import OwnTransactions, Target
     from holdfast.protocols.suite import Protocols
@@ -41,12 +42,17 @@ class Notices:
     chores: Chores
     chore_queue: ChoreQueue
     chore_runner: ChoreRunner
+    works: dict[str, Work]
 
     async def tell(self, *news: Alert | Ended) -> None:
         """Raise alerts, or close those that ended, in a transaction of their own."""
         async with self.db.begin() as session:
             await self.alerts.ended(session, *(one for one in news if isinstance(one, Ended)))
             await self.alerts.raised(session, *(one for one in news if isinstance(one, Alert)))
+
+    def does(self, kind: str, work: Work) -> None:
+        """Have chores of that kind done by `work`; called while the system is put together."""
+        self.works[kind] = work
 
     async def do_chores(self) -> None:
         """Do chores until cancelled; raises as `ChoreQueue.run`."""
@@ -60,8 +66,9 @@ def notices_of(
     queue = ChoreQueue(url)
     chores = Chores(queue)
     alerts = Alerts(chores, AuditTrail(SystemClock()), DealStore())
-    runner = ChoreRunner(db, queue, {DELIVERY: Delivery(db, targets)}, at=boundary)
-    return Notices(db, alerts, chores, queue, runner)
+    works: dict[str, Work] = {DELIVERY: Delivery(db, targets)}
+    runner = ChoreRunner(db, queue, works, at=boundary)
+    return Notices(db, alerts, chores, queue, runner, works)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from holdfast.audit.service import DESK
-from holdfast.common.errors import Broken
+from holdfast.common.errors import Broken, Rejected
 from holdfast.common.ids import DealId
 from holdfast.reporting.quality import ChainOfRecord
 from holdfast.reporting.reports import ReportKind, build, span_of
-from holdfast.reporting.store import read_facts
+from holdfast.reporting.runs import RunKind
+from holdfast.reporting.store.facts import read_facts
+from holdfast.reporting.store.runs import made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +50,22 @@ class Reporter:
             facts = replace(await read_facts(session, span, now), daily_closes=self.closes)
             records = await self._verified(session, facts) if kind is ReportKind.COMPLIANCE else ()
         return build(kind, facts, self.limits, records)
+
+    async def stored(self, kind: ReportKind, day: date | None = None) -> tuple[dict[str, Any], str]:
+        """The report of a day, yesterday without one, that was made on schedule, and its page.
+
+        Raises:
+            Rejected: `report.not_made`.
+        """
+        period = (day or self.clock.now().date() - timedelta(days=1)).isoformat()
+        found = None
+        if kind is ReportKind.DAILY:
+            async with self.db.begin() as session:
+                found = await made(session, RunKind.DAILY, period)
+        if found is None:
+            message = f"no {kind} report of {period} was made on schedule"
+            raise Rejected("report.not_made", message, value=f"{kind}:{period}")
+        return found
 
     async def _verified(self, session: Session, facts: Facts) -> Sequence[ChainOfRecord]:
         """Every record that the report may speak of, checked from its first entry."""

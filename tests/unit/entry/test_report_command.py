@@ -33,8 +33,11 @@ def asked(monkeypatch):
             found = facts(span=span_of(kind, day, END), daily_closes=self.closes)
             return build(kind, found, RiskLimits())
 
+        async def stored(self, kind, day):
+            return {"kept": str(day)}, f"<p>kept {day}</p>"
+
     @contextlib.asynccontextmanager
-    async def opened(settings, closes):
+    async def opened(settings, closes=()):
         yield Model(closes)
 
     monkeypatch.setattr(report, "opened_reporter", opened)
@@ -68,6 +71,16 @@ def test_what_cannot_be_written_is_refused(asked, tmp_path, capsys):
     assert "[report.out]" in capsys.readouterr().err
     assert run(["report", "daily", "--format", "csv", "--table", "moon"]) == 3
     assert "[report.table]" in capsys.readouterr().err
+
+
+def test_what_was_made_on_schedule_is_kept_as_page_and_json(asked, capsys):
+    kept = ["report", "daily", "--stored", "--date", "2026-03-01"]
+    assert run(kept) == 0
+    assert capsys.readouterr().out == "<p>kept 2026-03-01</p>\n"
+    assert run([*kept, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"kept": "2026-03-01"}
+    assert run([*kept, "--format", "csv"]) == 3
+    assert "[report.stored_format]" in capsys.readouterr().err
 
 
 def test_a_day_is_a_day(asked, capsys):

@@ -177,6 +177,7 @@ def test_the_worker_has_people_told_of_what_nobody_foresaw_while_a_deal_advances
         listener=part,
         notices=part,
         watch=part,
+        reports=part,
         advance=object(),
     )
     system.queue.run = lambda wake, concurrency: (wake, concurrency)

@@ -95,6 +95,7 @@ def system(**changes):
         "listener": one,
         "notices": SimpleNamespace(do_chores=nothing),
         "watch": one,
+        "reports": one,
         "counting": one,
         "metrics": None,
         "pool": Pool(),
@@ -136,7 +137,7 @@ def running(monkeypatch):
     return run_on
 
 
-PARTS = ["queue", "chain-0", "chain-1", "sweep", "events", "chores", "nodes"]
+PARTS = ["queue", "chain-0", "chain-1", "sweep", "events", "chores", "nodes", "reports"]
 
 
 def test_a_worker_runs_every_part_with_a_loop_for_each_shard(running):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,9 @@ Prices = Annotated[
     typer.Option("--prices", help="Prices of ETH for VaR; else HOLDFAST_PRICE_HISTORY."),
 ]
 TableName = Annotated[str | None, typer.Option("--table", help="Which table, for csv and parquet.")]
+Stored = Annotated[
+    bool, typer.Option("--stored", help="The one that was made on schedule; html or json.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
 
@@ -43,6 +47,7 @@ def report(  # noqa: PLR0913 - one parameter per option
     day: Day = None,
     prices: Prices = None,
     table: TableName = None,
+    stored: Stored = False,
     as_json: AsJson = False,
 ) -> None:
     """Report on a day: daily, exposure; or on the 30 days up to it: history, compliance."""
@@ -50,6 +55,9 @@ def report(  # noqa: PLR0913 - one parameter per option
     wanted = Format.JSON if as_json else format_
     if wanted is Format.PARQUET and out is None:
         raise Rejected("report.out", "a Parquet file is no text: name a file with --out")
+    if stored:
+        _write(asyncio.run(_stored(settings, kind, _day(day), wanted)), out)
+        return
     made = asyncio.run(_made(settings, kind, _day(day), prices or settings.price_history))
     _write(written(made, wanted, table), out)
 
@@ -61,6 +69,15 @@ async def _made(
     closes = daily_closes(prices, _end(day, now))
     async with opened_reporter(settings, closes) as reporter:
         return await reporter.made(kind, day)
+
+
+async def _stored(settings: Settings, kind: ReportKind, day: date | None, format_: Format) -> bytes:
+    if format_ not in {Format.HTML, Format.JSON}:
+        raise Rejected("report.stored_format", "what was made on schedule is kept as html and json")
+    async with opened_reporter(settings) as reporter:
+        document, page = await reporter.stored(kind, day)
+    text = page if format_ is Format.HTML else json.dumps(document, ensure_ascii=False, indent=1)
+    return f"{text}\n".encode()
 
 
 def _end(day: date | None, now: datetime) -> datetime:

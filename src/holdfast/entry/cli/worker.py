@@ -88,6 +88,7 @@ def worker_parts(system: System) -> list[Part]:
         Part("events", system.listener.run),
         Part("chores", system.notices.do_chores),
         Part("nodes", system.watch.run),
+        Part("reports", system.reports.run),
     ]
     if metrics_port is not None:
         parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))
