@@ -110,7 +110,7 @@ async def test_what_a_deal_holds_is_read_from_its_ledger_and_valued(database):
     deal = await stored(database)
     book = replace(BOOK, deal_id=deal.deal_id)
     async with database.begin() as session:
-        await service.post(session, book, entries(*OPENING, book=book))
+        await service.post(session, book, entries(*(make() for make in OPENING), book=book))
         await session.execute(text(PRICED))
     made = as_json(await reporter(database).made(ReportKind.EXPOSURE))
     told = {row["asset_type"]: row["usd"] for row in made["tables"]["by_asset"]["rows"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 from decimal import Decimal
@@ -55,9 +56,8 @@ def _html(report: Report) -> str:
     import jinja2  # noqa: PLC0415 - only reports for people need it
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.globals.update(shown=shown, numbers=NUMBERS)  # pyright: ignore[reportUnknownMemberType, reportCallIssue]
     source = resources.files("holdfast.reporting").joinpath("templates/report.html").read_text()
-    return environment.from_string(source).render(report=report)
+    return environment.from_string(source).render(report=report, shown=shown, numbers=NUMBERS)
 
 
 def _csv(table: Table) -> str:
@@ -79,13 +79,18 @@ def _cell(value: object) -> object:
 
 def _parquet(report: Report, table: Table) -> bytes:
     import pyarrow as pa  # noqa: PLC0415 - only this format needs it
-    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    parquet: Any = importlib.import_module("pyarrow.parquet")  # its types are partly unknown
 
     fields = [
         pa.field(column.name, _type(column.kind), metadata={"means": column.means})
         for column in table.columns
     ]
-    about = {"report": report.kind, "table": table.name, "until": report.until.isoformat()}
+    about: dict[bytes | str, bytes | str] = {
+        "report": report.kind,
+        "table": table.name,
+        "until": report.until.isoformat(),
+    }
     turned: Sequence[tuple[Value, ...]] = list(zip(*table.rows, strict=True)) or [
         () for _ in table.columns
     ]
@@ -94,8 +99,8 @@ def _parquet(report: Report, table: Table) -> bytes:
         for values, column in zip(turned, table.columns, strict=True)
     ]
     out = io.BytesIO()
-    made: Any = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
-    pq.write_table(made, out)
+    made = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
+    parquet.write_table(made, out)
     return out.getvalue()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.common.errors import Rejected
 from holdfast.common.money import BPS, USD8, WAD
 from holdfast.protocols.aave_v3.math import NO_DEBT
+from holdfast.reporting.pictures import new_figure, save
 from holdfast.risk.replay_model import ActionKind
 
 if TYPE_CHECKING:
@@ -44,16 +45,12 @@ def chart_format(name: str) -> str:
 
 def draw(played: Played, limits: RiskLimits, out: BinaryIO, *, format_: str) -> None:
     """Write the chart; the same replay always gives the same bytes."""
-    import matplotlib as mpl  # noqa: PLC0415 - a second of imports that only charts need
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    with mpl.rc_context({"svg.hashsalt": "holdfast"}):
-        figure = Figure(figsize=(10, 8), layout="constrained")
-        price, ltv, cover = figure.subplots(3, 1, sharex=True)
-        _price(price, played)
-        _ltv(ltv, played, limits)
-        _cover(cover, played, limits)
-        figure.savefig(out, format=format_, metadata=None if format_ == "png" else {"Date": None})
+    figure = new_figure(10, 8)
+    price, ltv, cover = figure.subplots(3, 1, sharex=True)
+    _price(price, played)
+    _ltv(ltv, played, limits)
+    _cover(cover, played, limits)
+    save(figure, out, format_)
 
 
 def _price(axes: Any, played: Played) -> None:  # noqa: ANN401 - matplotlib has no strict types

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from holdfast.reporting.pictures import new_figure, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _MOST_BARS = 60  # more labels cannot be read
 
@@ -45,30 +44,24 @@ def losses(title: str, values: Sequence[float], lines: Mapping[str, float]) -> s
     return _svg(figure)
 
 
-def _sheet(title: str) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure  # noqa: PLC0415 - a second of imports that charts need
-
-    figure = Figure(figsize=(9, 2.8), layout="constrained")
+def _sheet(title: str) -> tuple[Any, Any]:
+    figure = new_figure(9, 2.8)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _levels(axes: Axes, lines: Mapping[str, float]) -> None:
+def _levels(axes: Any, lines: Mapping[str, float]) -> None:  # noqa: ANN401 - see pictures
     for (name, level), colour in zip(lines.items(), ("#ee8866", "#cc3311"), strict=False):
         axes.axhline(level, ls=":", color=colour, label=name)
     if lines:
         axes.legend(loc="best", fontsize=8)
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Any) -> str:  # noqa: ANN401
     """The picture alone: without the XML declaration and the document type, which name a file."""
-    import matplotlib as mpl  # noqa: PLC0415
-
     out = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context({"svg.hashsalt": "holdfast"}):
-        figure.savefig(out, format="svg", metadata=nothing)
+    save(figure, out, "svg")
     text = out.getvalue()
     return text[text.index("<svg") :]

@@ -121,11 +121,31 @@ def _token_cost(spend: str | None, tokens: str | None) -> Usd8:
 
 
 def _holding(row: Row[Any]) -> Holding:
-    return Holding(*row[:-1], units=int(row.units))
+    return Holding(
+        deal_id=row.deal_id,
+        chain_id=row.chain_id,
+        bank=row.participant_bank_id,
+        account=row.account,
+        symbol=row.symbol,
+        decimals=row.decimals,
+        units=int(row.units),
+    )
 
 
 def _alert(row: Row[Any]) -> AlertRow:
-    return AlertRow(*row)
+    return AlertRow(
+        code=row.code,
+        severity=row.severity,
+        subject=row.subject,
+        text=row.text,
+        deal_id=row.deal_id,
+        count=row.raised,
+        opened_at=row.opened_at,
+        delivered_at=row.delivered_at,
+        acknowledged_by=row.acknowledged_by,
+        acknowledged_at=row.acknowledged_at,
+        resolved_at=row.resolved_at,
+    )
 
 
 def _compared(row: Row[Any]) -> ReconciliationRow:
