@@ -62,7 +62,7 @@ class Watch:
 
     def _seen(self, deals):
         now = time.monotonic()
-        if deals != self.deals:
+        if _standing(deals) != _standing(self.deals):
             self.moved_at = now
         self.deals = deals
         for kill in list(self._open):
@@ -72,3 +72,10 @@ class Watch:
             if not found:
                 self._open.remove(kill)
                 self.recoveries.append(now - since)
+
+
+def _standing(deals):
+    """The deals without the looks of those that hold, which go on for ever."""
+    return {
+        deal: (status != "holding" and version, status) for deal, (version, status) in deals.items()
+    }
