@@ -37,12 +37,31 @@ def debt_cover(position: Position, stress: Stress) -> int:
     return mul_div(reserve(position, stress), WAD, owed(position.debt, stress))
 
 
+def to_raise(position: Position, stress: Stress) -> Usd8:
+    """What is owed beyond the cash held, which selling bucket ETH must raise."""
+    if position.debt == 0:
+        return Usd8(0)
+    return Usd8(max(0, owed(position.debt, stress) - position.cash))
+
+
+def bucket_sold(position: Position, stress: Stress) -> Usd8:
+    """The bucket ETH that must be sold to pay all that is owed, in dollars at today's price.
+
+    Rounded up; the whole bucket when that does not suffice.
+    """
+    missing = to_raise(position, stress)
+    kept = (BPS - stress.gap) * (BPS - stress.exit_slip)
+    if missing == 0 or kept == 0:
+        return position.reserve_eth if missing else Usd8(0)
+    return Usd8(min(position.reserve_eth, mul_div(missing, BPS * BPS, kept, round_up=True)))
+
+
 def bucket_share_sold(position: Position, stress: Stress) -> Bps:
     """The share of the bucket's ETH that must be sold under stress to pay all that is owed.
 
     Rounded up; 0 when cash alone pays, more than 10,000 when the whole bucket does not.
     """
-    missing = _missing(position, stress)
+    missing = to_raise(position, stress)
     fetched = stressed_value(position.reserve_eth, stress.gap, stress.exit_slip)
     if missing == 0:
         return Bps(0)
@@ -51,7 +70,7 @@ def bucket_share_sold(position: Position, stress: Stress) -> Bps:
 
 def exit_cost(position: Position, stress: Stress) -> Usd8:
     """What selling bucket ETH to pay all that is owed loses against the oracle, rounded up."""
-    missing = _missing(position, stress)
+    missing = to_raise(position, stress)
     sold = mul_div(missing, BPS, BPS - stress.exit_slip, round_up=True)
     return Usd8(sold - missing)
 
@@ -73,17 +92,10 @@ def breaking_gap(position: Position, stress: Stress) -> Bps:
 
     Rounded down; 10,000 when no fall breaks it, since cash alone pays.
     """
-    missing = _missing(position, stress)
+    missing = to_raise(position, stress)
     if missing == 0:
         return Bps(BPS)
     fetched = stressed_value(position.reserve_eth, Bps(0), stress.exit_slip)
     if fetched == 0:
         return Bps(0)
     return Bps(max(0, BPS - mul_div(missing, BPS, fetched, round_up=True)))
-
-
-def _missing(position: Position, stress: Stress) -> Usd8:
-    """What is owed beyond the cash held."""
-    if position.debt == 0:
-        return Usd8(0)
-    return Usd8(max(0, owed(position.debt, stress) - position.cash))

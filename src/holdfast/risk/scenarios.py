@@ -1,5 +1,8 @@
 """The standard scenarios: does the principal come home whole, and what is lost, in each of them.
 
+This is the integer truth: what a plan or a limit rests on is decided here. `stress` does the same
+for whole books in floats, and `book` says how far deals that sell at once move their common pool.
+
 A shock deeper than the gap reaches its depth over several monitor ticks, none of which moves more
 than the gap: at the first the desk turns bucket ETH into cash and repays (RISK.md, the theorem).
 The smallest single gap that breaks the reserve is `reserve.breaking_gap`.
@@ -9,14 +12,29 @@ from dataclasses import dataclass, replace
 
 from holdfast.common.money import BPS, RAY, WAD, Bps, Usd8, mul_div
 from holdfast.protocols.aave_v3.math import health_factor
+from holdfast.risk.formulas import ltv
 from holdfast.risk.model import Position, Stress
-from holdfast.risk.reserve import bucket_share_sold, debt_cover, loss_bound, owed, reserve
+from holdfast.risk.reserve import (
+    bucket_share_sold,
+    bucket_sold,
+    debt_cover,
+    loss_bound,
+    owed,
+    reserve,
+    to_raise,
+)
 
 DELAY_DAYS = 213
 """Seven months. Source: RISK.md, standard scenarios."""
 
 VENUE_DISCOUNT = Bps(1_000)
 """How far under the market a single bad venue buys the reserve; twice the depeg scenario."""
+
+LIQUIDATION_SHARE = Bps(500)
+"""Share of the debt that is lost on top if unwinding fails before HF < 1. Source: RISK.md."""
+
+MOST_SLIP = Bps(BPS - 1)
+"""A sale always brings something: a slip of 100 % would divide by zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,52 +105,86 @@ class Exposed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a scenario ends; `loss` is in dollars, without the move of ETH itself."""
+    """How a scenario ends; `loss` is in dollars, without the move of ETH itself.
+
+    `sold` is the bucket's ETH that must be sold, in dollars at today's price, `bucket_sold` its
+    share of the bucket (more than all where the bucket does not suffice). `ltv` and `health_wad`
+    are those after the largest single fall.
+    """
 
     scenario: str
     principal_whole: bool
     cover_wad: int
     health_wad: int
+    ltv: Bps
     bucket_sold: Bps
+    sold: Usd8
     loss: Usd8
 
+    @property
+    def is_liquidated(self) -> bool:
+        """Whether the venue may sell the collateral."""
+        return self.health_wad < WAD
 
-def outcome(shock: Shock, exposed: Exposed) -> Outcome:
+
+def outcome(shock: Shock, exposed: Exposed, least_slip: Bps = Bps(0)) -> Outcome:
     """How `shock` ends for the deal; the principal is whole when the reserve repays all debt.
+
+    Args:
+        shock: what happens.
+        exposed: the deal.
+        least_slip: what selling the bucket loses at least, since other deals sell as well.
 
     Source: RISK.md, what "principal is preserved" means.
     """
-    gap = Bps(min(shock.eth_drop, exposed.stress.gap))
-    stress = _stress(shock, exposed, gap)
-    position = _revalued(exposed.position, shock)
-    health = _health(position, gap, exposed.threshold)
+    stress = stressed(shock, exposed, least_slip)
+    position = revalued(exposed.position, shock)
+    left = Usd8(mul_div(position.collateral, BPS - stress.gap, BPS))
+    health = health_factor(left, exposed.threshold, position.debt)
     repaid = position.debt == 0 or reserve(position, stress) >= owed(position.debt, stress)
     return Outcome(
         scenario=shock.name,
         principal_whole=repaid and health > WAD,
         cover_wad=debt_cover(position, stress),
         health_wad=health,
+        ltv=ltv(position.debt, left),
         bucket_sold=bucket_share_sold(position, stress),
-        loss=_loss(shock, exposed, position, stress),
+        sold=bucket_sold(position, stress),
+        loss=_loss(shock, exposed, position, stress, is_liquidated=health < WAD),
     )
 
 
-def _stress(shock: Shock, exposed: Exposed, gap: Bps) -> Stress:
+def bound(exposed: Exposed) -> Usd8:
+    """The most that the deal loses while the theorem's conditions hold. Source: RISK.md."""
+    return loss_bound(exposed.position, exposed.stress, exposed.paid)
+
+
+def cash_needed(shock: Shock, exposed: Exposed) -> Usd8:
+    """What the deal must raise by selling bucket ETH, at most what the bucket is worth then."""
+    stress = stressed(shock, exposed)
+    position = revalued(exposed.position, shock)
+    worth = mul_div(position.reserve_eth, BPS - stress.gap, BPS)
+    return Usd8(min(to_raise(position, stress), worth))
+
+
+def stressed(shock: Shock, exposed: Exposed, least_slip: Bps = Bps(0)) -> Stress:
+    """The deal's stress with `shock` on top; a fall comes in steps no larger than the gap."""
     base = exposed.stress
-    slip = mul_div(base.exit_slip, BPS, shock.depth_left, round_up=True) + shock.sale_discount
+    own = mul_div(base.exit_slip, BPS, shock.depth_left, round_up=True)
     gas = exposed.gas_per_gwei * (shock.gas_gwei or 0)
-    return replace(
-        base,
-        gap=gap,
-        exit_slip=Bps(min(BPS - 1, slip)),
+    return Stress(
+        gap=Bps(min(shock.eth_drop, base.gap)),
+        exit_slip=Bps(min(MOST_SLIP, max(own, least_slip) + shock.sale_discount)),
         apr_ray=base.apr_ray if shock.apr_ray is None else max(shock.apr_ray, base.apr_ray),
         days=base.days + shock.extra_days,
         costs=Usd8(max(base.costs, gas)),
     )
 
 
-def _revalued(position: Position, shock: Shock) -> Position:
+def revalued(position: Position, shock: Shock) -> Position:
     """The position with cash and debt at the debt currency's new price, against the deal."""
+    if shock.usdt_move == 0:
+        return position
     scale = BPS + shock.usdt_move
     return replace(
         position,
@@ -141,13 +193,13 @@ def _revalued(position: Position, shock: Shock) -> Position:
     )
 
 
-def _health(position: Position, gap: Bps, threshold: Bps) -> int:
-    left = mul_div(position.collateral, BPS - gap, BPS)
-    return health_factor(left, threshold, position.debt)
-
-
-def _loss(shock: Shock, exposed: Exposed, revalued: Position, stress: Stress) -> Usd8:
+def _loss(
+    shock: Shock, exposed: Exposed, position: Position, stress: Stress, *, is_liquidated: bool
+) -> Usd8:
+    """What is lost at the debt currency's new price, less what the tokens bring after all."""
     before = exposed.position
-    dearer = (revalued.debt - revalued.cash) - (before.debt - before.cash)
+    dearer = (position.debt - position.cash) - (before.debt - before.cash)
     recovered = mul_div(exposed.token_par, shock.recovery, BPS)
-    return Usd8(max(0, loss_bound(revalued, stress, exposed.paid) + dearer - recovered))
+    fined = mul_div(position.debt, LIQUIDATION_SHARE, BPS, round_up=True) if is_liquidated else 0
+    most = loss_bound(position, stress, exposed.paid) + fined
+    return Usd8(max(0, most + dearer - recovered))

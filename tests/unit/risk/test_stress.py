@@ -1,0 +1,194 @@
+"""Floats against the integer truth: the same amounts within the tolerance, the same verdicts."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.common.money import BPS, RAY, USD8, WAD, Bps, Usd8
+from holdfast.protocols.aave_v3.math import NO_DEBT
+from holdfast.risk.arrays import deal_columns, shock_columns
+from holdfast.risk.book import slip_together
+from holdfast.risk.exit_pool import ExitPool
+from holdfast.risk.model import Position, Stress
+from holdfast.risk.scenarios import STANDARD, Exposed, Shock, bound, outcome, stressed
+from holdfast.risk.stress import (
+    ABSOLUTE,
+    BLOCK_CELLS,
+    TOLERANCE,
+    blocks,
+    bounds,
+    cells,
+    shared_slip_bps,
+)
+from tests.unit.risk.positions import borrowed, from_bucket
+from tests.unit.risk.test_scenarios import exposed
+
+FEW = settings(max_examples=200, deadline=None)
+MOST = 10**10 * USD8  # ten billion dollars, a hundred times the largest desk
+
+amounts = st.one_of(st.just(0), st.integers(0, MOST))
+shares = st.integers(0, BPS)
+
+
+@st.composite
+def deals(draw):
+    position = Position(*(Usd8(draw(amounts)) for _ in range(7)))
+    stress = Stress(
+        gap=Bps(draw(st.integers(0, BPS - 1))),
+        exit_slip=Bps(draw(st.integers(0, BPS - 1))),
+        apr_ray=draw(st.integers(0, 5 * RAY)),
+        days=draw(st.integers(0, 730)),
+        costs=Usd8(draw(amounts)),
+    )
+    return Exposed(
+        position=position,
+        stress=stress,
+        threshold=Bps(draw(st.integers(1, BPS))),
+        token_par=Usd8(draw(amounts)),
+        paid=Usd8(draw(amounts)),
+        gas_per_gwei=Usd8(draw(st.integers(0, 10**4 * USD8))),
+    )
+
+
+@st.composite
+def shocks(draw):
+    return Shock(
+        "any",
+        eth_drop=Bps(draw(shares)),
+        apr_ray=draw(st.one_of(st.none(), st.integers(0, 5 * RAY))),
+        extra_days=draw(st.integers(0, 730)),
+        gas_gwei=draw(st.one_of(st.none(), st.integers(0, 2_000))),
+        depth_left=Bps(draw(st.integers(1, BPS))),
+        sale_discount=Bps(draw(shares)),
+        usdt_move=draw(st.integers(-BPS // 2, BPS)),
+        recovery=Bps(draw(shares)),
+    )
+
+
+def in_floats(deals_, shocks_, slip=0):
+    least = np.full((1, len(shocks_)), float(slip))
+    return cells(deal_columns(deals_), shock_columns(shocks_), least)
+
+
+def size_of(one, shock):
+    """What amounts are measured against: everything that the deal has, owes or pays."""
+    held, worst = one.position, 2_000 * one.gas_per_gwei
+    parts = (
+        held.collateral, held.reserve_eth, held.cash, held.debt, held.token_cost,
+        one.token_par, one.paid, one.stress.costs, worst,
+    )  # fmt: skip
+    return 25 * sum(parts) / USD8  # the debt may double, and its interest be ten times it
+
+
+def kept_of(one, shock, slip=0):
+    """The share that a sale keeps."""
+    return 1 - stressed(shock, one, Bps(slip)).exit_slip / BPS
+
+
+def is_amount(found, exact, size, kept):
+    return abs(found - exact / USD8) <= (TOLERANCE * size + ABSOLUTE) / kept
+
+
+def is_ratio(found, exact, unit, rounding=0.0):
+    if exact == NO_DEBT:
+        return math.isinf(found)
+    return abs(found - exact / unit) <= TOLERANCE * exact / unit + ABSOLUTE + rounding
+
+
+@FEW
+@given(deals(), shocks(), st.integers(0, BPS))
+def test_floats_agree_with_the_integer_truth(one, shock, slip):
+    truth = outcome(shock, one, Bps(slip))
+    found = in_floats([one], [shock], slip)
+    size, kept = size_of(one, shock), kept_of(one, shock, slip)
+    if stressed(shock, one).gap < BPS:
+        assert is_amount(found.sold[0, 0], truth.sold, size, kept)
+    if not found.is_close[0, 0]:  # a liquidation adds its share at once
+        assert is_amount(found.loss[0, 0], truth.loss, size, kept)
+    if one.position.debt > 100 * USD8:  # a ratio of cents is all rounding
+        assert is_ratio(found.cover[0, 0], truth.cover_wad, WAD)
+    left = one.position.collateral * (BPS - stressed(shock, one).gap) // BPS
+    if min(one.position.debt, left) > 100 * USD8:
+        assert is_ratio(found.health[0, 0], truth.health_wad, WAD, ABSOLUTE)
+        assert is_ratio(found.ltv[0, 0], truth.ltv, BPS, 1 / BPS)
+    if not found.is_close[0, 0]:
+        assert found.is_whole[0, 0] == truth.principal_whole
+        assert found.is_liquidated[0, 0] == truth.is_liquidated
+
+
+@FEW
+@given(deals())
+def test_the_bound_is_the_theorems(one):
+    found, calm = bounds(deal_columns([one]))[0, 0], Shock("none")
+    assert is_amount(found, bound(one), size_of(one, calm), kept_of(one, calm))
+
+
+@pytest.mark.parametrize("debt", ["0", "6", "7.5", "9", "9.5"])
+def test_a_deal_of_the_table_has_the_same_verdicts_in_all_standard_scenarios(debt):
+    one = exposed(borrowed(debt))
+    found = in_floats([one], STANDARD)
+    truth = [outcome(shock, one) for shock in STANDARD]
+    assert found.is_whole[0].tolist() == [end.principal_whole for end in truth]
+    assert not found.is_close.any()
+
+
+def test_a_verdict_on_its_border_is_marked_as_close():
+    # 15 * 0.4 / 6 is a health factor of exactly 1: not liquidated, and not whole
+    thin = replace(exposed(borrowed("6")), threshold=Bps(4_000))
+    found = in_floats([thin], [Shock("half", eth_drop=Bps(5_000))])
+    assert found.is_close[0, 0]
+
+
+def test_without_debt_nothing_is_close_and_everything_whole():
+    found = in_floats([exposed(from_bucket("0", "19.8"))], STANDARD)
+    assert found.is_whole.all()
+    assert not found.is_close.any()
+    assert np.isinf(found.cover).all()
+    assert (found.ltv == 0).all()
+
+
+def test_blocks_are_all_cells_in_order_and_none_is_larger_than_a_cache():
+    book = [exposed(borrowed(f"{6 + number / 1_000}")) for number in range(2_000)]
+    columns, shocks_ = deal_columns(book), shock_columns(STANDARD)
+    least = np.zeros((1, len(STANDARD)))
+    parts = list(blocks(columns, shocks_, least))
+    assert len(parts) > 1
+    assert max(part.cells.loss.size for part in parts) <= BLOCK_CELLS
+    together = np.concatenate([part.cells.loss for part in parts])
+    assert (together == cells(columns, shocks_, least).loss).all()
+    assert [part.rows.start for part in parts] == list(range(0, 2_000, BLOCK_CELLS // 20))
+
+
+def test_deals_that_sell_together_lose_what_the_last_one_does():
+    # owed 6.28876713 each; two raise 12.57753426 in a pool of 1,000 of cash, of which half an ETH
+    # price leaves sqrt(0.5) = 707.1: (1 - 12.5775 / 707.1)^2 * 0.9995 = 0.96425, so 358 bps
+    book = [exposed(borrowed("6"))] * 2
+    pool = ExitPool(Usd8(1_000 * USD8), 500)
+    shock = Shock("half", eth_drop=Bps(5_000))
+    found = shared_slip_bps(deal_columns(book), shock_columns([shock]), pool)
+    assert found.tolist() == [[358.0]]
+
+
+@FEW
+@given(st.lists(deals(), min_size=1, max_size=4), shocks(), st.integers(10**6 * USD8, MOST))
+def test_the_shared_slip_agrees_within_a_basis_point(book, shock, cash):
+    pool = ExitPool(Usd8(cash), 500)
+    found = shared_slip_bps(deal_columns(book), shock_columns([shock]), pool)[0, 0]
+    exact = slip_together(shock, book, pool)
+    assert abs(found - exact) <= 1
+
+
+def test_single_width_is_within_a_hundred_thousandth():
+    book = [exposed(borrowed(debt)) for debt in ("6", "7.5", "9")]
+    wide, narrow = deal_columns(book), deal_columns(book).as_type(np.float32)
+    shocks_, least = shock_columns(STANDARD), np.zeros((1, len(STANDARD)))
+    double = cells(wide, shocks_, least)
+    single = cells(narrow, shocks_.as_type(np.float32), least.astype(np.float32))
+    assert single.cover.dtype == np.float32
+    assert np.allclose(single.cover, double.cover, rtol=1e-5)
+    assert np.allclose(single.loss, double.loss, rtol=1e-5, atol=1e-5)
+    assert (single.is_whole == double.is_whole).all()
