@@ -24,7 +24,7 @@ from holdfast.risk.formulas import (
 from holdfast.risk.gate import GateVerdict
 from holdfast.risk.model import Position
 from holdfast.risk.reserve import breaking_gap, debt_cover, loss_bound
-from holdfast.risk.scenarios import STANDARD, Exposed, Outcome, outcome
+from holdfast.risk.scenarios import STANDARD, Exposed, outcome
 
 
 def draft(request: DealRequest, setting: Setting) -> Draft:
@@ -49,6 +49,7 @@ class _Drafting:
         """The draft, not yet checked."""
         sized, before, after = self.sized, self._before(), self._after()
         costs = deal_costs(sized, self.setting, after)
+        exposed = self._exposed(after, costs)
         return Draft(
             request=self.request,
             terms=sized.terms,
@@ -64,7 +65,8 @@ class _Drafting:
             metrics_before=self._metrics(before),
             metrics_after=self._metrics(after),
             outlook=self._outlook(after, costs),
-            scenarios=self._scenarios(after, costs),
+            exposed=exposed,
+            scenarios=tuple(outcome(shock, exposed) for shock in STANDARD),
             gate=self._gate(costs),
             checks=(),
         )
@@ -135,17 +137,16 @@ class _Drafting:
         par = par_value(self.sized.purchase.amount_out, market)
         return _cost_per_token(spent(self.sized.terms, market), par, costs.carried)
 
-    def _scenarios(self, after: Position, costs: Costs) -> tuple[Outcome, ...]:
-        market, stress = self.setting.market, self.sized.stress
-        exposed = Exposed(
+    def _exposed(self, after: Position, costs: Costs) -> Exposed:
+        market = self.setting.market
+        return Exposed(
             position=after,
-            stress=stress,
+            stress=self.sized.stress,
             threshold=market.collateral.threshold,
             token_par=par_value(self._largest.amount_out, market),
             paid=costs.max_sale_cost,
             gas_per_gwei=market.prices.eth_value(self.sized.gas.most * 10**9),
         )
-        return tuple(outcome(shock, exposed) for shock in STANDARD)
 
 
 def _cost_per_token(cost: Usd8, par: Usd8, carried: Usd8) -> int:

@@ -7,13 +7,14 @@ from holdfast.common.money import Bps, TokenAmount
 from holdfast.model.leg import LegKind
 from holdfast.model.plan import AllowedCall, Envelope, ScenarioVerdict
 from holdfast.planning.model import Draft, PlannedLeg, Setting
+from holdfast.planning.together import PREFIX, BookStress
 
 WAY_HOME = frozenset({LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE})
 """What brings debt and collateral home; `REPAY` only where there is debt, see `missing_home`."""
 
 
-def envelope(draft: Draft, setting: Setting) -> Envelope:
-    """The envelope of a drafted deal that breaks no rule."""
+def envelope(draft: Draft, setting: Setting, book: BookStress) -> Envelope:
+    """The envelope of a drafted deal that breaks no rule, the book's verdicts among its own."""
     market, request = setting.market, draft.request
     return Envelope(
         chain_id=market.chain_id,
@@ -29,11 +30,16 @@ def envelope(draft: Draft, setting: Setting) -> Envelope:
         gas_price_ceiling_wei=market.gas.ceiling_wei,
         max_fee=TokenAmount(market.tokens.native, draft.gas.max_fee_wei),
         worst_case_loss=draft.outlook.loss,
-        scenarios=tuple(
-            ScenarioVerdict(one.scenario, one.principal_whole) for one in draft.scenarios
-        ),
+        scenarios=verdicts(draft, book),
         expires_at=market.at.timestamp + setting.policy.validity_seconds,
     )
+
+
+def verdicts(draft: Draft, book: BookStress) -> tuple[ScenarioVerdict, ...]:
+    """Of each scenario whether the deal, and whether the whole book, keeps its principal."""
+    own = [ScenarioVerdict(one.scenario, one.principal_whole) for one in draft.scenarios]
+    whole = [ScenarioVerdict(PREFIX + one.scenario, one.principal_whole) for one in book.outcomes]
+    return (*own, *whole)
 
 
 def _exit_slippage(draft: Draft, setting: Setting) -> Bps:

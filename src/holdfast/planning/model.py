@@ -12,7 +12,7 @@ from holdfast.protocols.suite import Protocols
 from holdfast.risk.gate import GateVerdict, Trial
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Position, Stress
-from holdfast.risk.scenarios import Outcome
+from holdfast.risk.scenarios import Exposed, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,10 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One sized variant of a deal, with all that is known of it; not yet a plan."""
+    """One sized variant of a deal, with all that is known of it; not yet a plan.
+
+    `exposed` is the deal right after the purchase, as scenarios see it.
+    """
 
     request: DealRequest
     terms: Terms
@@ -163,6 +166,7 @@ class Draft:
     metrics_before: Metrics
     metrics_after: Metrics
     outlook: Outlook
+    exposed: Exposed
     scenarios: tuple[Outcome, ...]
     gate: GateVerdict
     checks: tuple[Check, ...]

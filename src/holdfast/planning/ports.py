@@ -8,6 +8,7 @@ from holdfast.common.money import Token
 from holdfast.model.plan import Accounts
 from holdfast.planning.snapshot import Gas, MarketSnapshot, Prices, Probe, Tokens
 from holdfast.risk.gate import Trial
+from holdfast.risk.scenarios import Exposed
 
 Sizes: TypeAlias = Callable[[Tokens, Prices, Gas], Probe]
 """Says how much to quote, given the prices of the same block."""
@@ -40,4 +41,26 @@ class Untried:
     async def trials(self, desk: Address, token: Token) -> Sequence[Trial]:
         """Nothing."""
         del desk, token
+        return ()
+
+
+class OpenDeals(Protocol):
+    """The deals that are open beside the one that is planned."""
+
+    async def exposed(self) -> Sequence[Exposed]:
+        """Each of them as scenarios see it, all at one block.
+
+        One that has not bought yet counts as if it had.
+
+        Raises:
+            Transient: the node or the database does not answer.
+        """
+        ...
+
+
+class NoOpenDeals:
+    """An empty book, where deals are planned for themselves."""
+
+    async def exposed(self) -> Sequence[Exposed]:
+        """None."""
         return ()

@@ -8,6 +8,7 @@ the health factor of a deal that owes nothing, is null.
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from holdfast.common.money import BPS
 from holdfast.model.plan import Envelope, Terms, plan_hash
 from holdfast.planning.comparison import comparison
 from holdfast.planning.errors import violation
@@ -16,10 +17,9 @@ from holdfast.planning.json_values import Json, amount, percent, rate, ratio, us
 from holdfast.planning.leg_writer import contract_names
 from holdfast.planning.model import Draft, Metrics, PlannedLeg, Setting
 from holdfast.planning.snapshot import Pool, Quote
-from holdfast.risk.scenarios import Outcome
-
-ADDED_ON_LIQUIDATION_PERCENT = 5
-"""Share of the debt that is lost on top if unwinding fails before HF < 1. Source: RISK.md."""
+from holdfast.planning.together import THEOREM, BookStress
+from holdfast.risk.book import BookOutcome
+from holdfast.risk.scenarios import LIQUIDATION_SHARE, Outcome
 
 
 def report(chosen: Draft, compared: Sequence[Draft], setting: Setting, envelope: Envelope) -> Json:
@@ -49,6 +49,31 @@ def report(chosen: Draft, compared: Sequence[Draft], setting: Setting, envelope:
     }
 
 
+def book_report(book: BookStress) -> Json:
+    """How the open book with the new deal ends in each scenario, the worst verdicts first named."""
+    broken = [one.scenario for one in book.outcomes if not one.principal_whole]
+    return {
+        "other_deals": book.others,
+        "principal_whole": not broken,
+        "scenarios_not_whole": broken,
+        "not_whole_without_this_deal": sorted(book.broken_before),
+        "scenarios": [_book_scenario(one) for one in book.outcomes],
+    }
+
+
+def _book_scenario(one: BookOutcome) -> Json:
+    return {
+        "scenario": one.scenario,
+        "principal_whole": one.principal_whole,
+        "deals_not_whole": len(one.not_whole),
+        "loss_usd": usd(one.loss),
+        "lowest_debt_cover": ratio(one.lowest_cover_wad),
+        "lowest_health_factor": ratio(one.health_wad),
+        "eth_sold_usd": usd(one.sold),
+        "shared_slip_percent": percent(one.slip),
+    }
+
+
 def _worst_case(draft: Draft) -> Json:
     debt = draft.after.debt
     return {
@@ -61,7 +86,7 @@ def _worst_case(draft: Draft) -> Json:
             f"ETH falls by less than {draft.stress.gap // 100} % between two monitor ticks and "
             "unwinding acts before the health factor is under 1"
         ),
-        "added_if_unwinding_fails_usd": usd(debt * ADDED_ON_LIQUIDATION_PERCENT // 100),
+        "added_if_unwinding_fails_usd": usd(debt * LIQUIDATION_SHARE // BPS),
         "not_included": {
             "lending_venue_fails_usd": usd(draft.after.collateral),
             "debt_currency_freezes_or_depegs_usd": usd(draft.after.cash),
@@ -73,7 +98,7 @@ def _worst_case(draft: Draft) -> Json:
 
 def _is_theorem_kept(draft: Draft) -> bool:
     """Whether core and collateral come back whole with the token at 0 after the largest gap."""
-    deepest = [one for one in draft.scenarios if one.scenario == "token_to_zero_and_eth_down_50"]
+    deepest = [one for one in draft.scenarios if one.scenario == THEOREM]
     return all(one.principal_whole for one in deepest)
 
 
@@ -211,6 +236,8 @@ def _scenario(one: Outcome) -> Json:
         "loss_usd": usd(one.loss),
         "debt_cover": ratio(one.cover_wad),
         "health_factor": ratio(one.health_wad),
+        "ltv_percent": percent(one.ltv),
+        "liquidated": one.is_liquidated,
         "bucket_sold_percent": percent(one.bucket_sold),
     }
 

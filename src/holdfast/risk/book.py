@@ -64,7 +64,12 @@ def together(shock: Shock, deals: Sequence[Exposed], pool: ExitPool) -> BookOutc
 
 
 def slip_together(shock: Shock, deals: Sequence[Exposed], pool: ExitPool) -> Bps:
-    """What selling loses at least when all `deals` raise their cash in `pool` under `shock`."""
+    """What selling loses at least when all `deals` raise their cash in `pool` under `shock`.
+
+    0 for a deal alone: what it loses by itself is in its own slip, as the pool quoted it.
+    """
+    if len(deals) < 2:
+        return Bps(0)
     raised = Usd8(sum(cash_needed(shock, exposed) for exposed in deals))
     gap = Bps(max((min(shock.eth_drop, one.stress.gap) for one in deals), default=0))
     return shared_slip(pool, raised, gap, shock.depth_left)

@@ -111,6 +111,8 @@ def shared_slip_bps(deals: DealColumns, shocks: ShockColumns, pool: ExitPool) ->
     Source: `exit_pool.shared_slip`, of which this is the float version.
     """
     raised = np.zeros((1, len(shocks)))
+    if len(deals) < 2:  # its own slip is what the pool quoted for it alone
+        return raised
     for rows in _blocks(len(deals), len(shocks)):
         raised += _raised(deals.rows(rows), shocks).sum(axis=0, dtype=np.float64)
     gap = np.minimum(shocks.eth_drop, deals.gap.max(initial=0.0))

@@ -18,6 +18,7 @@ from holdfast.model.leg import Call, LegKind, LegStatus
 from holdfast.model.plan import Plan
 from holdfast.planning.draft import draft
 from holdfast.planning.envelope import envelope
+from holdfast.planning.together import stressed_together
 from holdfast.signing.model import Fees
 from holdfast.transactions.model import IntentOutcome, IntentStatus
 from tests.support.walk import record_of
@@ -41,7 +42,8 @@ def plan(funding=Funding.BORROW, accounts=market.ACCOUNTS, **asked):
     request = market.asking(funding=funding, **asked)
     setting = market.setting(request, market.World(), accounts=accounts)
     made = draft(request, setting)
-    return Plan(envelope(made, setting), setting.market.at, {"made": "here"})
+    book = stressed_together(made, (), setting)
+    return Plan(envelope(made, setting, book), setting.market.at, {"made": "here"})
 
 
 PLANS = {funding: plan(funding) for funding in Funding}

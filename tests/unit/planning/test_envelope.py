@@ -9,6 +9,7 @@ from holdfast.common.money import Bps
 from holdfast.model.deal import Funding, Step
 from holdfast.model.leg import LegKind
 from holdfast.planning.envelope import allowed_calls, envelope, missing_home, token_at_venue
+from holdfast.planning.together import stressed_together
 from tests.unit.planning.world import (
     AAVE,
     ACCOUNTS,
@@ -95,7 +96,8 @@ def test_contracts_are_bound_to_their_code_and_accounts_to_none():
 
 def test_the_envelope_holds_what_was_asked_and_what_may_be_lost():
     made = drafted()
-    bound = envelope(made, setting(REQUEST, World()))
+    market = setting(REQUEST, World())
+    bound = envelope(made, market, stressed_together(made, (), market))
     assert (bound.request, bound.accounts, bound.terms) == (REQUEST, ACCOUNTS, made.terms)
     assert (bound.opening_ltv, bound.max_ltv, bound.max_exposure) == (2_000, 3_000, 2_500)
     assert bound.exit_slippage == 300  # 1 % of slip and 2 % that oracle and pool may differ

@@ -128,6 +128,12 @@ async def test_every_plan_can_be_printed(request_):
     assert ("warned" in text) == bool(report["warnings"])
 
 
+async def test_a_plan_from_before_the_book_was_stressed_can_still_be_printed():
+    report = await made()
+    del report["book"]
+    assert "The book" not in printed(plan_view(report))
+
+
 def test_a_refused_plan_prints_its_violations():
     made = drafted(world=World(is_frozen=True, oracle_age=9_999))
     refused = PlanRefused(made.violations)

@@ -60,7 +60,7 @@ async def test_the_same_market_gives_the_same_hash_and_another_price_another():
 
 async def test_the_default_deal_is_whole_in_every_standard_scenario():
     made = await plan()
-    assert len(made.envelope.scenarios) == 20
+    assert len(made.envelope.scenarios) == 40  # the deal's own, and the book's
     assert all(verdict.principal_whole for verdict in made.envelope.scenarios)
     assert made.report["worst_case"]["principal_whole"] is True
 

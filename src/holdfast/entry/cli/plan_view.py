@@ -34,6 +34,7 @@ def plan_view(report: Mapping[str, Any]) -> Group:
         _costs(report["costs"]),
         _legs(report["legs"]),
         _scenarios(report["scenarios"]),
+        *_book(report.get("book")),
         _checks(report["checks"]),
         f"[bold]plan hash[/]  {report['plan_hash']}",
     )
@@ -195,6 +196,27 @@ def _scenarios(scenarios: Sequence[Mapping[str, Any]]) -> Table:
             _with(one["bucket_sold_percent"], " %"),
         )
     return table
+
+
+def _book(book: Mapping[str, Any] | None) -> list[RenderableType]:
+    """The open book with this deal; plans made before it was stressed have none."""
+    if book is None:
+        return []
+    heads = ("scenario", "all whole", "deals not whole", "loss", "least cover", "least health")
+    table = _table(f"The book: this deal and {book['other_deals']} open ones", *heads, "slip")
+    for one in book["scenarios"]:
+        table.add_row(
+            _words(one["scenario"]),
+            _yes(is_good=one["principal_whole"]),
+            str(one["deals_not_whole"]),
+            _usd(one["loss_usd"]),
+            _with(one["lowest_debt_cover"], ""),
+            _with(one["lowest_health_factor"], ""),
+            _with(one["shared_slip_percent"], " %"),
+        )
+    before = ", ".join(map(_words, book["not_whole_without_this_deal"]))
+    table.caption = f"not whole even without this deal: {before}" if before else None
+    return [table]
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> Table:
