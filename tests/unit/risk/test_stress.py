@@ -152,7 +152,7 @@ def test_without_debt_nothing_is_close_and_everything_whole():
 
 
 def test_blocks_are_all_cells_in_order_and_none_is_larger_than_a_cache():
-    book = [exposed(borrowed(f"{6 + number / 1_000}")) for number in range(2_000)]
+    book = [exposed(borrowed(f"{6 + number / 1_000:.3f}")) for number in range(2_000)]
     columns, shocks_ = deal_columns(book), shock_columns(STANDARD)
     least = np.zeros((1, len(STANDARD)))
     parts = list(blocks(columns, shocks_, least))
