@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import areas, growth, loops, report, takeover, transfers
+from tests.bench import areas, growth, loops, report, stress, takeover, transfers
 from tests.bench.stage import log_little, server
 
 CASES = {
@@ -16,6 +16,7 @@ CASES = {
     "profile": areas.measure,
     "takeover": takeover.measure,
     "growth": growth.measure,
+    "stress": stress.measure,
 }
 
 

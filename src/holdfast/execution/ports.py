@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.model.deal import DealRequest
     from holdfast.model.leg import Leg
     from holdfast.model.plan import Accounts, Plan
+    from holdfast.risk.book import OpenBook
     from holdfast.risk.trading import Trading
     from holdfast.signing.model import KeyRef
     from holdfast.signing.ports import Signer
@@ -95,6 +96,18 @@ class Observer(Protocol):
 
         Raises:
             Transient: when the chain does not answer.
+        """
+        ...
+
+
+class BookSource(Protocol):
+    """All open deals of a chain as stress sees them."""
+
+    async def read(self) -> OpenBook:
+        """The open deals and their exit pool at one block.
+
+        Raises:
+            Transient: when the chain or the database does not answer.
         """
         ...
 

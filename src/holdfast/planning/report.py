@@ -17,9 +17,9 @@ from holdfast.planning.json_values import Json, amount, percent, rate, ratio, us
 from holdfast.planning.leg_writer import contract_names
 from holdfast.planning.model import Draft, Metrics, PlannedLeg, Setting
 from holdfast.planning.snapshot import Pool, Quote
-from holdfast.planning.together import THEOREM, BookStress
+from holdfast.planning.together import BookStress
 from holdfast.risk.book import BookOutcome
-from holdfast.risk.scenarios import LIQUIDATION_SHARE, Outcome
+from holdfast.risk.scenarios import LIQUIDATION_SHARE, THEOREM, Outcome
 
 
 def report(chosen: Draft, compared: Sequence[Draft], setting: Setting, envelope: Envelope) -> Json:
@@ -98,7 +98,7 @@ def _worst_case(draft: Draft) -> Json:
 
 def _is_theorem_kept(draft: Draft) -> bool:
     """Whether core and collateral come back whole with the token at 0 after the largest gap."""
-    deepest = [one for one in draft.scenarios if one.scenario == THEOREM]
+    deepest = [one for one in draft.scenarios if one.scenario == THEOREM.name]
     return all(one.principal_whole for one in deepest)
 
 

@@ -74,7 +74,7 @@ class Planner:
     def _stressed(
         self, request: DealRequest, setting: Setting, others: Sequence[Exposed]
     ) -> tuple[Draft, BookStress]:
-        """The draft with the rules of the whole book among its own; seconds for 10,000 deals."""
+        """The draft with the rules of the whole book among its own."""
         alone = draft(request, setting)
         book = stressed_together(alone, others, setting)
         checks = (*alone.checks, *book_checks(book, self._policy.limits))

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.planning.model import Draft, Setting
-from holdfast.risk.book import BookOutcome, together
+from holdfast.risk.book import BookOutcome, stressed_book
 from holdfast.risk.checks import at_least, warning
 from holdfast.risk.exit_pool import ExitPool, exit_pool
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Unit
-from holdfast.risk.scenarios import STANDARD, Exposed
-
-THEOREM = "token_to_zero_and_eth_down_50"
-"""The scenario that debt cover is about: the token at 0 after the largest gap."""
+from holdfast.risk.scenarios import STANDARD, THEOREM, Exposed
 
 PREFIX = "book."
 """Begins the name of a verdict that is the whole book's, not the deal's own."""
@@ -34,9 +31,10 @@ class BookStress:
 def stressed_together(draft: Draft, others: Sequence[Exposed], setting: Setting) -> BookStress:
     """The standard scenarios over `others` and the drafted deal."""
     pool = sale_pool(setting)
-    ends = tuple(together(shock, [*others, draft.exposed], pool) for shock in STANDARD)
+    ends = stressed_book(STANDARD, [*others, draft.exposed], pool)
     broken = {end.scenario for end in ends if not end.principal_whole}
-    before = [together(one, others, pool) for one in STANDARD if others and one.name in broken]
+    again = [one for one in STANDARD if one.name in broken]
+    before = stressed_book(again, others, pool) if others else ()
     return BookStress(
         others=len(others),
         outcomes=ends,
@@ -58,7 +56,7 @@ def book_checks(stress: BookStress, limits: RiskLimits) -> tuple[Check, ...]:
     """
     if not stress.others:
         return ()
-    (end,) = (one for one in stress.outcomes if one.scenario == THEOREM)
+    (end,) = (one for one in stress.outcomes if one.scenario == THEOREM.name)
     text = "the least debt cover over the open book, all selling at once"
     cover, unit = end.lowest_cover_wad, Unit.WAD
     return (

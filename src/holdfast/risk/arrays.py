@@ -81,7 +81,7 @@ class ShockColumns:
 
     def __len__(self) -> int:
         """How many scenarios."""
-        return self.eth_drop.shape[1]
+        return int(self.eth_drop.shape[1])
 
     def as_type(self, kind: npt.DTypeLike) -> ShockColumns:
         """The same in another width."""

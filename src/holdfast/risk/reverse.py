@@ -18,7 +18,7 @@ import numpy as np
 
 from holdfast.common.money import BPS
 from holdfast.risk.arrays import Bools, DealColumns, Floats, ShockColumns, Whole
-from holdfast.risk.stress import cells, shared_slip_bps
+from holdfast.risk.stress import cells, sales, shared_slip_bps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,8 @@ def _alone(deals: DealColumns, axis: Axis, rule: Rule, least_slip: Floats) -> _B
     uncapped = _uncapped(deals, axis)
 
     def breaks(values: Whole) -> Bools:
-        return _is_broken(rule, cells(uncapped, _moved(axis, values), least_slip))
+        shocks = _moved(axis, values)
+        return _is_broken(rule, cells(uncapped, shocks, sales(uncapped, shocks, least_slip)))
 
     return breaks
 
@@ -110,8 +111,9 @@ def _any(deals: DealColumns, axis: Axis, rule: Rule, pool: ExitPool) -> _Breaks:
 
     def breaks(values: Whole) -> Bools:
         shocks = _moved(axis, values)
-        found = cells(uncapped, shocks, shared_slip_bps(uncapped, shocks, pool))
-        return _is_broken(rule, found).any(axis=0, keepdims=True)
+        least = shared_slip_bps(uncapped, shocks, pool)
+        found = cells(uncapped, shocks, sales(uncapped, shocks, least))
+        return np.array([[_is_broken(rule, found).any()]])
 
     return breaks
 

@@ -58,6 +58,9 @@ class Shock:
 
 _APR_80 = RAY * 80 // 100
 
+THEOREM = Shock("token_to_zero_and_eth_down_50", eth_drop=Bps(5_000))
+"""What debt cover is about: the token at 0 after the largest gap."""
+
 STANDARD: tuple[Shock, ...] = (
     Shock("eth_down_30", eth_drop=Bps(3_000)),
     Shock("eth_down_50", eth_drop=Bps(5_000)),
@@ -75,7 +78,7 @@ STANDARD: tuple[Shock, ...] = (
     Shock("stale_oracle", eth_drop=Bps(5_000)),
     Shock("single_venue_price", sale_discount=VENUE_DISCOUNT),
     Shock("exit_depth_down_80", depth_left=Bps(2_000)),
-    Shock("token_to_zero_and_eth_down_50", eth_drop=Bps(5_000)),
+    THEOREM,
     Shock("freeze_and_eth_down_50_and_apr_80", eth_drop=Bps(5_000), apr_ray=_APR_80),
     Shock("eth_down_50_and_usdt_up_5", eth_drop=Bps(5_000), usdt_move=500),
     Shock(

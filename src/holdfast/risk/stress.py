@@ -3,7 +3,7 @@
 Dollars are float64. Against `scenarios.outcome` amounts agree within `TOLERANCE` of the deal's size
 and `ABSOLUTE` dollars, both over the share that a sale keeps; ratios within `TOLERANCE` of
 themselves, and a basis point where the truth rounds to one. Verdicts are the same except where what
-decides is as near to its border (`Cells.is_close`). What money rests on is decided by `scenarios`
+decides is as near to its border (`is_close`). What money rests on is decided by `scenarios`
 and `book`, never here.
 
 Work is done in blocks that fit a core's cache, and only sums and extremes are kept, so memory does
@@ -23,7 +23,7 @@ from holdfast.risk.formulas import PIPS
 from holdfast.risk.scenarios import LIQUIDATION_SHARE, MOST_SLIP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from holdfast.risk.exit_pool import ExitPool
 
@@ -33,8 +33,18 @@ TOLERANCE: Final = 1e-9
 ABSOLUTE: Final = 1e-6
 """Dollars: the integer truth rounds against the deal a dozen times, by 1e-8 each."""
 
-BLOCK_CELLS: Final = 16_384
-"""Deals times scenarios of one block: a dozen float64 arrays of it fit a second-level cache."""
+LEAST_KEPT: Final = 1e-12
+"""Of ETH's price, where it falls by all; deals reckon with a gap of half."""
+
+NEAR_BPS: Final = 1e-6
+"""Of a basis point: a slip that near under a whole one is rounded up past it."""
+
+BLOCK_BYTES: Final = 2**18
+"""Of one array of a block: what is worked on at a time fits a core's share of the cache, and is
+large enough that calling numpy, a microsecond each time, is not what takes the time."""
+
+MOST_ROWS: Final = 255
+"""Deals of one block, so that a count of them fits a byte, which is quickest to add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Cells:
     """How every scenario ends for every deal; arrays of shape (deals, scenarios).
 
     `cover` and `health` are infinite without debt. `sold` is bucket ETH in dollars at today's
-    price, `loss` in dollars. `is_close` says that a verdict is within the tolerance of its border.
+    price, `loss` in dollars.
     """
 
     ltv: Floats
@@ -52,81 +62,117 @@ class Cells:
     loss: Floats
     is_whole: Bools
     is_liquidated: Bools
-    is_close: Bools
 
 
 @dataclass(frozen=True, slots=True)
-class _Debts:
-    """What is owed and held after the shock, in dollars, and what is left of ETH's price."""
+class _Due:
+    """What is to be paid after the shock, in dollars, and what is left of ETH's price.
 
-    debt: Floats
-    cash: Floats
-    interest: Floats
-    costs: Floats
+    `charges` are interest and costs, `owed` the debt with them, `missing` what no cash pays of it.
+    """
+
+    charges: Floats
     owed: Floats
+    cash: Floats
+    missing: Floats
     kept: Floats
 
 
-def cells(deals: DealColumns, shocks: ShockColumns, least_slip_bps: Floats) -> Cells:
-    """Every deal in every scenario, selling at `least_slip_bps` or worse."""
-    due = _debts(deals, shocks)
-    sale = 1 - _slip_bps(deals, shocks, least_slip_bps) / BPS
-    fetched = deals.reserve_eth * due.kept * sale
-    missing = _missing(deals, due)
-    left = deals.collateral * due.kept
-    weighted = left * deals.threshold
-    has_debt = deals.debt > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cover = np.where(has_debt, (due.cash + fetched) / due.owed, np.inf)
-        health = np.where(has_debt, weighted / due.debt, np.inf)
-        ltv = np.where(has_debt, due.debt / left, 0.0)
-        needed = np.where(missing > 0, missing / (due.kept * sale), 0.0)
-    spare = due.cash + fetched - due.owed
+def cells(deals: DealColumns, shocks: ShockColumns, sale: Floats) -> Cells:
+    """Every deal in every scenario.
+
+    Args:
+        deals: their columns.
+        shocks: the scenarios'.
+        sale: the share of ETH's value that selling it keeps in each cell, see `sales`.
+    """
+    due = _due(deals, shocks)
+    at_oracle = due.missing / sale
+    cover = deals.reserve_eth * due.kept
+    cover *= sale
+    cover += due.cash
+    cover /= due.owed
+    ltv, health = _ratios(deals, shocks, due)
+    is_free = deals.debt[:, 0] == 0
+    if is_free.any():
+        cover[is_free], health[is_free], ltv[is_free] = np.inf, np.inf, 0
     is_liquidated = health < 1
-    lost = _lost(deals, shocks, due) + (missing / sale - missing)
+    loss = _sunk(deals, shocks)
+    loss += due.charges
+    loss += at_oracle - due.missing
+    if is_liquidated.any():
+        loss += is_liquidated * (deals.debt * (1 + shocks.usdt_move) * (LIQUIDATION_SHARE / BPS))
+    sold = np.divide(at_oracle, due.kept, out=at_oracle)
     return Cells(
         ltv=ltv,
         health=health,
         cover=cover,
-        sold=np.minimum(needed, deals.reserve_eth),
-        loss=np.maximum(0, lost + is_liquidated * due.debt * (LIQUIDATION_SHARE / BPS)),
-        is_whole=~has_debt | ((spare >= 0) & (health > 1)),
+        sold=np.minimum(sold, deals.reserve_eth, out=sold),
+        loss=np.maximum(loss, 0, out=loss),
+        is_whole=(cover >= 1) & (health > 1),
         is_liquidated=is_liquidated,
-        is_close=has_debt & _is_close(deals, spare, weighted - due.debt),
     )
+
+
+def sales(deals: DealColumns, shocks: ShockColumns, least_slip_bps: Floats) -> Floats:
+    """The share of ETH's value that selling keeps: a deal's own slip, or `least_slip_bps`.
+
+    Slips are whole basis points, as the truth has them: integers below 2^53 divide exactly.
+    """
+    own = np.ceil(deals.slip_bps * BPS / shocks.depth_left_bps)
+    slip = np.minimum(MOST_SLIP, np.maximum(own, least_slip_bps) + shocks.discount_bps)
+    return 1 - slip / BPS
+
+
+def is_close(found: Cells, deals: DealColumns) -> Bools:
+    """Where a verdict is so near its border that floats are not to be trusted with it."""
+    near = nearness(deals)
+    return (np.abs(found.cover - 1) <= near) | (np.abs(found.health - 1) <= near)
+
+
+def nearness(deals: DealColumns) -> Floats:
+    """How near to 1 a deal's cover or health is too near; of shape (deals, 1)."""
+    with np.errstate(divide="ignore"):
+        return np.where(deals.debt > 0, TOLERANCE + ABSOLUTE / deals.debt, 0.0)
 
 
 def bounds(deals: DealColumns) -> Floats:
     """What each deal loses at most while the theorem's conditions hold, of shape (deals, 1)."""
     interest = deals.debt * deals.apr * (deals.days / DAYS)
-    missing = np.maximum(0, deals.debt + interest + deals.costs - deals.cash) * (deals.debt > 0)
-    sale = 1 - deals.slip_bps / BPS
-    exit_cost = missing / sale - missing
+    owed = deals.debt + interest + deals.costs
+    missing = np.where(deals.debt > 0, np.maximum(0, owed - deals.cash), 0.0)
+    exit_cost = missing / (1 - deals.slip_bps / BPS) - missing
     return deals.token_cost + interest + deals.costs + exit_cost + deals.paid
 
 
 def shared_slip_bps(deals: DealColumns, shocks: ShockColumns, pool: ExitPool) -> Floats:
     """What the last one loses in each scenario when all deals sell at once; (1, scenarios).
 
-    Source: `exit_pool.shared_slip`, of which this is the float version.
+    Never less than the integers of `exit_pool.shared_slip` have it, and at most a basis point more.
     """
     raised = np.zeros((1, len(shocks)))
     if len(deals) < 2:  # its own slip is what the pool quoted for it alone
         return raised
-    for rows in _blocks(len(deals), len(shocks)):
+    for rows in _blocks(deals, len(shocks)):
         raised += _raised(deals.rows(rows), shocks).sum(axis=0, dtype=np.float64)
     gap = np.minimum(shocks.eth_drop, deals.gap.max(initial=0.0))
     cash = pool.cash / 10**8 * np.sqrt(1 - gap) * (shocks.depth_left_bps / BPS)
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(raised < cash, 1 - raised / cash, 0.0)
-    return np.ceil(BPS * (1 - left**2 * ((PIPS - pool.fee_pips) / PIPS)))
+    lost = BPS * (1 - left**2 * ((PIPS - pool.fee_pips) / PIPS))
+    return np.minimum(np.ceil(lost + NEAR_BPS), BPS)
 
 
 def blocks(deals: DealColumns, shocks: ShockColumns, least_slip_bps: Floats) -> Iterator[Block]:
     """All cells, some deals at a time."""
-    for rows in _blocks(len(deals), len(shocks)):
+    _, first, kind = np.unique(deals.slip_bps[:, 0], return_index=True, return_inverse=True)
+    # Slips are few: each is worked out once, and its row copied for every deal that has it.
+    by_slip = np.concatenate(
+        [sales(deals.rows(slice(i, i + 1)), shocks, least_slip_bps) for i in first]
+    )
+    for rows in _blocks(deals, len(shocks)):
         part = deals.rows(rows)
-        yield Block(rows, part, cells(part, shocks, least_slip_bps))
+        yield Block(rows, part, cells(part, shocks, by_slip[kind[rows]]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,50 +184,62 @@ class Block:
     cells: Cells
 
 
-def _blocks(deals: int, shocks: int) -> Iterator[slice]:
-    step = max(1, BLOCK_CELLS // max(1, shocks))
-    return (slice(first, first + step) for first in range(0, deals, step))
+def _blocks(deals: DealColumns, shocks: int) -> Iterator[slice]:
+    row_bytes = deals.debt.itemsize * max(1, shocks)
+    step = min(MOST_ROWS, max(1, BLOCK_BYTES // row_bytes))
+    return (slice(first, first + step) for first in range(0, len(deals), step))
 
 
-def _debts(deals: DealColumns, shocks: ShockColumns) -> _Debts:
+def _due(deals: DealColumns, shocks: ShockColumns) -> _Due:
+    scale, later = 1 + shocks.usdt_move, shocks.extra_days / DAYS
+    charges = _product((deals.debt * (deals.days / DAYS), deals.debt), (scale, scale * later))
+    charges *= np.maximum(deals.apr, shocks.apr)
+    charges += np.maximum(deals.costs, deals.gas_per_gwei * shocks.gas_gwei)
+    owed = deals.debt * scale
+    owed += charges
+    cash = deals.cash * scale
+    missing = owed - cash
+    np.maximum(missing, 0, out=missing)
+    is_free = deals.debt[:, 0] == 0
+    if is_free.any():
+        missing[is_free], owed[is_free] = 0, 1
+    return _Due(charges, owed, cash, missing, _kept(deals, shocks))
+
+
+def _kept(deals: DealColumns, shocks: ShockColumns) -> Floats:
+    """What is left of ETH's price, at least next to nothing so that it can be divided by.
+
+    One row for all deals where all have the same gap, as those of one desk do.
+    """
+    is_same = bool((deals.gap == deals.gap[:1]).all())
+    gap = np.minimum(deals.gap[:1] if is_same else deals.gap, 1 - LEAST_KEPT)
+    return 1 - np.minimum(shocks.eth_drop, gap)
+
+
+def _ratios(deals: DealColumns, shocks: ShockColumns, due: _Due) -> tuple[Floats, Floats]:
+    """LTV and health factor after the shock; what is divided by zero here is replaced later."""
     scale = 1 + shocks.usdt_move
-    debt = deals.debt * scale
-    years = (deals.days + shocks.extra_days) / DAYS
-    interest = debt * np.maximum(deals.apr, shocks.apr) * years
-    costs = np.maximum(deals.costs, deals.gas_per_gwei * shocks.gas_gwei)
-    return _Debts(
-        debt=debt,
-        cash=deals.cash * scale,
-        interest=interest,
-        costs=costs,
-        owed=debt + interest + costs,
-        kept=1 - np.minimum(shocks.eth_drop, deals.gap),
-    )
-
-
-def _missing(deals: DealColumns, due: _Debts) -> Floats:
-    return np.maximum(0, due.owed - due.cash) * (deals.debt > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        opened = deals.debt / deals.collateral
+        secured = deals.collateral * deals.threshold / deals.debt
+        return opened * (scale / due.kept), secured * (due.kept / scale)
 
 
 def _raised(deals: DealColumns, shocks: ShockColumns) -> Floats:
-    due = _debts(deals, shocks)
-    return np.minimum(_missing(deals, due), deals.reserve_eth * due.kept)
+    due = _due(deals, shocks)
+    return np.minimum(due.missing, deals.reserve_eth * due.kept)
 
 
-def _slip_bps(deals: DealColumns, shocks: ShockColumns, least: Floats) -> Floats:
-    """In whole basis points, as the truth has it: integers below 2^53 divide exactly."""
-    own = np.ceil(deals.slip_bps * BPS / shocks.depth_left_bps)
-    return np.minimum(MOST_SLIP, np.maximum(own, least) + shocks.discount_bps)
+def _sunk(deals: DealColumns, shocks: ShockColumns) -> Floats:
+    """What was paid, what a move of the debt currency costs, less what tokens bring after all."""
+    paid, owed = deals.token_cost + deals.paid, deals.debt - deals.cash
+    everywhere = np.ones_like(shocks.usdt_move)
+    return _product((paid, owed, -deals.token_par), (everywhere, shocks.usdt_move, shocks.recovery))
 
 
-def _lost(deals: DealColumns, shocks: ShockColumns, due: _Debts) -> Floats:
-    """All that is lost but what selling ETH costs and a liquidation adds."""
-    dearer = (due.debt - due.cash) - (deals.debt - deals.cash)
-    sunk = deals.token_cost + deals.paid
-    return sunk + due.interest + due.costs + dearer - deals.token_par * shocks.recovery
-
-
-def _is_close(deals: DealColumns, spare: Floats, healthy: Floats) -> Bools:
-    size = deals.debt + deals.cash + deals.reserve_eth + deals.collateral
-    near = TOLERANCE * size + ABSOLUTE
-    return (np.abs(spare) <= near) | (np.abs(healthy) <= near)
+def _product(columns: Sequence[Floats], rows: Sequence[Floats]) -> Floats:
+    """The sum of each column times its row: one product of matrices where deals share the rows."""
+    if len(rows[0]) == 1:
+        product: Floats = np.hstack(columns) @ np.vstack(rows)
+        return product
+    return sum((c * r for c, r in zip(columns, rows, strict=True)), start=np.zeros_like(rows[0]))

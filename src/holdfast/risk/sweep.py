@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.risk.stress import blocks, bounds
+from holdfast.risk.stress import ABSOLUTE, TOLERANCE, blocks, bounds, nearness
 
 if TYPE_CHECKING:
-    from holdfast.risk.arrays import DealColumns, Floats, ShockColumns, Whole
-    from holdfast.risk.stress import Block
+    from holdfast.risk.arrays import Bools, DealColumns, Floats, ShockColumns, Whole
+    from holdfast.risk.stress import Block, Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,21 @@ class Sweep:
 
 def sweep(deals: DealColumns, shocks: ShockColumns, least_slip_bps: Floats) -> Sweep:
     """Every deal in every scenario; a book has at least one of each."""
-    lines = _lines(len(shocks))
-    kept = _rows(len(deals))
-    bound = bounds(deals)
+    lines, kept = _lines(len(shocks)), _rows(len(deals))
+    kept.bound[:] = bounds(deals)[:, 0]
     for block in blocks(deals, shocks, least_slip_bps):
-        _add_up(lines, block, bound[block.rows])
+        _add_up(lines, block, kept.bound[block.rows])
         _keep(kept, block)
-    kept.bound[:] = bound[:, 0]
     return Sweep(np.broadcast_to(least_slip_bps, (1, len(shocks)))[0], lines, kept)
 
 
 def _add_up(lines: ByScenario, block: Block, bound: Floats) -> None:
     found = block.cells
-    lines.not_whole[:] += np.count_nonzero(~found.is_whole, axis=0)
-    lines.liquidated[:] += np.count_nonzero(found.is_liquidated, axis=0)
-    lines.close[:] += np.count_nonzero(found.is_close, axis=0)
-    lines.over_bound[:] += np.count_nonzero(found.loss > bound * (1 + 1e-9) + 1e-6, axis=0)
+    most = (bound * (1 + TOLERANCE) + ABSOLUTE)[:, np.newaxis]
+    lines.not_whole[:] += _count(~found.is_whole)
+    lines.liquidated[:] += _count(found.is_liquidated)
+    lines.close[:] += _count(_is_near(found, float(nearness(block.deals).max())))
+    lines.over_bound[:] += _count(found.loss > most)
     lines.loss[:] += found.loss.sum(axis=0, dtype=np.float64)
     lines.sold[:] += found.sold.sum(axis=0, dtype=np.float64)
     np.minimum(lines.cover, found.cover.min(axis=0), out=lines.cover)
@@ -83,9 +82,21 @@ def _add_up(lines: ByScenario, block: Block, bound: Floats) -> None:
     np.maximum(lines.ltv, found.ltv.max(axis=0), out=lines.ltv)
 
 
+def _is_near(found: Cells, near: float) -> Bools:
+    """Like `stress.is_close`, with the widest nearness of the block for all its deals."""
+    cover = (found.cover >= 1 - near) & (found.cover <= 1 + near)
+    return cover | ((found.health >= 1 - near) & (found.health <= 1 + near))
+
+
+def _count(marked: Bools) -> Whole:
+    """How many deals of a block are marked, by scenario; a block has at most 255."""
+    found: Whole = marked.view(np.uint8).sum(axis=0, dtype=np.uint8).astype(np.int64)
+    return found
+
+
 def _keep(kept: ByDeal, block: Block) -> None:
     found, rows = block.cells, block.rows
-    kept.not_whole[rows] = np.count_nonzero(~found.is_whole, axis=1)
+    kept.not_whole[rows] = (~found.is_whole).view(np.uint8).sum(axis=1, dtype=np.uint32)
     kept.worst[rows] = found.loss.argmax(axis=1)
     kept.loss[rows] = found.loss.max(axis=1)
     kept.sold[rows] = found.sold.max(axis=1)

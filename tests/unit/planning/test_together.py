@@ -11,10 +11,13 @@ from holdfast.entry.cli.plan_view import plan_view
 from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
-from holdfast.planning.together import THEOREM, book_checks, stressed_together
+from holdfast.planning.together import book_checks, stressed_together
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.scenarios import STANDARD
+from holdfast.risk.scenarios import THEOREM as SHOCK
 from tests.unit.planning.world import ACCOUNTS, REQUEST, VENUES, World, drafted, setting
+
+THEOREM = SHOCK.name
 
 
 class Others:

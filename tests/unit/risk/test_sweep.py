@@ -7,7 +7,7 @@ from holdfast.risk.arrays import deal_columns, shock_columns
 from holdfast.risk.book import together
 from holdfast.risk.exit_pool import ExitPool
 from holdfast.risk.scenarios import STANDARD, bound, outcome
-from holdfast.risk.stress import cells, shared_slip_bps
+from holdfast.risk.stress import cells, sales, shared_slip_bps
 from holdfast.risk.sweep import sweep
 from tests.unit.risk.positions import borrowed, from_bucket
 from tests.unit.risk.test_scenarios import exposed
@@ -22,7 +22,7 @@ SLIP = shared_slip_bps(COLUMNS, SHOCKS, POOL)
 
 
 def test_every_line_sums_up_all_cells():
-    made, found = sweep(COLUMNS, SHOCKS, SLIP), cells(COLUMNS, SHOCKS, SLIP)
+    made, found = sweep(COLUMNS, SHOCKS, SLIP), cells(COLUMNS, SHOCKS, sales(COLUMNS, SHOCKS, SLIP))
     lines, rows = made.scenarios, made.deals
     assert (lines.not_whole == (~found.is_whole).sum(axis=0)).all()
     assert np.allclose(lines.loss, found.loss.sum(axis=0))
