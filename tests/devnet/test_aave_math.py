@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8, mul_div
+from holdfast.common.money import BPS, RAY, USD8, WAD, Bps, Usd8, mul_div
 from holdfast.protocols.aave_v3 import math
 from holdfast.protocols.aave_v3.revision import require_known
 from holdfast.protocols.erc20 import Erc20
@@ -35,7 +35,7 @@ from tests.devnet.test_protocol_aave import (
 __all__ = ["market"]
 
 on_the_chain = settings(
-    max_examples=25,
+    max_examples=60,
     deadline=None,
     # One node for all examples: each puts back what it did. A state that fails is not shrunk, as
     # every try costs a dozen transactions; the example itself says what it was.
@@ -60,15 +60,17 @@ class State:
         return Decimal(self.price_cents) / 100
 
 
-states = st.builds(
-    State,
-    supplied=st.integers(10**15, 20_000 * WAD),
-    borrowed=st.integers(1, 7_900),  # the venue lends up to 80 % of the collateral's value
-    price_cents=st.integers(50_000, 900_000),
-    seconds=st.one_of(st.integers(1, 3_600), st.integers(1, 3 * YEAR)),
-    repaid=st.integers(0, BPS),
-    withdrawn=st.integers(0, 500),
-)
+def states(*, most_ether, least_loan=1):
+    """Up to `most_ether` supplied; the venue lends up to 80 % of the collateral's value."""
+    return st.builds(
+        State,
+        supplied=st.integers(WAD, most_ether * WAD),
+        borrowed=st.integers(least_loan, 7_900),
+        price_cents=st.integers(50_000, 900_000),
+        seconds=st.one_of(st.integers(1, 3_600), st.integers(1, 3 * YEAR)),
+        repaid=st.integers(0, BPS),
+        withdrawn=st.integers(0, 500),
+    )
 
 
 async def position(market, at):
@@ -107,6 +109,13 @@ async def check(market, asset, receipt):
     await check_account(market, receipt.block)
 
 
+LENT_OUT = State(49_000 * WAD, 7_900, 900_000, YEAR, 5_000, 100)
+"""Lifts the usage of the reserve over the kink of its rate."""
+
+SLOPE_1 = RAY * 6 // 100
+"""The rate at the kink. Source: the devnet's strategy."""
+
+
 async def restored(market, work):
     """Whatever `work` does, on a chain that is then as before."""
     mark = market.devnet.control.snapshot()
@@ -118,7 +127,8 @@ async def restored(market, work):
 
 @pytest.mark.slow
 @on_the_chain
-@given(states)
+@example(LENT_OUT)
+@given(states(most_ether=49_000))
 async def test_every_number_of_a_position_equals_the_pools(market, state):
     (revision,) = await market.read(market.pool.revision())
     require_known(revision)
@@ -128,6 +138,8 @@ async def test_every_number_of_a_position_equals_the_pools(market, state):
 async def live(market, state):
     """Open, let time pass, repay a part and withdraw a little, all checked on the way."""
     loan = await opened(market, state)
+    if state == LENT_OUT:
+        assert (await market.reserve(market.usdt)).variable_borrow_rate > SLOPE_1
     market.devnet.control.advance_time(state.seconds)
     at = await market.actor.head()
     await check_indexes(market, at)
@@ -144,7 +156,7 @@ async def live(market, state):
 
 @pytest.mark.slow
 @on_the_chain
-@given(states.filter(lambda state: state.borrowed > 1_000 and state.supplied > WAD))
+@given(states(most_ether=20_000, least_loan=1_000))
 async def test_the_pool_agrees_on_ltv_liquidation_and_what_restores(market, state):
     await restored(market, judge(market, state))
 

@@ -2,10 +2,12 @@
 
 import pytest
 
-from holdfast.common.money import USD8
+from holdfast.common.money import USD8, Usd8
 from holdfast.execution import model as m
 from holdfast.model.deal import DealStatus, Funding, HoldReason, Ladder
 from holdfast.model.leg import LegKind, LegStatus
+from holdfast.model.plan import Accounts
+from holdfast.risk.gate import GateState
 from tests.support.deals import settings_for, until
 from tests.support.onchain import OnChain
 from tests.support.scenes import (
@@ -65,11 +67,15 @@ async def test_a_freeze_after_the_second_lot_costs_that_lot_and_a_thaw_brings_it
         deal = await holding(system, made, HoldReason.REDEMPTION_FROZEN)
         deal = await waiting(system, deal)
         frozen = await system.reporter.report(deal.deal_id)
+        stuck = await record(system)
         account, lots = deal.plan.accounts.deal, deal.plan.terms.lots
         held = chain.holdings(account)
         principal.assert_whole(chain, deal)
         devnet.control.thaw()
         deal, report = await ended(system, made)
+        assert [trial.is_paid for trial in await record(system)] == [True, True]
+    assert [trial.is_paid for trial in stuck] == [True, False]
+    assert stuck[1].size == held.usdtz * (USD8 // 10**6)
     # only the second lot's tokens are stuck: no debt, no collateral, no cash
     tranche = deal.plan.terms.tranches[1].units
     assert (held.debt, held.collateral, held.usdt, held.weth) == (0, 0, 0, 0)
@@ -81,6 +87,15 @@ async def test_a_freeze_after_the_second_lot_costs_that_lot_and_a_thaw_brings_it
     principal.assert_whole(chain, deal)
     assert_nothing_left(chain, deal, report)
     assert lost(report) < 0
+
+
+async def record(system):
+    """What the gate knows of the desk; a lot of $2.5M is more than it lets pass on that."""
+    treasury = system.desk.treasury
+    accounts = Accounts(treasury.core, treasury.float, treasury.float, treasury.treasury_return, 0)
+    report = await system.gatekeeper.report(accounts, [Usd8(2_500_000 * USD8)])
+    assert report.verdicts[0].state is GateState.SHUT
+    return report.trials
 
 
 async def waiting(system, deal):
