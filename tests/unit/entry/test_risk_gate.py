@@ -88,8 +88,8 @@ def test_people_read_a_table_and_the_record(open_on, capsys):
     assert run(["risk", "gate", "--size", "2500000"]) == 0
     out = capsys.readouterr().out
     assert "shut" in out
-    assert "2 x $1000000 at par: paid" in out
-    assert "1 x $1000000 at par: not paid" in out
+    assert "2 x $1,000,000.00 at par: paid" in out
+    assert "1 x $1,000,000.00 at par: not paid" in out
     assert "frozen now" in out
 
 

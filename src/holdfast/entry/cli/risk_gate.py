@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -83,7 +84,7 @@ def _print(found: dict[str, Any]) -> None:
     console.print(_table(found["lots"]))
     for trial in found["record"]:
         paid = "paid" if trial["is_paid"] else "not paid"
-        console.print(f"{trial['times']} x ${trial['at_par_usd']} at par: {paid}")
+        console.print(f"{trial['times']} x {_told(trial['at_par_usd'])} at par: {paid}")
     if found["desk_is_frozen"]:
         console.print("The redemption desk is frozen now: no plan is made whatever the gate says.")
 
@@ -92,8 +93,12 @@ def _table(lots: list[dict[str, Any]]) -> Table:
     table = whole_table("Redemption gate", "Lot", "Gate", "Why")
     for lot in lots:
         stands = "open" if lot["is_open"] else "shut"
-        table.add_row(f"${lot['lot_usd']}", stands, lot["reason"])
+        table.add_row(_told(lot["lot_usd"]), stands, lot["reason"])
     return table
+
+
+def _told(dollars: str) -> str:
+    return f"${Decimal(dollars):,.2f}"
 
 
 def _dollars(text: str) -> Usd8:
