@@ -1,5 +1,7 @@
 """The Uniswap adapter against the deployed contracts: quotes, limits, deadlines, events."""
 
+from decimal import Decimal
+
 import pytest
 import pytest_asyncio
 
@@ -12,6 +14,7 @@ from holdfast.protocols.erc20 import Erc20
 from holdfast.protocols.registry import protocols
 from holdfast.protocols.uniswap_v3.pools import SWAP, decode_swap
 from holdfast.protocols.uniswap_v3.swaps import ExactInput, ExactOutput
+from holdfast.protocols.uniswap_v3.ticks import sqrt_ratio_at
 from holdfast.protocols.weth import Weth
 from tests.support.actor import ALICE, Actor
 
@@ -178,3 +181,48 @@ async def test_the_allowance_is_used_up(exchange):
         Erc20(exchange.known.usdt.address).balance_of(ALICE),
     )
     assert (left, held) == (0, 0)
+
+
+async def eth_price(exchange, slot0):
+    """Dollars for one ETH at `slot0`, in USDT base units."""
+    return slot0.out_at_spot(exchange.known.sell_eth, WAD)
+
+
+async def test_the_root_of_a_tick_is_under_the_price_that_has_it(exchange):
+    for pool in (exchange.known.eth_pool, exchange.known.usdtz_pool):
+        (slot0,) = await exchange.read(pool.slot0())
+        assert sqrt_ratio_at(slot0.tick) <= slot0.sqrt_price_x96 < sqrt_ratio_at(slot0.tick + 1)
+
+
+async def test_a_quiet_pool_has_the_same_average_as_price(exchange):
+    exchange.devnet.control.advance_time(3_600)
+    average, now = await exchange.read(
+        exchange.known.eth_pool.average(1_800), exchange.known.eth_pool.slot0()
+    )
+    assert (average.window_seconds, average.tick) == (1_800, now.tick)
+    # $2,000, less at most the tick's own width of 0.01 %.
+    assert 1_999 * USDT < await eth_price(exchange, average.price()) <= 2_000 * USDT
+
+
+async def test_a_pool_that_does_not_remember_so_far_says_so(exchange):
+    """A fresh pool keeps one observation, which the first swap of a block replaces."""
+    control, pool = exchange.devnet.control, exchange.known.eth_pool
+    control.advance_time(3_600)
+    control.set_price(Decimal(1_500))
+    control.advance_time(600)
+    long, short = await exchange.read(pool.average(1_800), pool.average(300))
+    assert isinstance(long, Reverted)
+    assert long.reason == "OLD"
+    assert 1_499 * USDT < await eth_price(exchange, short.price()) <= 1_500 * USDT
+
+
+async def test_the_average_follows_the_price_only_slowly(exchange):
+    control, pool = exchange.devnet.control, exchange.known.eth_pool
+    control.remember_prices(100)
+    control.advance_time(3_600)
+    control.set_price(Decimal(1_000))
+    control.advance_time(600)
+    average, now = await exchange.read(pool.average(1_800), pool.slot0())
+    assert await eth_price(exchange, now) == pytest.approx(1_000 * USDT, rel=1e-4)
+    # A third of the window at half the price: 2,000 * (1/2)^(1/3) = 1,587.40, within a few seconds.
+    assert await eth_price(exchange, average.price()) == pytest.approx(1_587.4 * USDT, rel=0.005)

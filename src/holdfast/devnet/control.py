@@ -102,6 +102,12 @@ class DevnetControl:
         pool = self._pool(self._profile.usdtz)
         remove_liquidity(self.rpc, self._provider, self._uniswap(), pool, bps=bps)
 
+    def remember_prices(self, observations: int) -> None:
+        """Let both pools keep so many observations from their next swap on, not only the newest."""
+        for token in (self._profile.weth, self._profile.usdtz):
+            pool = self._pool(token).address
+            self._provider.execute(pool, "increaseObservationCardinalityNext(uint16)", observations)
+
     def set_borrowing(self, *, allowed: bool) -> None:
         """Let the lending market lend USDT, or refuse to."""
         self._on_reserve("setReserveBorrowing(address,bool)", allowed)

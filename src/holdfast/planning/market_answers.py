@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from holdfast.chain.multicall import Reverted
 from holdfast.chain.profiles import ChainProfile
@@ -24,10 +24,6 @@ from holdfast.protocols.aave_v3.math import unscaled
 from holdfast.protocols.aave_v3.rates import RateStrategy
 from holdfast.protocols.suite import Protocols
 from holdfast.protocols.uniswap_v3.pools import Route, Slot0
-
-_Q96: Final = 1 << 96
-_ONE_PERCENT: Final = (498_756, 496_281, 10**8)
-"""sqrt(1.01) - 1 and 1 - 1 / sqrt(1.01): what one percent of price is to either side's root."""
 
 
 def deal_tokens(profile: ChainProfile) -> Tokens:
@@ -99,17 +95,9 @@ class Answers:
         )
 
     def _pool(self, name: str, address: Address, from_cash: Route) -> Pool:
-        """The pool, and the cash that moves its price by one percent at the liquidity in range.
-
-        Source: Uniswap v3 whitepaper, 6.2 (amounts from liquidity and the root of the price).
-        """
-        root = self.found[f"{name}_slot0"].sqrt_price_x96
-        liquidity = self.found[f"{name}_liquidity"]
-        up, down, unit = _ONE_PERCENT
-        if from_cash.is_zero_for_one:
-            depth = liquidity * _Q96 * down // (root * unit)
-        else:
-            depth = liquidity * root * up // (_Q96 * unit)
+        """The pool, and the cash that moves its price by one percent at the liquidity in range."""
+        slot0: Slot0 = self.found[f"{name}_slot0"]
+        depth = slot0.one_percent_depth(from_cash, self.found[f"{name}_liquidity"])
         cash = deal_tokens(self.profile).cash
         return Pool(address, from_cash.fee, TokenAmount(cash, depth))
 

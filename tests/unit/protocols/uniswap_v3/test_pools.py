@@ -1,12 +1,15 @@
 """Pools: where they are, and what their price says."""
 
+import pytest
 from eth_abi.abi import encode as general
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.common.errors import Broken
 from holdfast.common.evm import Address, checksummed
-from holdfast.protocols.uniswap_v3.pools import Route, Slot0, UniswapPool
+from holdfast.protocols.uniswap_v3.pools import Average, Route, Slot0, UniswapPool
 from holdfast.protocols.uniswap_v3.swaps import Quote, Quoter
+from holdfast.protocols.uniswap_v3.ticks import MAX_TICK, sqrt_ratio_at
 
 USDC = Address("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")
 WETH = Address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
@@ -59,3 +62,66 @@ def test_a_quote_is_read_and_may_fail_where_asked():
     assert read.decode(general(["uint256"] * 4, [7, 2**96, 1, 90_000])) == Quote(
         7, 2**96, 1, 90_000
     )
+
+
+def observed(*cumulatives):
+    count = len(cumulatives)
+    return general(["int56[]", "uint160[]"], [list(cumulatives), [0] * count])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "tick"),
+    [
+        (1_000, 1_000 + 1_800 * 50, 50),
+        (-5_000, -5_000 - 1_800 * 201_000, -201_000),
+        (0, -1, -1),  # rounded down, as OracleLibrary does, not towards zero
+        (7, 7, 0),
+    ],
+)
+def test_the_average_is_the_mean_tick_of_the_window_rounded_down(before, now, tick):
+    read = UniswapPool(HOME).average(1_800)
+    assert read.allow_failure  # a pool that does not remember so far reverts with OLD
+    assert read.decode(observed(before, now)) == Average(1_800, tick)
+
+
+def test_the_window_is_asked_for_in_seconds_ago():
+    data = UniswapPool(HOME).average(1_800).data
+    assert data[4:] == general(["uint32[]"], [[1_800, 0]])
+
+
+def test_another_number_of_observations_is_no_answer():
+    with pytest.raises(Broken, match="observations"):
+        UniswapPool(HOME).average(60).decode(observed(1, 2, 3))
+
+
+def test_the_average_is_priced_like_the_price_now():
+    assert Average(60, 0).price() == Slot0(2**96, 0)
+    # Tick 6,931 is 1.0001^6931 = 1.999836 of token1 for each of token0.
+    out = Average(60, 6_931).price().out_at_spot(Route(USDC, WETH, 500), 10**6)
+    assert out == 1_999_836
+
+
+def test_the_roots_at_the_ends_are_those_of_the_pool():
+    # Source: TickMath.MIN_SQRT_RATIO, MAX_SQRT_RATIO.
+    assert sqrt_ratio_at(-MAX_TICK) == 4_295_128_739
+    assert sqrt_ratio_at(MAX_TICK) == 1461446703485210103287273052203988822378723970342
+
+
+@pytest.mark.parametrize("tick", [MAX_TICK + 1, -MAX_TICK - 1])
+def test_no_pool_has_a_tick_beyond_the_ends(tick):
+    with pytest.raises(Broken, match="no pool"):
+        sqrt_ratio_at(tick)
+
+
+@given(st.integers(min_value=-MAX_TICK, max_value=MAX_TICK - 1))
+def test_each_tick_is_a_ten_thousandth_of_price_above_the_one_before(tick):
+    low, high = sqrt_ratio_at(tick), sqrt_ratio_at(tick + 1)
+    assert low < high
+    assert (high / low) ** 2 == pytest.approx(1.0001, abs=1e-9)
+
+
+def test_one_percent_of_depth_moves_the_price_by_one_percent():
+    # At a root of 1, sqrt(1.01) - 1 of the liquidity in token1, 1 - 1 / sqrt(1.01) in token0.
+    slot0, liquidity = Slot0(2**96, 0), 10**18
+    assert slot0.one_percent_depth(Route(WETH, USDC, 500), liquidity) == 4_987_560_000_000_000
+    assert slot0.one_percent_depth(Route(USDC, WETH, 500), liquidity) == 4_962_810_000_000_000
