@@ -11,6 +11,14 @@ class RiskLimits:
 
     Attributes:
         max_deal: the largest deal, in dollars of ETH committed. Configured by the desk.
+        max_bank: open deals of one participant bank: ten of the largest.
+        max_module: open deals of one module: ten of the largest.
+        max_asset: spent by open deals on one discounted token, all of which one freeze can stop:
+            ten of the largest deals in `bucket` funding.
+        max_day: deals begun in one day (UTC): four of the largest, so that a wrong price or a
+            stolen approval meets an end.
+        opening_ltv: a warning: from here the worst in a hundred of 24-hour paths led to `max_ltv`,
+            30 % * (1 - 17 %) (RISK.md, on 52,619 hours).
         max_ltv: I6, the hard cap on debt over collateral.
         warn_ltv: I6, where a warning begins.
         max_exposure: I4, the hard cap on the token's share of NAV and of freeze NAV.
@@ -34,6 +42,11 @@ class RiskLimits:
     """
 
     max_deal: Usd8 = Usd8(25_000_000 * USD8)
+    max_bank: Usd8 = Usd8(250_000_000 * USD8)
+    max_module: Usd8 = Usd8(250_000_000 * USD8)
+    max_asset: Usd8 = Usd8(50_000_000 * USD8)
+    max_day: Usd8 = Usd8(100_000_000 * USD8)
+    opening_ltv: Bps = Bps(2_490)
     max_ltv: Bps = Bps(3_000)
     warn_ltv: Bps = Bps(2_800)
     max_exposure: Bps = Bps(2_500)

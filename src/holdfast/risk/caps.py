@@ -1,0 +1,52 @@
+"""Caps in dollars over the open book: per deal, bank, module, asset and day; pure."""
+
+from dataclasses import dataclass
+
+from holdfast.common.money import Bps, Usd8
+from holdfast.risk.checks import at_most, warning
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.model import Check, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class BookSums:
+    """What is open beside the deal in question.
+
+    `bank`, `module` and `day` are dollars of ETH committed by the open deals of its bank, of its
+    module, and by all deals begun this day (UTC); `asset` is what open deals spend on its token.
+    """
+
+    bank: Usd8 = Usd8(0)
+    module: Usd8 = Usd8(0)
+    asset: Usd8 = Usd8(0)
+    day: Usd8 = Usd8(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A deal that would join the book: dollars of ETH committed, and spent on the token."""
+
+    value: Usd8
+    spend: Usd8
+
+
+def caps(wanted: Wanted, book: BookSums, limits: RiskLimits) -> tuple[Check, ...]:
+    """Every cap with the deal in the book."""
+    value = wanted.value
+    return (
+        _cap("deal", limits.max_deal, value, "this deal"),
+        _cap("bank", limits.max_bank, book.bank + value, "open deals of the bank with this one"),
+        _cap("module", limits.max_module, book.module + value, "those of the module with this one"),
+        _cap("asset", limits.max_asset, book.asset + wanted.spend, "spent on the token in all"),
+        _cap("day", limits.max_day, book.day + value, "deals begun today with this one"),
+    )
+
+
+def opening(ltv: Bps, limits: RiskLimits) -> Check:
+    """Warns of an opening LTV from which a bad day of history would have met the cap."""
+    text = "opening LTV against what a day's path in a hundred leads to the cap from"
+    return warning(at_most("caps.opening_ltv", limits.opening_ltv, ltv, text))
+
+
+def _cap(name: str, limit: Usd8, value: int, what: str) -> Check:
+    return at_most(f"caps.{name}", limit, value, what, unit=Unit.USD8)

@@ -1,0 +1,101 @@
+"""The market's score: 0 to 100 from volatility, depth, utilisation and peg; pure.
+
+Each part is worth 100 up to where the market is usual, 0 from where a standard scenario of RISK.md
+stands, and falls in a straight line between. The score is their weighted mean, and never more than
+the worst part plus 50: a mean alone would hide a part that is broken.
+"""
+
+from dataclasses import dataclass
+
+from holdfast.common.money import USD8, Bps, Usd8
+from holdfast.risk.market import RiskMarket
+from holdfast.risk.model import Unit
+from holdfast.risk.volatility import REFERENCE
+
+FULL = 100
+_ABOVE_THE_WORST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the score: worth `FULL` at `good`, nothing at `bad`; `value` is what was read."""
+
+    name: str
+    weight: int
+    good: int
+    bad: int
+    value: int
+    unit: Unit
+    why: str
+
+    @property
+    def points(self) -> int:
+        """0 to 100, rounded down."""
+        return max(0, min(FULL, FULL * (self.value - self.bad) // (self.good - self.bad)))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The parts; their weights sum to 100."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def total(self) -> int:
+        """0 to 100, rounded down."""
+        mean = sum(part.weight * part.points for part in self.parts) // FULL
+        return min(mean, self.worst.points + _ABOVE_THE_WORST)
+
+    @property
+    def worst(self) -> Part:
+        """The part that is worth least."""
+        return min(self.parts, key=lambda part: part.points)
+
+
+def score(market: RiskMarket, volatility: Bps) -> Score:
+    """The score of a market in which ETH moves by `volatility` a year."""
+    return Score(
+        (
+            Part(
+                "volatility",
+                weight=35,
+                good=REFERENCE,
+                bad=2 * REFERENCE,
+                value=volatility,
+                unit=Unit.BPS,
+                why="the fall of ETH is what every other loss of a deal begins with",
+            ),
+            Part(
+                "depth",
+                weight=25,
+                good=2_000_000 * USD8,
+                bad=200_000 * USD8,
+                value=_depth(market),
+                unit=Unit.USD8,
+                why="the bucket of a $10M deal, $2M, is sold through it when the token fails",
+            ),
+            Part(
+                "utilisation",
+                weight=20,
+                good=8_000,
+                bad=9_900,
+                value=max(market.collateral.utilisation, market.loan.utilisation),
+                unit=Unit.BPS,
+                why="over the kink the loan becomes dear, and at the end collateral stays locked",
+            ),
+            Part(
+                "peg",
+                weight=20,
+                good=50,
+                bad=500,
+                value=market.off_peg,
+                unit=Unit.BPS,
+                why="a debt currency off its dollar makes the debt dearer than the reserve reckons",
+            ),
+        )
+    )
+
+
+def _depth(market: RiskMarket) -> Usd8:
+    """What moves the shallower of the two pools by one percent."""
+    return min(market.eth_pool.depth, market.token_pool.depth)
