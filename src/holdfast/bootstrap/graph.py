@@ -19,6 +19,7 @@ from holdfast.common.fair_share import FairShare
 from holdfast.common.leader import LeaderLock
 from holdfast.common.queue import Queue
 from holdfast.common.system_clock import SystemClock
+from holdfast.execution.book import BookReader
 from holdfast.execution.bookkeeping import Bookkeeping
 from holdfast.execution.builder import LegBuilder
 from holdfast.execution.calls import DealTokens
@@ -26,6 +27,7 @@ from holdfast.execution.desk import DealDesk, Treasury
 from holdfast.execution.experience import Experience
 from holdfast.execution.jobs import Sweep
 from holdfast.execution.observer import ChainObserver
+from holdfast.execution.open_deals import OpenDeals
 from holdfast.execution.packaging import EoaAccount
 from holdfast.execution.patience import Patience
 from holdfast.execution.reopening import Reopening
@@ -94,6 +96,7 @@ class System:
     chain_loops: tuple[ChainLoop, ...]
     inbox: Inbox
     listener: Listener
+    book: BookReader
     notices: Notices
     switch: KillSwitch
     reports: Schedule
@@ -175,6 +178,7 @@ class Graph:
             chain_loops=self._chain_loops(node, signals),
             inbox=self._inbox(node),
             listener=self._listener(node),
+            book=self._book(node, observer),
             notices=self._notices,
             switch=self._switch,
             reports=self._reports(),
@@ -322,6 +326,10 @@ class Graph:
         makers = {RunKind.DAILY: daily}
         self._notices.does(CHORE, ScheduledReport(db, alarm, clock, makers))
         return Schedule(db, makers.keys(), self._notices.chores, alarm, clock, clock)
+
+    def _book(self, node: Node, observer: ChainObserver) -> BookReader:
+        deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
+        return BookReader(deals, node, observer, self._limits)
 
     def _listener(self, node: Node) -> Listener:
         own, notices = self._transactions(), self._notices

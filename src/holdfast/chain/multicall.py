@@ -30,7 +30,7 @@ Source: github.com/mds1/multicall, Deployments.
 READ_GAS: Final = 150_000  # the dearest plain read, Aave's account data, needs about 100,000
 CALL_GAS: Final = 20_000_000  # under the 30M gas cap of a call on anvil and the 50M on geth
 
-_AGGREGATE3: Final = selector("aggregate3((address,bool,bytes)[])")
+AGGREGATE3: Final = selector("aggregate3((address,bool,bytes)[])")
 _ETH_BALANCE: Final = selector("getEthBalance(address)")
 _TIMESTAMP: Final = selector("getCurrentBlockTimestamp()")
 
@@ -86,12 +86,12 @@ def encode_aggregate(reads: Sequence[Read[Any]]) -> bytes:
     heads: list[bytes] = []
     offset = WORD * len(reads)
     for read in reads:
-        tail = _call3(read)
+        tail = encoded_call(read)
         heads.append(offset.to_bytes(WORD))
         tails.append(tail)
         offset += len(tail)
     count = len(reads).to_bytes(WORD)
-    return b"".join((_AGGREGATE3, WORD.to_bytes(WORD), count, *heads, *tails))
+    return b"".join((AGGREGATE3, WORD.to_bytes(WORD), count, *heads, *tails))
 
 
 def decode_aggregate(reads: Sequence[Read[Any]], data: bytes) -> list[Any]:
@@ -109,12 +109,13 @@ def decode_aggregate(reads: Sequence[Read[Any]], data: bytes) -> list[Any]:
     ]
 
 
-def _call3(read: Read[Any]) -> bytes:
+def encoded_call(read: Read[Any]) -> bytes:
+    """One Call3 of aggregate3, allowed to revert: a revert is told apart per read."""
     size = len(read.data)
     return b"".join(
         (
             abi.word(read.target),
-            (1).to_bytes(WORD),  # allowFailure: a revert is told apart per read
+            (1).to_bytes(WORD),
             (3 * WORD).to_bytes(WORD),
             size.to_bytes(WORD),
             read.data,

@@ -17,6 +17,7 @@ from holdfast.chain.blocks import (
     read_blocks,
     read_heads,
 )
+from holdfast.chain.bundles import bundle_parts, decode_bundles, encode_bundles
 from holdfast.chain.logs import LogPage, MinedLog, read_page, read_span
 from holdfast.chain.multicall import (
     block_timestamp,
@@ -43,6 +44,7 @@ from holdfast.common.evm import Address, BlockRef, Receipt, TxHash, keccak256
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.chain.bundles import Bundle
     from holdfast.chain.logs import LogFilter
     from holdfast.chain.multicall import Read
     from holdfast.chain.simulation import SimCall, SimResult
@@ -187,6 +189,29 @@ class Node:
                 raise OtherBlock(at, timestamp)
             values += found
         return values
+
+    async def read_bundles(self, bundles: Sequence[Bundle], at: BlockRef) -> list[list[int]]:
+        """The words of each bundle at block `at`, in the order of its reads; raises as `read`."""
+        try:
+            return await self._read_bundles(bundles, at)
+        except (OtherBlock, Rejected):  # as in `read`
+            return await self._read_bundles(bundles, at)
+
+    async def _read_bundles(self, bundles: Sequence[Bundle], at: BlockRef) -> list[list[int]]:
+        target = self._profile.require_multicall3()
+        stamp = block_timestamp(target)
+        parts = list(bundle_parts(bundles))
+        inputs = ["0x" + encode_bundles(stamp, part).hex() for part in parts]
+        answers = await self._at(
+            "eth_call", [({"to": target, "input": one},) for one in inputs], at
+        )
+        found: list[list[int]] = []
+        for part, answer in zip(parts, answers, strict=True):
+            timestamp, words = decode_bundles(stamp, part, bytes.fromhex(answer[2:]))
+            if timestamp != at.timestamp:
+                raise OtherBlock(at, timestamp)
+            found += words
+        return found
 
     async def native_balances(
         self, accounts: Sequence[Address], at: BlockRef

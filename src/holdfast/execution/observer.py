@@ -62,6 +62,11 @@ class ChainObserver:
         self._markets: OrderedDict[BlockHash, asyncio.Task[Market]] = OrderedDict()
         self._lendable_at: Address | None = None
 
+    @property
+    def protocols(self) -> Protocols:
+        """The contracts that are read."""
+        return self._protocols
+
     async def observe(self, deal: DealRecord) -> Seen:
         """What the deal holds and owes, and what the venues allow, at the newest block.
 
@@ -69,7 +74,7 @@ class ChainObserver:
             Transient: when the chain does not answer.
         """
         head = await self._node.head()
-        market = await self._market(head)
+        market = await self.market(head)
         accounts = deal.plan.accounts
         reads = self._account_reads(deal, market)
         values, nonces, drift = await asyncio.gather(
@@ -107,8 +112,8 @@ class ChainObserver:
         }
         return tuple(code for code, is_so in found.items() if is_so)
 
-    async def _market(self, head: Head) -> Market:
-        """The market at `head`; deals that look at the same block share one read."""
+    async def market(self, head: Head) -> Market:
+        """The market at `head`; whoever looks at the same block shares one read."""
         task = self._markets.get(head.ref.hash)
         if task is None or (task.done() and task.exception() is not None):
             task = asyncio.create_task(self._read_market(head))
@@ -171,11 +176,11 @@ class ChainObserver:
             eth_balance(multicall, core),
             eth_balance(multicall, deal.plan.accounts.float),
             parts.aave.account(core),
-            *(token(t).allowance(owner, spender) for t, spender in self._allowances()),
-            *(token(t).allowance(core, spender) for t, spender in self._allowances()),
+            *(token(t).allowance(owner, spender) for t, spender in self.allowances()),
+            *(token(t).allowance(core, spender) for t, spender in self.allowances()),
         ]
 
-    def _allowances(self) -> Sequence[tuple[Address, Address]]:
+    def allowances(self) -> Sequence[tuple[Address, Address]]:
         """Every (token, spender) pair that a deal ever uses, and the one it never may (I5)."""
         parts = self._protocols
         return (
@@ -258,7 +263,7 @@ class ChainObserver:
         )
 
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:
-        pairs = zip(self._allowances(), allowances, strict=True)
+        pairs = zip(self.allowances(), allowances, strict=True)
         return tuple(Leftover(token, spender) for (token, spender), left in pairs if left)
 
 

@@ -1,6 +1,6 @@
 """Booking, accruing and reconciling, inside the caller's transaction and under the deal's lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from holdfast.common.db import Session
@@ -155,6 +155,12 @@ async def settle(
 async def balances(session: Session, deal: DealId) -> Balances:
     """Every balance of the deal."""
     return (await store.standing(session, deal)).balances
+
+
+async def trades(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
+    """What each of the deals has bought, redeemed and sold so far; empty for one that has not."""
+    found = await store.trades(session, deals)
+    return {deal: found.get(deal, Balances()) for deal in deals}
 
 
 async def trial_balance(session: Session, deal: DealId) -> dict[Token, int]:

@@ -8,6 +8,7 @@ from holdfast.ledger.store.journal import (
     insert_entries,
     lock_core,
     standing,
+    trades,
 )
 from holdfast.ledger.store.reconciliations import (
     insert_reconciliation,
@@ -29,5 +30,6 @@ __all__ = [
     "last_missing",
     "lock_core",
     "standing",
+    "trades",
     "untrue_entries",
 ]

@@ -5,7 +5,7 @@ running balances would save a fraction of a millisecond and be a second copy of 
 all deals book on a core address is kept as a sum: adding it up anew grew with every deal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -74,6 +74,12 @@ STANDING_SQL = """
 """Balances, the last booked block, the revision of what is booked next, the sum over all deals on
 the same core address, and what stands booked under some references."""
 _STANDING = text(STANDING_SQL)
+_TRADES = text("""
+    SELECT deal_id, account, chain_id, symbol, decimals, token_address,
+      sum(units) AS units, sum(scaled) AS scaled
+    FROM ledger_postings WHERE deal_id = ANY(CAST(:deals AS uuid[])) AND account LIKE 'trade/%'
+    GROUP BY deal_id, account, chain_id, symbol, decimals, token_address
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,15 @@ async def standing(session: Session, deal: DealId, references: Sequence[str] = (
     booked = {name: bytes.fromhex(digest) for name, digest in digests.items()}
     balances = Balances(MappingProxyType(held), first.last)
     return Standing(balances, int(first.core or 0), booked, first.revision)
+
+
+async def trades(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
+    """What each of the deals has traded: its `TRADE_*` accounts alone; none for one without."""
+    held: dict[DealId, dict[tuple[Account, Token], Held]] = {}
+    for row in await session.execute(_TRADES, {"deals": list(deals)}):
+        amounts = held.setdefault(row.deal_id, {})
+        amounts[_key(row)] = Held(int(row.units), int(row.scaled))
+    return {deal: Balances(MappingProxyType(found)) for deal, found in held.items()}
 
 
 async def lock_core(session: Session, core: Address) -> None:

@@ -1,0 +1,271 @@
+"""The book: every open deal at one block, for the monitor, stress, exits and reports.
+
+What is recorded is read first and the chain after it, so the chain is never older than the records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.chain.bundles import bundle
+from holdfast.chain.multicall import eth_balance
+from holdfast.common.money import Bps, Usd8, mul_div
+from holdfast.execution.breaches import Exposure, stress_of
+from holdfast.execution.model import Position
+from holdfast.execution.observation import CoreSeen
+from holdfast.protocols.aave_v3.math import unscaled
+from holdfast.protocols.aave_v3.pool import scaled_balance
+from holdfast.risk.scenarios import Exposed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.bundles import Bundle
+    from holdfast.chain.multicall import Read
+    from holdfast.chain.node import Node
+    from holdfast.chain.receipts import Head
+    from holdfast.common.evm import Address, BlockRef
+    from holdfast.common.ids import DealId
+    from holdfast.execution.observer import ChainObserver, Market
+    from holdfast.execution.open_deals import OpenDeal, OpenDeals
+    from holdfast.execution.records import DealRecord
+    from holdfast.protocols.uniswap_v3.pools import Slot0
+    from holdfast.risk.limits import RiskLimits
+
+_GWEI: Final = 10**9
+_READ_GAS: Final = 40_000
+"""Of one balance or allowance; what the desk is asked walks the account's requests."""
+_AT_ONCE: Final = 500
+"""Rows made before other tasks get their turn: some ten milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookRow:
+    """One open deal at the book's block.
+
+    Attributes:
+        deal: its record and plan, without its legs.
+        position: what its account holds and owes, in base units. `leftovers` stays empty:
+            `allowances` counts them; `blocks_to_final` is not known here.
+        allowances: how many of its allowances are not back to zero.
+        core: the anchor's address, which deals share.
+        exposed: its balance sheet in dollars and the stress on it; `exposed.position.core` is
+            what the deal itself has booked there.
+    """
+
+    deal: DealRecord
+    position: Position
+    allowances: int
+    core: CoreSeen
+    exposed: Exposed
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """All open deals of one chain at `head`, in the order of their numbers.
+
+    `token_price` is what a whole discounted token trades at in its pool, in dollars times 1e8,
+    before fee and impact; `booked_core` the wei that open deals have booked on each core address.
+    """
+
+    head: Head
+    market: Market
+    token_price: Usd8
+    rows: tuple[BookRow, ...]
+    booked_core: dict[Address, int]
+
+    @property
+    def at(self) -> BlockRef:
+        """The block that everything was read at."""
+        return self.head.ref
+
+    def exposed(self) -> tuple[tuple[DealId, Exposed], ...]:
+        """Each deal as stress sees it."""
+        return tuple((row.deal.deal_id, row.exposed) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What all rows of one book share."""
+
+    head: Head
+    market: Market
+    token_price: Usd8
+    cores: dict[Address, CoreSeen]
+    limits: RiskLimits
+
+
+class BookReader:
+    """Reads the book through one node; keeps what does not change between two readings."""
+
+    def __init__(
+        self, deals: OpenDeals, node: Node, observer: ChainObserver, limits: RiskLimits
+    ) -> None:
+        self._deals = deals
+        self._node = node
+        self._observer = observer
+        self._protocols = observer.protocols
+        self._limits = limits
+        self._bundles: dict[Address, Bundle] = {}
+
+    async def read(self) -> Book:
+        """The book at the newest block.
+
+        Raises:
+            Transient: when the database or the chain does not answer.
+        """
+        deals = await self._deals.read()
+        head = await self._node.head()
+        market = await self._observer.market(head)
+        cores = sorted({one.deal.plan.accounts.core for one in deals})
+        (slot0, *seen), words = await asyncio.gather(
+            self._node.read(self._shared_reads(cores), head.ref),
+            self._node.read_bundles([self._bundle(one, market) for one in deals], head.ref),
+        )
+        sight = _Sight(
+            head=head,
+            market=market,
+            token_price=self._token_price(slot0, market),
+            cores=_cores(cores, seen),
+            limits=self._limits,
+        )
+        rows = await _rows(deals, words, sight)
+        return Book(head, market, sight.token_price, rows, _booked(deals))
+
+    def _bundle(self, one: OpenDeal, market: Market) -> Bundle:
+        """What is asked of the deal's account, encoded when it is first seen."""
+        owner = one.deal.plan.accounts.deal
+        known = self._bundles.get(owner)
+        if known is None:
+            known = self._bundles[owner] = bundle(self._account_reads(owner, market))
+        return known
+
+    def _account_reads(self, owner: Address, market: Market) -> list[Read[int]]:
+        parts, token = self._protocols, type(self._protocols.usdt)
+        multicall = self._node.profile.require_multicall3()
+        reads = [
+            eth_balance(multicall, owner),
+            parts.weth_token.balance_of(owner),
+            parts.usdt.balance_of(owner),
+            parts.usdtz.balance_of(owner),
+            scaled_balance(market.ether.a_token, owner),
+            scaled_balance(market.cash.variable_debt_token, owner),
+            *(token(of).allowance(owner, to) for of, to in self._observer.allowances()),
+        ]
+        in_desk = parts.desk.pending(owner), parts.desk.claimable(owner)
+        return [*in_desk, *(replace(read, gas=_READ_GAS) for read in reads)]
+
+    def _shared_reads(self, cores: Sequence[Address]) -> list[Read[Any]]:
+        parts, token = self._protocols, type(self._protocols.usdt)
+        multicall = self._node.profile.require_multicall3()
+        reads: list[Read[Any]] = [parts.usdtz_pool.slot0()]
+        for core in cores:
+            reads += [
+                eth_balance(multicall, core),
+                parts.aave.account(core),
+                *(token(of).allowance(core, to) for of, to in self._observer.allowances()),
+            ]
+        return reads
+
+    def _token_price(self, slot0: Slot0, market: Market) -> Usd8:
+        profile, route = self._node.profile, self._protocols.buy_usdtz.reverse
+        cash = slot0.out_at_spot(route, 10**profile.usdtz.decimals)
+        return Usd8(mul_div(cash, market.cash_price, 10**profile.usdt.decimals))
+
+
+def _cores(cores: Sequence[Address], seen: Sequence[Any]) -> dict[Address, CoreSeen]:
+    each = len(seen) // len(cores) if cores else 0
+    found: dict[Address, CoreSeen] = {}
+    for index, core in enumerate(cores):
+        wei, account, *allowances = seen[index * each : (index + 1) * each]
+        found[core] = CoreSeen(
+            balance_wei=wei,
+            allowances=sum(1 for left in allowances if left),
+            debt=Usd8(account.debt_base),
+            collateral=Usd8(account.collateral_base),
+        )
+    return found
+
+
+def _booked(deals: Sequence[OpenDeal]) -> dict[Address, int]:
+    booked: dict[Address, int] = {}
+    for one in deals:
+        plan = one.deal.plan
+        core = plan.accounts.core
+        booked[core] = booked.get(core, 0) + plan.terms.split.core.units
+    return booked
+
+
+async def _rows(
+    deals: Sequence[OpenDeal], words: Sequence[Sequence[int]], sight: _Sight
+) -> tuple[BookRow, ...]:
+    """A row for each deal; other tasks of the process get their turn in between."""
+    income = sight.market.ether.income_index_at(sight.head.ref.timestamp)
+    debt = sight.market.cash.debt_index_at(sight.head.ref.timestamp)
+    rows: list[BookRow] = []
+    for start in range(0, len(deals), _AT_ONCE):
+        for one, found in zip(
+            deals[start : start + _AT_ONCE], words[start : start + _AT_ONCE], strict=True
+        ):
+            rows.append(_row(one, _position(found, sight.head.ref, income, debt), found, sight))
+        await asyncio.sleep(0)
+    return tuple(rows)
+
+
+def _position(words: Sequence[int], at: BlockRef, income_ray: int, debt_ray: int) -> Position:
+    """Source: AToken.balanceOf and VariableDebtToken.balanceOf, the scaled balance at its index."""
+    return Position(
+        at=at,
+        queued=words[0],
+        claimable=words[1],
+        native=words[2],
+        weth=words[3],
+        cash=words[4],
+        tokens=words[5],
+        collateral=unscaled(words[6], income_ray),
+        debt=unscaled(words[7], debt_ray),
+    )
+
+
+def _row(one: OpenDeal, position: Position, words: Sequence[int], sight: _Sight) -> BookRow:
+    return BookRow(
+        deal=one.deal,
+        position=position,
+        allowances=sum(1 for left in words[8:] if left),
+        core=sight.cores[one.deal.plan.accounts.core],
+        exposed=_exposed(one, position, sight),
+    )
+
+
+def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
+    """The deal in dollars, with the stress that its plan and the rate of the moment ask for."""
+    market, limits = sight.market, sight.limits
+    envelope = one.deal.plan.envelope
+    terms, claim = envelope.terms, position.claim
+    exposure = Exposure(
+        position=position,
+        eth_price=market.eth_price,
+        cash_price=market.cash_price,
+        cash_decimals=terms.spend.token.decimals,
+        borrow_rate=market.cash.variable_borrow_rate,
+    )
+    whole_token = 10**terms.min_tokens.token.decimals
+    cost = mul_div(
+        one.token_cost(claim), market.cash_price, 10**terms.spend.token.decimals, round_up=True
+    )
+    sheet = replace(
+        exposure.sheet(terms.split.core.units),
+        token_cost=Usd8(cost),
+        token_market=Usd8(mul_div(claim, sight.token_price, whole_token)),
+    )
+    gas = envelope.max_fee.units // max(1, envelope.gas_price_ceiling_wei)
+    return Exposed(
+        position=sheet,
+        stress=stress_of(one.deal, exposure, limits),
+        threshold=Bps(market.ether.configuration.liquidation_threshold),
+        token_par=Usd8(mul_div(claim, market.cash_price, whole_token)),
+        paid=one.traded.sale_cost,
+        gas_per_gwei=exposure.eth_value(gas * _GWEI),
+    )

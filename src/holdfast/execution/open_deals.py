@@ -1,0 +1,105 @@
+"""The open deals of a chain as they are recorded, kept in memory and read again where they changed.
+
+Everything recorded of a deal changes together with its row's version, its ledger included. So a
+look at thousands of open deals costs one narrow query, and full rows only for the few that moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.common.money import USD8, WAD, TokenAmount, Usd8, mul_div
+from holdfast.ledger import service as ledger
+from holdfast.ledger.pnl import Marks, profit_and_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from holdfast.common.db import Database, Session
+    from holdfast.common.ids import ChainId, DealId
+    from holdfast.execution.records import DealRecord
+    from holdfast.execution.store.deals import DealStore
+    from holdfast.ledger.model import Balances, TokenBook
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What the ledger says of the tokens not redeemed yet, and of ETH that was sold.
+
+    `tokens` and their `cost` are base units of the token and of the cash paid; `sale_cost` is what
+    selling bucket ETH brought less than the plan's price, in dollars.
+    """
+
+    tokens: int
+    cost: int
+    sale_cost: Usd8
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDeal:
+    """One open deal, its record without legs."""
+
+    deal: DealRecord
+    traded: Traded
+
+    def token_cost(self, held: int) -> int:
+        """What `held` tokens cost, in base units of the cash, rounded up.
+
+        What is on chain and not booked yet counts at the most that the plan lets a token cost.
+        """
+        traded, terms = self.traded, self.deal.plan.terms
+        if held <= traded.tokens:
+            return mul_div(traded.cost, held, traded.tokens, round_up=True) if held else 0
+        least = terms.min_tokens.units
+        unbooked = held - traded.tokens
+        dearest = mul_div(terms.spend.units, unbooked, least, round_up=True) if least else 0
+        return traded.cost + dearest
+
+
+class OpenDeals:
+    """The open deals of `chain_id`; one instance for one reader, as it keeps what it read."""
+
+    def __init__(
+        self, db: Database, deals: DealStore, tokens: TokenBook, chain_id: ChainId
+    ) -> None:
+        self._db = db
+        self._deals = deals
+        self._tokens = tokens
+        self._chain_id = chain_id
+        self._known: dict[DealId, OpenDeal] = {}
+
+    async def read(self) -> tuple[OpenDeal, ...]:
+        """All of them as they are now, in the order of their numbers."""
+        async with self._db.begin() as session:
+            versions = await self._deals.open_versions(session, self._chain_id)
+            known = self._known
+            changed = [one for one in versions if not self._is_known(one, versions[one])]
+            known |= await self._loaded(session, changed) if changed else {}
+        self._known = {deal: known[deal] for deal in versions if deal in known}
+        return tuple(sorted(self._known.values(), key=lambda one: one.deal.deal_number))
+
+    def _is_known(self, deal: DealId, version: int) -> bool:
+        known = self._known.get(deal)
+        return known is not None and known.deal.version == version
+
+    async def _loaded(self, session: Session, wanted: Collection[DealId]) -> dict[DealId, OpenDeal]:
+        records = await self._deals.without_legs(session, wanted)
+        trades = await ledger.trades(session, wanted)
+        return {
+            one.deal_id: OpenDeal(one, traded(self._tokens, one, trades[one.deal_id]))
+            for one in records
+        }
+
+
+def traded(tokens: TokenBook, deal: DealRecord, balances: Balances) -> Traded:
+    """What `balances` say, ETH that was sold valued at the price of the deal's plan."""
+    nav = deal.plan.terms.split.nav.units
+    price = Usd8(mul_div(deal.plan.envelope.request.total_eth_value, WAD, nav)) if nav else Usd8(0)
+    marks = Marks(eth=price, claim_value=TokenAmount(tokens.usdt, 0), usdt=Usd8(USD8))
+    made = profit_and_loss(tokens, balances, marks)
+    return Traded(
+        tokens=made.claim.tokens.units,
+        cost=made.claim.at_cost.units,
+        sale_cost=Usd8(max(0, made.eth_sold.upside_forgone)),
+    )
