@@ -1,0 +1,225 @@
+"""The book shows each open deal as its own look would, and reads again only what changed."""
+
+from dataclasses import replace
+
+import pytest
+
+from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
+from holdfast.execution.book import BookReader
+from holdfast.execution.observer import ChainObserver
+from holdfast.execution.open_deals import OpenDeal, OpenDeals, Traded, traded
+from holdfast.ledger.model import Account, Balances, Held
+from holdfast.model.deal import DealStatus
+from holdfast.protocols.aave_v3.pool import scaled_balance
+from holdfast.protocols.uniswap_v3.pools import Slot0
+from holdfast.risk.limits import RiskLimits
+from tests.unit.execution.scene import AT, BOOK, deal
+from tests.unit.execution.test_observer import (
+    A_USDT,
+    A_WETH,
+    DEBT_USDT,
+    Chain,
+    Profile,
+    reserve,
+)  # fmt: skip
+from tests.unit.planning.world import CORE, DEAL, USDT, USDTZ, VENUES, WETH
+
+LIMITS = RiskLimits()
+NOTHING = Traded(0, 0, Usd8(0))
+OPEN = deal(status=DealStatus.EXECUTING)
+
+
+class BookProfile(Profile):
+    usdtz, usdt = USDTZ, USDT
+    chain_id = 138
+
+
+class BookChain(Chain):
+    """Answers bundles by the same table; `words` are set by the read's name."""
+
+    profile = BookProfile()
+
+    def __init__(self, **market):
+        super().__init__(**market)
+        # a token for 0.60 USDT, both with 6 decimals: the root of 0.6 or of 1 / 0.6 times 2**96
+        is_token0 = VENUES.buy_usdtz.reverse.is_zero_for_one
+        ratio = (6, 10) if is_token0 else (10, 6)
+        root = (ratio[0] * 10**40 // ratio[1]) ** 0.5 / 10**20
+        self.set(VENUES.usdtz_pool.slot0(), Slot0(int(root * 2**96), 0))
+        self.bundles = 0
+
+    async def read_bundles(self, bundles, at):
+        assert at == self.at
+        self.bundles += len(bundles)
+        return [
+            [self.answers.get((read.target, read.data), 0) for read in one.reads] for one in bundles
+        ]
+
+
+class Rows:
+    """Open deals as given."""
+
+    def __init__(self, *deals):
+        self.deals = deals
+
+    async def read(self):
+        return self.deals
+
+
+def hold(chain, **held):
+    token = type(VENUES.usdt)
+    reads = {
+        "weth": VENUES.weth_token.balance_of(DEAL),
+        "cash": VENUES.usdt.balance_of(DEAL),
+        "tokens": VENUES.usdtz.balance_of(DEAL),
+        "collateral": scaled_balance(A_WETH, DEAL),
+        "debt": scaled_balance(DEBT_USDT, DEAL),
+        "queued": VENUES.desk.pending(DEAL),
+        "claimable": VENUES.desk.claimable(DEAL),
+        "allowance": token(WETH.address).allowance(DEAL, VENUES.aave.address),
+    }
+    for name, units in held.items():
+        chain.set(reads[name], units)
+    return chain
+
+
+async def book_of(chain, *deals):
+    reader = BookReader(Rows(*deals), chain, ChainObserver(chain, VENUES, LIMITS), LIMITS)
+    return await reader.read()
+
+
+async def only_row(chain, one):
+    book = await book_of(chain, one)
+    (row,) = book.rows
+    return row
+
+
+async def test_a_row_holds_what_the_account_holds_and_owes():
+    chain = hold(BookChain(), weth=2, cash=3, tokens=4, collateral=5, debt=6, queued=7, claimable=8)
+    row = await only_row(chain, OpenDeal(OPEN, NOTHING))
+    p = row.position
+    assert (p.native, p.weth, p.cash, p.tokens) == (0, 2, 3, 4)
+    assert (p.collateral, p.debt, p.queued, p.claimable) == (5, 6, 7, 8)
+    assert (p.at, row.allowances) == (AT, 0)
+
+
+async def test_a_scaled_balance_counts_at_the_index_of_the_blocks_time():
+    doubled = replace(reserve(A_USDT), variable_borrow_index=2 * RAY, variable_borrow_rate=0)
+    chain = hold(BookChain(cash=doubled), debt=600_000 * 10**6)
+    row = await only_row(chain, OpenDeal(OPEN, NOTHING))
+    assert row.position.debt == 1_200_000 * 10**6
+
+
+async def test_the_balance_sheet_counts_the_deals_own_core_and_the_token_at_market():
+    chain = hold(
+        BookChain(),
+        weth=1_000 * WAD,
+        collateral=1_500 * WAD,
+        debt=600_000 * 10**6,
+        tokens=1_000_000 * 10**6,
+    )
+    bought = Traded(1_000_000 * 10**6, 600_000 * 10**6, Usd8(0))
+    row = await only_row(chain, OpenDeal(OPEN, bought))
+    sheet = row.exposed.position
+    # 5,000 ether at $2,000: half is core, 1,500 collateral, 1,000 bucket
+    assert sheet.core == 5_000_000 * USD8
+    assert sheet.collateral == 3_000_000 * USD8
+    assert sheet.reserve_eth == 2_000_000 * USD8
+    assert (sheet.debt, sheet.token_cost) == (600_000 * USD8, 600_000 * USD8)
+    assert sheet.token_market == pytest.approx(600_000 * USD8, rel=1e-9)
+    assert row.exposed.token_par == 1_000_000 * USD8
+    assert row.exposed.threshold == Bps(8_300)
+    assert row.core.balance_wei == 2_500 * WAD
+
+
+async def test_the_book_is_at_one_block_with_what_deals_share_read_once():
+    chain = BookChain()
+    second = replace(deal(status=DealStatus.HOLDING), deal_number=8)
+    book = await book_of(chain, OpenDeal(OPEN, NOTHING), OpenDeal(second, NOTHING))
+    assert book.at == AT
+    assert book.booked_core == {CORE: 2 * OPEN.plan.terms.split.core.units}
+    assert book.token_price == pytest.approx(60_000_000, abs=1)
+    assert chain.bundles == 2
+    assert len(chain.asked) == 3  # the market, what it can lend, and what deals share
+    assert [deal_id for deal_id, _ in book.exposed()] == [OPEN.deal_id, second.deal_id]
+
+
+async def test_allowances_that_are_open_are_counted():
+    row = await only_row(hold(BookChain(), allowance=1), OpenDeal(OPEN, NOTHING))
+    assert row.allowances == 1
+
+
+async def test_a_book_without_deals_is_empty():
+    book = await book_of(BookChain())
+    assert (book.rows, book.booked_core) == ((), {})
+
+
+def test_redeemed_tokens_take_their_share_of_the_cost_with_them():
+    half = OpenDeal(OPEN, Traded(1_000, 601, Usd8(0)))
+    assert half.token_cost(500) == 301  # 300.5 rounded up
+    assert half.token_cost(1_000) == 601
+    assert half.token_cost(0) == 0
+
+
+def test_tokens_that_are_not_booked_yet_count_at_the_dearest_that_the_plan_allows():
+    terms = OPEN.plan.terms
+    unbooked = OpenDeal(OPEN, NOTHING)
+    assert unbooked.token_cost(terms.min_tokens.units) == terms.spend.units
+
+
+def test_what_was_traded_is_told_from_the_ledger_and_eth_at_the_plans_price():
+    held = {
+        (Account.TRADE_PURCHASE, USDTZ): Held(-1_000),
+        (Account.TRADE_PURCHASE, USDT): Held(600),
+        (Account.TRADE_REDEMPTION, USDTZ): Held(400),
+        (Account.TRADE_REDEMPTION, USDT): Held(-400),
+        (Account.TRADE_ETH, WETH): Held(10 * WAD),
+        (Account.TRADE_ETH, USDT): Held(-19_900 * 10**6),
+    }
+    found = traded(BOOK, OPEN, Balances(held))
+    # 600 for 1,000: 400 redeemed took 240 along; 10 ether at $2,000 brought 100 less
+    assert found == Traded(600, 360, Usd8(100 * USD8))
+
+
+class Store:
+    """Deals by id, counting what is loaded."""
+
+    def __init__(self, *deals):
+        self.deals = {one.deal_id: one for one in deals}
+        self.loaded = []
+
+    async def open_versions(self, session, chain_id):
+        return {one.deal_id: one.version for one in self.deals.values()}
+
+    async def without_legs(self, session, wanted):
+        self.loaded.append(set(wanted))
+        return [self.deals[one] for one in wanted]
+
+
+class NoSession:
+    def begin(self):
+        return self
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        return None
+
+    async def execute(self, *_):
+        return []
+
+
+async def test_only_deals_whose_version_changed_are_read_again():
+    one, other = OPEN, replace(deal(status=DealStatus.HOLDING), deal_number=9)
+    store = Store(one, other)
+    reader = OpenDeals(NoSession(), store, BOOK, 138)
+    assert [each.deal for each in await reader.read()] == sorted(
+        (one, other), key=lambda each: each.deal_number
+    )
+    store.deals[one.deal_id] = replace(one, version=one.version + 1)
+    del store.deals[other.deal_id]
+    (left,) = await reader.read()
+    assert left.deal.version == one.version + 1
+    await reader.read()
+    assert store.loaded == [{one.deal_id, other.deal_id}, {one.deal_id}]
