@@ -1,4 +1,4 @@
-"""Alerts, chores, and the events of our accounts, as Postgres keeps them."""
+"""Alerts, chores, the events of our accounts and the monitor's ticks, as Postgres keeps them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
+    LargeBinary,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -126,4 +129,24 @@ account_events = Table(
     Index(None, "chain_id", "block_number"),
     Index(None, "deal_id"),
     Index("ix_account_events_foreign", "chain_id", postgresql_where=text("is_foreign")),
+)
+
+risk_ticks = Table(
+    "risk_ticks",
+    metadata,
+    Column("tick_id", BigInteger, Identity(), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    Column("block_timestamp", BigInteger, nullable=False),
+    Column("taken_at", DateTime(timezone=True), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("is_kept", Boolean, nullable=False),
+    Column("market", Json, nullable=False),
+    Column("deals", Integer, nullable=False),
+    Column("format", SmallInteger, nullable=False),
+    Column("columns", LargeBinary, nullable=False),
+    stamp("created_at"),
+    Index(None, "chain_id", "created_at"),
+    Index(None, "chain_id", "taken_at"),
 )

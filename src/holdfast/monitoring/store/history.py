@@ -1,0 +1,116 @@
+"""Statements over the monitor's ticks: write, read back, thin out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, func, insert, select, text
+
+from holdfast.common.evm import BlockHash, BlockRef
+from holdfast.common.ids import ChainId
+from holdfast.monitoring.store.tables import risk_ticks
+from holdfast.monitoring.ticks import FORMAT, Tick, pack, unpack
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Row
+
+    from holdfast.common.db import Session
+
+_AGES = text("""
+    SELECT DISTINCT ON (chain_id) chain_id,
+      CAST(extract(epoch FROM clock_timestamp() - created_at) AS float8) AS seconds
+    FROM risk_ticks ORDER BY chain_id, created_at DESC
+""")
+_PAGE: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How long ago, by the database's clock, the newest tick of a chain was written."""
+
+    chain_id: ChainId
+    seconds: float
+
+
+async def write(session: Session, tick: Tick, *, is_kept: bool) -> None:
+    """Add a tick; one that `is_kept` stays when those around it are thinned out."""
+    row = {
+        "chain_id": tick.chain_id,
+        "block_number": tick.at.number,
+        "block_hash": tick.at.hash,
+        "block_timestamp": tick.at.timestamp,
+        "taken_at": tick.taken_at,
+        "seconds": tick.seconds,
+        "is_kept": is_kept,
+        "market": dict(tick.market),
+        "deals": tick.count,
+        "format": FORMAT,
+        "columns": pack(tick.deals),
+    }
+    await session.execute(insert(risk_ticks).values(row))
+
+
+async def newest(session: Session, chain_id: ChainId | None = None) -> list[Tick]:
+    """The last tick of the chain, or of each chain."""
+    query = select(risk_ticks).distinct(risk_ticks.c.chain_id)
+    if chain_id is not None:
+        query = query.where(risk_ticks.c.chain_id == chain_id)
+    query = query.order_by(risk_ticks.c.chain_id, risk_ticks.c.created_at.desc())
+    return [_tick(row) for row in await session.execute(query)]
+
+
+async def ages(session: Session) -> list[Age]:
+    """How old the newest tick of each chain is."""
+    return [Age(ChainId(row.chain_id), row.seconds) for row in await session.execute(_AGES)]
+
+
+async def between(
+    session: Session,
+    chain_id: ChainId,
+    since: datetime,
+    until: datetime,
+    *,
+    only_kept: bool = False,
+) -> list[Tick]:
+    """The ticks taken from `since` on and before `until`, oldest first.
+
+    `only_kept` takes one every five minutes, which is all that is left after two days.
+    """
+    table = risk_ticks.c
+    query = select(risk_ticks).where(
+        table.chain_id == chain_id, table.taken_at >= since, table.taken_at < until
+    )
+    if only_kept:
+        query = query.where(table.is_kept)
+    rows = await session.execute(query.order_by(table.taken_at).limit(_PAGE))
+    return [_tick(row) for row in rows]
+
+
+async def thin(
+    session: Session, chain_id: ChainId, *, all_since: datetime, kept_since: datetime
+) -> int:
+    """Delete what is older: every tick before `kept_since`, before `all_since` those not kept."""
+    table = risk_ticks.c
+    is_old = (table.taken_at < kept_since) | ((table.taken_at < all_since) & ~table.is_kept)
+    gone = await session.execute(delete(risk_ticks).where(table.chain_id == chain_id, is_old))
+    return gone.rowcount
+
+
+async def count(session: Session, chain_id: ChainId) -> int:
+    """How many ticks of the chain are stored."""
+    query = select(func.count()).where(risk_ticks.c.chain_id == chain_id)
+    return int((await session.execute(query)).scalar_one())
+
+
+def _tick(row: Row[Any]) -> Tick:
+    return Tick(
+        chain_id=ChainId(row.chain_id),
+        at=BlockRef(row.block_number, BlockHash(row.block_hash), row.block_timestamp),
+        taken_at=row.taken_at,
+        seconds=row.seconds,
+        market=row.market,
+        deals=unpack(row.columns, row.format),
+    )
