@@ -1,0 +1,145 @@
+"""What one look at the book means: for each deal and for what deals share; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast.common.money import BPS, USD8, WAD, Usd8, mul_div
+from holdfast.monitoring.ticks import State
+from holdfast.risk.invariants import (
+    Anchor,
+    Facts,
+    Lending,
+    Moment,
+    Prices,
+    Reaction,
+    evaluate,
+    reaction,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from holdfast.common.evm import Address
+    from holdfast.execution.book import Book, BookRow
+    from holdfast.risk.limits import RiskLimits
+    from holdfast.risk.market import RiskMarket
+    from holdfast.risk.model import Check
+
+_DUE: Final = frozenset({Reaction.CURE_REPAY, Reaction.CURE_CONVERT, Reaction.HOLD})
+_SHARES: Final = ("I6.ltv", "I3.debt_cover", "I4.exposure", "I4.freeze_exposure")
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """One deal at one tick: the checks that fail, and its shares of interest.
+
+    `ltv`, `exposure` and `freeze_exposure` are bps, `cover` is the debt cover in WAD.
+    """
+
+    row: BookRow
+    failed: tuple[Check, ...]
+    state: State
+    ltv: int
+    cover: int
+    exposure: int
+    freeze_exposure: int
+
+    @property
+    def is_to_be_woken(self) -> bool:
+        """Whether the deal has something to do; one whose legs are under way is woken by them."""
+        return self.state is State.DUE and self.row.deal.group_id is None
+
+    def column_values(self) -> tuple[int, ...]:
+        """The deal as a row of `ticks.COLUMNS`."""
+        sheet = self.row.exposed.position
+        dollars = (
+            *(sheet.core, sheet.collateral, sheet.reserve_eth, sheet.cash, sheet.debt),
+            *(sheet.token_cost, sheet.token_market),
+        )
+        return (
+            *(self.row.deal.deal_number, self.state, self.ltv, self.cover * BPS // WAD),
+            *(self.exposure, self.freeze_exposure),
+            *((value + USD8 // 2) // USD8 for value in dollars),
+        )
+
+
+def assess(
+    row: BookRow, eth_price: Usd8, limits: RiskLimits, shared: Sequence[Check] = ()
+) -> Assessed:
+    """One deal against every rule that is asked on a tick.
+
+    Args:
+        row: the deal.
+        eth_price: of its block, in dollars times 1e8.
+        limits: what it is held to; its own plan's are in the row.
+        shared: checks of what it shares with other deals, such as its anchor, that fail.
+    """
+    checks = evaluate(_facts(row, eth_price), limits, Moment.TICK)
+    values = {check.code: check.value for check in checks}
+    failed = tuple(check for check in checks if not check.ok)
+    ltv, cover, exposure, freeze_exposure = (values[code] for code in _SHARES)
+    return Assessed(
+        row=row,
+        failed=failed,
+        state=_state([*failed, *shared]),
+        ltv=ltv,
+        cover=cover,
+        exposure=exposure,
+        freeze_exposure=freeze_exposure,
+    )
+
+
+def anchors(book: Book) -> dict[Address, Anchor]:
+    """The facts of each core address, for all deals that share it."""
+    found: dict[Address, Anchor] = {}
+    for row in book.rows:
+        accounts, core = row.deal.plan.accounts, row.core
+        shared = (accounts.deal, accounts.float).count(accounts.core)
+        before = found.get(accounts.core)
+        found[accounts.core] = Anchor(
+            balance_wei=core.balance_wei,
+            booked_wei=book.booked_core[accounts.core],
+            allowances=core.allowances,
+            debt=core.debt,
+            collateral=core.collateral,
+            shared_with=shared + (before.shared_with if before else 0),
+        )
+    return found
+
+
+def failures(facts: Facts, limits: RiskLimits) -> tuple[Check, ...]:
+    """The checks of `facts` that fail on a tick."""
+    return tuple(one for one in evaluate(facts, limits, Moment.TICK) if not one.ok)
+
+
+def price_facts(market: RiskMarket) -> Facts:
+    """What I10 looks at."""
+    return Facts(
+        prices=Prices(market.oracle_age_seconds, market.deviation, market.lag_seconds or None)
+    )
+
+
+def _facts(row: BookRow, eth_price: Usd8) -> Facts:
+    envelope, held, exposed = row.deal.plan.envelope, row.position, row.exposed
+    in_desk = held.queued + held.claimable
+    decimals = envelope.terms.min_tokens.token.decimals
+    return Facts(
+        sheet=exposed.position,
+        stress=exposed.stress,
+        gas_reserve=Usd8(mul_div(envelope.terms.gas_reserve.units, eth_price, WAD)),
+        max_exposure=envelope.max_exposure,
+        allowances=row.allowances,
+        lending=Lending(most=envelope.max_ltv, threshold=exposed.threshold),
+        in_redemption=Usd8(mul_div(in_desk, USD8, 10**decimals)),
+    )
+
+
+def _state(failed: Iterable[Check]) -> State:
+    worst = State.CALM
+    for check in failed:
+        if reaction(check, Moment.TICK) in _DUE:
+            return State.DUE
+        worst = State.WARNED
+    return worst

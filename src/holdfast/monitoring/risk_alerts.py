@@ -1,0 +1,160 @@
+"""Whom to tell of what a tick showed, and in which words; pure.
+
+A code names its kind before the check, `risk.breach.I6.ltv` or `risk.warning.I6.ltv_warning`: an
+alert ends together with all whose codes begin like its own, so no code may begin another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast.common.alerts import Alert, Severity
+from holdfast.common.money import BPS, Bps
+from holdfast.risk.invariants import Moment, Reaction, reaction
+from holdfast.risk.model import Severity as Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from holdfast.common.ids import ChainId
+    from holdfast.execution.book import BookRow
+    from holdfast.monitoring.assessment import Assessed
+    from holdfast.risk.market import RiskMarket
+    from holdfast.risk.model import Check
+
+CODES: Final = ("risk.breach.", "risk.warning.", "risk.market.")
+"""How the codes of all alerts begin that a tick raises, and that a later one ends."""
+
+_FOLLOWS: Final[Mapping[Reaction | None, str]] = {
+    Reaction.CURE_REPAY: "the deal repays debt",
+    Reaction.CURE_CONVERT: "the deal turns bucket ETH into cash",
+    Reaction.HOLD: "all debt is repaid and collateral comes home",
+    Reaction.REDUCE: "no deal of the chain adds risk until it is over",
+    Reaction.BLOCK: "nothing is bought until it is over",
+    Reaction.WARN: "nothing is done by itself",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watchpoints:
+    """From where on people are told of what no invariant names.
+
+    Attributes:
+        off_peg: how far the debt currency may be from a dollar; one per cent is more than fees
+            explain.
+        far_off_peg: where it is grave: well before the five per cent that every deal was stressed
+            with (RISK.md, scenarios).
+        utilisation: of a lending reserve; from here on withdrawing may have to wait.
+    """
+
+    off_peg: Bps = Bps(100)
+    far_off_peg: Bps = Bps(300)
+    utilisation: Bps = Bps(9_500)
+
+
+def deal_alerts(one: Assessed) -> Iterator[Alert]:
+    """An alert for each check of the deal that fails."""
+    deal = one.row.deal
+    for check in one.failed:
+        yield Alert(
+            code=f"risk.{_kind(check)}.{check.code}",
+            severity=_gravity(check),
+            subject=str(deal.deal_id),
+            text=f"deal {deal.deal_number}: {check.text}; {_follows(check)}",
+            chain_id=deal.chain_id,
+            deal_id=deal.deal_id,
+            bank_id=deal.bank,
+            fields=_fields(one.row, check),
+        )
+
+
+def shared_alerts(
+    checks: Iterable[tuple[str, Check]], chain_id: ChainId, block: int
+) -> Iterator[Alert]:
+    """An alert for each check that fails of what deals share, beside its subject."""
+    for subject, check in checks:
+        yield Alert(
+            code=f"risk.{_kind(check)}.{check.code}",
+            severity=_gravity(check),
+            subject=subject,
+            text=f"{check.text}; {_follows(check)}",
+            chain_id=chain_id,
+            fields={"limit": check.limit, "value": check.value, "block": block},
+        )
+
+
+def market_alerts(market: RiskMarket, points: Watchpoints, chain_id: ChainId) -> tuple[Alert, ...]:
+    """What people must know of venues and of the debt currency."""
+    found: list[tuple[str, Severity, str, int]] = [
+        *_venue_troubles(market),
+        *_lending_troubles(market, points),
+    ]
+    if market.off_peg >= points.off_peg:
+        is_far = market.off_peg >= points.far_off_peg
+        found.append(
+            (
+                "peg",
+                Severity.CRITICAL if is_far else Severity.WARNING,
+                f"the debt currency is {market.off_peg / 100:.2f} % off its peg",
+                market.off_peg,
+            )
+        )
+    return tuple(
+        Alert(
+            code=f"risk.market.{name}",
+            severity=severity,
+            subject=f"chain:{chain_id}",
+            text=text,
+            chain_id=chain_id,
+            fields={"value": value, "block": market.at.number},
+        )
+        for name, severity, text, value in found
+    )
+
+
+def _kind(check: Check) -> str:
+    """Apart from the code: an alert ends with all whose codes begin like its own."""
+    return "breach" if check.severity is Weight.HARD else "warning"
+
+
+def _gravity(check: Check) -> Severity:
+    return Severity.CRITICAL if check.severity is Weight.HARD else Severity.WARNING
+
+
+def _follows(check: Check) -> str:
+    return _FOLLOWS.get(reaction(check, Moment.TICK), "a person has to look")
+
+
+def _fields(row: BookRow, check: Check) -> dict[str, object]:
+    return {
+        "limit": check.limit,
+        "value": check.value,
+        "unit": str(check.unit),
+        "block": row.position.at.number,
+        "status": str(row.deal.status),
+    }
+
+
+def _venue_troubles(market: RiskMarket) -> Iterator[tuple[str, Severity, str, int]]:
+    if market.desk.is_frozen:
+        text = "the redemption desk is frozen: deals repay from the reserve and keep their claim"
+        yield "frozen", Severity.CRITICAL, text, 1
+    loan, collateral = market.loan.configuration, market.collateral.configuration
+    if not (loan.takes_new_positions and loan.can_be_borrowed):
+        yield "borrowing_off", Severity.WARNING, "the venue lends no debt currency", 1
+    for name, state in (("loan", loan), ("collateral", collateral)):
+        if not state.lets_positions_end:
+            text = f"the venue's {name} reserve is paused: debt cannot be repaid, or ETH withdrawn"
+            yield f"paused_{name}", Severity.CRITICAL, text, 1
+
+
+def _lending_troubles(
+    market: RiskMarket, points: Watchpoints
+) -> Iterator[tuple[str, Severity, str, int]]:
+    for name, reserve in (("loan", market.loan), ("collateral", market.collateral)):
+        used = reserve.utilisation
+        if used >= points.utilisation:
+            text = f"{used / 100:.2f} % of the venue's {name} reserve is lent out"
+            severity = Severity.CRITICAL if used >= BPS else Severity.WARNING
+            yield f"utilisation_{name}", severity, text, used
