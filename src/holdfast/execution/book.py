@@ -250,6 +250,7 @@ def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
         cash_price=market.cash_price,
         cash_decimals=terms.spend.token.decimals,
         borrow_rate=market.cash.variable_borrow_rate,
+        threshold=Bps(market.ether.configuration.liquidation_threshold),
     )
     whole_token = 10**terms.min_tokens.token.decimals
     cost = mul_div(
@@ -264,7 +265,7 @@ def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
     return Exposed(
         position=sheet,
         stress=stress_of(one.deal, exposure, limits),
-        threshold=Bps(market.ether.configuration.liquidation_threshold),
+        threshold=exposure.threshold,
         token_par=Usd8(mul_div(claim, market.cash_price, whole_token)),
         paid=one.traded.sale_cost,
         gas_per_gwei=exposure.eth_value(gas * _GWEI),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 W = TypeVar("W", bound=StrEnum)
 
-_OPEN = [
+OPEN = [
     str(status)
     for status in (
         DealStatus.APPROVED,
@@ -151,7 +151,7 @@ class DealStore:
 
     async def open_versions(self, session: Session, chain_id: ChainId) -> dict[DealId, int]:
         """The deals of a chain that may move money, each with the version of its row."""
-        found = await session.execute(_OPEN_VERSIONS, {"chain": chain_id, "open": _OPEN})
+        found = await session.execute(_OPEN_VERSIONS, {"chain": chain_id, "open": OPEN})
         return {row.deal_id: row.version for row in found}
 
     async def without_legs(self, session: Session, wanted: Collection[DealId]) -> list[DealRecord]:
@@ -194,7 +194,7 @@ class DealStore:
         """The anchor ETH booked over all open deals of a chain, in wei."""
         total = await session.execute(
             select(func.coalesce(func.sum(deals.c.core_booked_wei), 0)).where(
-                deals.c.chain_id == chain_id, deals.c.status.in_(_OPEN)
+                deals.c.chain_id == chain_id, deals.c.status.in_(OPEN)
             )
         )
         return int(total.scalar_one())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Text, and_, cast, func, literal, select, text, update
+from sqlalchemy import Row, Text, and_, cast, func, literal, or_, select, text, update
 
 from holdfast.common.alerts import Alert, Severity
 from holdfast.monitoring.model import ChoreState
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.alerts import Ended
     from holdfast.common.db import Session
-    from holdfast.common.ids import PrincipalId
+    from holdfast.common.ids import ChainId, PrincipalId
 
 DELIVERY = "alert"
 """The kind of the chore that delivers an alert; its subject is the alert's id."""
@@ -96,6 +96,20 @@ async def count_open(session: Session) -> dict[Severity, int]:
     """How many alerts of each severity are open; none of a severity is no key."""
     query = select(alerts.c.severity, func.count()).where(text(IS_OPEN)).group_by(alerts.c.severity)
     return {Severity(severity): count for severity, count in await session.execute(query)}
+
+
+async def open_of(
+    session: Session, chain_id: ChainId, beginnings: Collection[str]
+) -> dict[tuple[str, str], Severity]:
+    """The open alerts of a chain whose codes begin so: by code and subject, how grave."""
+    begins = or_(*(alerts.c.code.startswith(one, autoescape=True) for one in beginnings))
+    query = select(alerts.c.code, alerts.c.subject, alerts.c.severity).where(
+        alerts.c.chain_id == chain_id, begins, text(IS_OPEN)
+    )
+    return {
+        (code, subject): Severity(severity)
+        for code, subject, severity in await session.execute(query)
+    }
 
 
 async def acknowledge(session: Session, alert_id: int, by: PrincipalId) -> bool:

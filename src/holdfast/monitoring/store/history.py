@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, text
@@ -19,20 +18,11 @@ if TYPE_CHECKING:
 
     from holdfast.common.db import Session
 
-_AGES = text("""
-    SELECT DISTINCT ON (chain_id) chain_id,
-      CAST(extract(epoch FROM clock_timestamp() - created_at) AS float8) AS seconds
-    FROM risk_ticks ORDER BY chain_id, created_at DESC
+_AGE = text("""
+    SELECT CAST(extract(epoch FROM clock_timestamp() - created_at) AS float8) FROM risk_ticks
+    WHERE chain_id = :chain ORDER BY created_at DESC LIMIT 1
 """)
 _PAGE: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """How long ago, by the database's clock, the newest tick of a chain was written."""
-
-    chain_id: ChainId
-    seconds: float
 
 
 async def write(session: Session, tick: Tick, *, is_kept: bool) -> None:
@@ -62,9 +52,10 @@ async def newest(session: Session, chain_id: ChainId | None = None) -> list[Tick
     return [_tick(row) for row in await session.execute(query)]
 
 
-async def ages(session: Session) -> list[Age]:
-    """How old the newest tick of each chain is."""
-    return [Age(ChainId(row.chain_id), row.seconds) for row in await session.execute(_AGES)]
+async def age_seconds(session: Session, chain_id: ChainId) -> float | None:
+    """How long ago, by the database's clock, the newest tick was written; None without any."""
+    found: float | None = (await session.execute(_AGE, {"chain": chain_id})).scalar()
+    return found
 
 
 async def between(

@@ -1,0 +1,124 @@
+"""`holdfast risk status` and `risk watch`: what the risk monitor last saw; ask no node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from holdfast.bootstrap import opened_risk_status
+from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.plain import plain_console, whole_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from holdfast.config import Settings
+
+_USD8: Final = 10**8
+_REFRESH_SECONDS: Final = 1.0
+
+
+def status(
+    context: typer.Context,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """The monitor's last tick: its age, every open deal's LTV, cover and exposure, open alerts."""
+    report = asyncio.run(_report(invocation(context).settings))
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        plain_console().print(shown(report))
+
+
+def watch(context: typer.Context) -> None:
+    """The same, kept up to date until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_watch(invocation(context).settings))
+
+
+async def _report(settings: Settings) -> dict[str, Any]:
+    async with opened_risk_status(settings) as reader:
+        return await reader.report()
+
+
+async def _watch(settings: Settings) -> None:
+    async with opened_risk_status(settings) as reader:
+        with Live(console=plain_console(), auto_refresh=False) as live:
+            while True:
+                live.update(shown(await reader.report()), refresh=True)
+                await asyncio.sleep(_REFRESH_SECONDS)
+
+
+def shown(report: Mapping[str, Any]) -> RenderableType:
+    """The report for people."""
+    if not report["chains"]:
+        return Text("The monitor has never looked: is a worker running? (`holdfast worker`)")
+    parts: list[RenderableType] = []
+    for chain in report["chains"]:
+        parts += [Text(_headline(chain)), Text(_market(chain["market"]))]
+        parts.append(_deals(chain["deals"]) if chain["deals"] else Text("No deal is open."))
+    parts.append(_alerts(report["alerts"]) if report["alerts"] else Text("No alert on risk."))
+    return Group(*parts)
+
+
+def _headline(chain: Mapping[str, Any]) -> str:
+    tick = chain["tick"]
+    late = ": LATE, is the monitor running?" if tick["is_late"] else ""
+    return (
+        f"chain {chain['chain_id']}, block {tick['block']}: looked {tick['age_seconds']} s ago, "
+        f"in {tick['took_seconds']} s{late}"
+    )
+
+
+def _market(market: Mapping[str, Any]) -> str:
+    frozen = "FROZEN" if market["is_frozen"] else "open"
+    return (
+        f"ETH ${market['eth_price'] / _USD8:,.2f} (pool {market['deviation_bps'] / 100:.2f} % off, "
+        f"{market['oracle_age_seconds']} s old), debt currency "
+        f"${market['cash_price'] / _USD8:.4f}, token ${market['token_price'] / _USD8:.4f}, "
+        f"lent out {_percent(market['loan_utilisation_bps'])}, redemption desk {frozen}"
+    )
+
+
+def _deals(deals: list[Mapping[str, Any]]) -> Table:
+    columns = ("Deal", "Bank", "Status", "State", "LTV", "Cover", "Exposure", "Debt", "Token")
+    table = whole_table("Open deals", *columns, key="Deal")
+    for one in deals:
+        reason = one["hold_reason"]
+        status = f"{one['status']} ({reason})" if reason else str(one["status"])
+        cover = one["cover_bps"]
+        table.add_row(
+            str(one["deal_id"] or one["number"]),
+            str(one["bank"]),
+            status,
+            one["state"],
+            _percent(one["ltv_bps"]),
+            "no debt" if cover is None else f"{cover / 10_000:.2f}",
+            _percent(one["exposure_bps"]),
+            f"${one['debt_usd']:,}",
+            f"${one['token_market_usd']:,}",
+        )
+    return table
+
+
+def _alerts(alerts: list[Mapping[str, Any]]) -> Table:
+    columns = ("alert_id", "severity", "code", "text", "opened_at")
+    table = whole_table("Open alerts on risk", "No", "Severity", "Code", "What", "Since")
+    for one in alerts:
+        table.add_row(*(str(one[name])[: 19 if name == "opened_at" else None] for name in columns))
+    return table
+
+
+def _percent(bps: int | None) -> str:
+    return "unbounded" if bps is None else f"{bps / 100:.2f} %"

@@ -1,0 +1,84 @@
+"""The risk monitor's last tick as a document; reads the database alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.execution.store.labels import open_labels
+from holdfast.monitoring.store import alerts as alert_store
+from holdfast.monitoring.store import history
+from holdfast.monitoring.tick_watch import LATE_SECONDS
+from holdfast.monitoring.ticks import MOST, State
+
+if TYPE_CHECKING:
+    from holdfast.common.db import Database, Session
+    from holdfast.execution.store.labels import Label
+    from holdfast.monitoring.records import KeptAlert
+    from holdfast.monitoring.ticks import Tick
+
+_ALERTS: Final = 1_000
+_UNBOUNDED: Final = ("ltv_bps", "cover_bps", "exposure_bps", "freeze_exposure_bps")
+
+
+class RiskStatus:
+    """Answers also when no node does and no worker runs."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def report(self) -> dict[str, Any]:
+        """The newest tick of each chain with every deal in it, and the open alerts on risk.
+
+        Raises:
+            Transient: `database.unavailable`.
+        """
+        async with self._db.begin() as session:
+            ticks = await history.newest(session)
+            chains = [await _chain(session, tick) for tick in ticks]
+            alerts = await alert_store.recent(session, with_closed=False, limit=_ALERTS)
+        told = [_alert(one) for one in alerts if one.code.startswith("risk.")]
+        return {"chains": chains, "alerts": told}
+
+
+async def _chain(session: Session, tick: Tick) -> dict[str, Any]:
+    age = await history.age_seconds(session, tick.chain_id) or 0.0
+    labels = {one.number: one for one in await open_labels(session, tick.chain_id)}
+    return {
+        "chain_id": tick.chain_id,
+        "tick": {
+            "block": tick.at.number,
+            "block_hash": tick.at.hash,
+            "taken_at": tick.taken_at.isoformat(),
+            "age_seconds": round(age, 1),
+            "took_seconds": round(tick.seconds, 3),
+            "is_late": age >= LATE_SECONDS,
+        },
+        "market": dict(tick.market),
+        "deals": [_deal(row, labels.get(row["number"])) for row in tick.rows()],
+    }
+
+
+def _deal(row: dict[str, int], label: Label | None) -> dict[str, Any]:
+    """One deal at the tick; without a label when it is not open any more."""
+    known = {"deal_id": None, "bank": None, "module": None, "status": None, "hold_reason": None}
+    if label is not None:
+        known = {**asdict(label), "deal_id": str(label.deal_id)}
+        del known["number"]
+    figures = {
+        name: None if name in _UNBOUNDED and value == MOST else value
+        for name, value in row.items()
+        if name != "state"
+    }
+    return {**known, **figures, "state": State(row["state"]).name.lower()}
+
+
+def _alert(alert: KeptAlert) -> dict[str, Any]:
+    return {
+        "alert_id": alert.alert_id,
+        "code": alert.code,
+        "severity": str(alert.severity),
+        "subject": alert.subject,
+        "text": alert.text,
+        "opened_at": alert.opened_at.isoformat(),
+    }

@@ -1,0 +1,81 @@
+"""What the risk monitor needs: the book, the market, its history, and who watches with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from holdfast.chain.receipts import Head
+    from holdfast.common.alerts import Severity
+    from holdfast.common.db import Session
+    from holdfast.common.ids import ChainId
+    from holdfast.execution.book import Book
+    from holdfast.monitoring.ticks import Tick
+    from holdfast.risk.market import RiskMarket
+
+
+class BookSource(Protocol):
+    """Where all open deals are read."""
+
+    async def read(self) -> Book:
+        """The book at the newest block; `Transient` when database or chain do not answer."""
+        ...
+
+
+class MarketSource(Protocol):
+    """Where the market is read."""
+
+    async def read(self, head: Head) -> RiskMarket:
+        """The market at `head`; `Transient` when the chain does not answer."""
+        ...
+
+
+class Fence(Protocol):
+    """The lead that a write is made under."""
+
+    async def fence(self, session: Session) -> None:
+        """Let `session` write only if no newer leader has begun; else `Transient`."""
+        ...
+
+
+class TickBook(Protocol):
+    """The history of ticks, written in the caller's transaction."""
+
+    async def write(self, session: Session, tick: Tick, *, is_kept: bool) -> None:
+        """Add a tick; one that `is_kept` stays when those around it are thinned out."""
+        ...
+
+    async def thin(
+        self, session: Session, chain_id: ChainId, *, all_since: datetime, kept_since: datetime
+    ) -> int:
+        """Delete old ticks; how many that was."""
+        ...
+
+
+class TickAges(Protocol):
+    """How far the ticks are."""
+
+    async def age_seconds(self, session: Session, chain_id: ChainId) -> float | None:
+        """How long ago the newest tick was written; None without any."""
+        ...
+
+
+class OpenAlerts(Protocol):
+    """Which alerts are open."""
+
+    async def open_of(
+        self, session: Session, chain_id: ChainId, beginnings: Collection[str]
+    ) -> Mapping[tuple[str, str], Severity]:
+        """The open alerts of a chain whose codes begin so: by code and subject, how grave."""
+        ...
+
+
+class Follower(Protocol):
+    """Whoever wants to see each tick's book once the tick is written; it must be quick."""
+
+    async def saw(self, book: Book, market: RiskMarket) -> None:
+        """Take note."""
+        ...
