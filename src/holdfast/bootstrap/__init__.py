@@ -13,6 +13,7 @@ from holdfast.bootstrap.system import (
     opened,
     opened_chain,
     opened_reporter,
+    opened_risk_status,
     opened_switch,
     opened_workers_reporter,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "opened",
     "opened_chain",
     "opened_reporter",
+    "opened_risk_status",
     "opened_switch",
     "opened_workers_reporter",
     "profile_of",

@@ -36,7 +36,14 @@ from holdfast.execution.store.deals import DealStore
 from holdfast.ledger.model import TokenBook
 from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.targets import targets
-from holdfast.monitoring.wiring import ChainParts, Notices, listener_of, notices_of
+from holdfast.monitoring.wiring import (
+    ChainParts,
+    Notices,
+    Watching,
+    listener_of,
+    monitor_of,
+    notices_of,
+)
 from holdfast.planning.gatekeeper import Gatekeeper
 from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
@@ -68,6 +75,8 @@ if TYPE_CHECKING:
     from holdfast.common.notify import Signal
     from holdfast.config import Settings
     from holdfast.monitoring.listener import Listener
+    from holdfast.monitoring.monitor import Monitor
+    from holdfast.monitoring.tick_watch import TickWatch
     from holdfast.risk.limits import RiskLimits
     from holdfast.transactions.ports import Lease
 
@@ -97,6 +106,8 @@ class System:
     inbox: Inbox
     listener: Listener
     book: BookReader
+    monitor: Monitor
+    tick_watch: TickWatch
     notices: Notices
     switch: KillSwitch
     reports: Schedule
@@ -141,6 +152,8 @@ class Graph:
         """The finished graph."""
         node = Node(Rpc(pool), self._profile)
         observer = ChainObserver(node, self._protocols, self._limits)
+        book = self._book(node, observer)
+        monitor, tick_watch = self._monitor(node, book)
         settings = self._settings
         return System(
             settings=settings,
@@ -178,7 +191,9 @@ class Graph:
             chain_loops=self._chain_loops(node, signals),
             inbox=self._inbox(node),
             listener=self._listener(node),
-            book=self._book(node, observer),
+            book=book,
+            monitor=monitor,
+            tick_watch=tick_watch,
             notices=self._notices,
             switch=self._switch,
             reports=self._reports(),
@@ -330,6 +345,18 @@ class Graph:
     def _book(self, node: Node, observer: ChainObserver) -> BookReader:
         deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
         return BookReader(deals, node, observer, self._limits)
+
+    def _monitor(self, node: Node, book: BookReader) -> tuple[Monitor, TickWatch]:
+        watching = Watching(
+            node=node,
+            protocols=self._protocols,
+            books=book,
+            limits=self._limits,
+            wakes=self._queue,
+            notices=self._notices,
+            registry=self._metrics,
+        )
+        return monitor_of(self._url, watching)
 
     def _listener(self, node: Node) -> Listener:
         own, notices = self._transactions(), self._notices

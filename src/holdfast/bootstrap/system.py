@@ -18,6 +18,7 @@ from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.common.system_clock import SystemClock
 from holdfast.execution.store.deals import DealStore
 from holdfast.migrations import runner
+from holdfast.monitoring.risk_status import RiskStatus
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import notices_of
 from holdfast.reporting.workers import WorkersReporter
@@ -119,6 +120,13 @@ async def opened_reporter(
     async with _database_alone(settings) as (_, db):
         clock = SystemClock()
         yield Reporter(db, AuditTrail(clock), clock, limits_of(settings), closes)
+
+
+@asynccontextmanager
+async def opened_risk_status(settings: Settings) -> AsyncGenerator[RiskStatus]:
+    """What the risk monitor last saw; raises as `opened_workers_reporter`."""
+    async with _database_alone(settings) as (_, db):
+        yield RiskStatus(db)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the risk monitor needs: the book, the market, its history, and who watches with it."""
+"""What the risk monitor needs: the book, the market and its history."""
 
 from __future__ import annotations
 
@@ -70,12 +70,4 @@ class OpenAlerts(Protocol):
         self, session: Session, chain_id: ChainId, beginnings: Collection[str]
     ) -> Mapping[tuple[str, str], Severity]:
         """The open alerts of a chain whose codes begin so: by code and subject, how grave."""
-        ...
-
-
-class Follower(Protocol):
-    """Whoever wants to see each tick's book once the tick is written; it must be quick."""
-
-    async def saw(self, book: Book, market: RiskMarket) -> None:
-        """Take note."""
         ...

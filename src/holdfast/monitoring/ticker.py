@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from holdfast.monitoring.tick_ports import (
         BookSource,
         Fence,
-        Follower,
         MarketSource,
         OpenAlerts,
         TickBook,
@@ -81,7 +80,6 @@ class Parts:
     open_alerts: OpenAlerts = alert_store
     points: Watchpoints = field(default_factory=Watchpoints)
     metrics: RiskMetrics = field(default_factory=RiskMetrics.unread)
-    followers: tuple[Follower, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +118,6 @@ class Ticker:
         tick = _tick(look, taken_at, parts.chain_id, parts.clock.monotonic_seconds() - start)
         await self._write(tick, look)
         parts.metrics.ticked(tick, parts.clock.monotonic_seconds() - start)
-        for follower in parts.followers:
-            await follower.saw(look.book, look.market)
         return tick
 
     async def _look(self) -> Look:

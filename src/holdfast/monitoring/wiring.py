@@ -17,20 +17,30 @@ from holdfast.monitoring.chores import ChoreRunner, Chores
 from holdfast.monitoring.ether import EtherWatch
 from holdfast.monitoring.hearing import Parts
 from holdfast.monitoring.listener import Listener
+from holdfast.monitoring.monitor import Monitor
+from holdfast.monitoring.risk_metrics import RiskMetrics
 from holdfast.monitoring.store.alerts import DELIVERY
+from holdfast.monitoring.tick_watch import TickWatch
+from holdfast.monitoring.ticker import Parts as TickerParts
 from holdfast.monitoring.venues import Venues
 from holdfast.monitoring.watchlist import Watchlist
+from holdfast.risk.market_reader import MarketReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prometheus_client import CollectorRegistry
+
     from holdfast.chain.node import Node
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database
+    from holdfast.execution.book import BookReader
+    from holdfast.execution.ports import Wakes
     from holdfast.monitoring.chores import Work
     from holdfast.monitoring.metrics import MonitoringMetrics
     from holdfast.monitoring.ports import OwnTransactions, Target
     from holdfast.protocols.suite import Protocols
+    from holdfast.risk.limits import RiskLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +112,37 @@ def listener_of(url: str, parts: ChainParts) -> Listener:
         at=parts.boundary,
     )
     return Listener(made, LeaderLock(url, f"events:{chain_id}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What the risk monitor of one chain is made of."""
+
+    node: Node
+    protocols: Protocols
+    books: BookReader
+    limits: RiskLimits
+    wakes: Wakes
+    notices: Notices
+    registry: CollectorRegistry
+
+
+def monitor_of(url: str, watching: Watching) -> tuple[Monitor, TickWatch]:
+    """The monitor of a chain, led through the database at `url`, and what watches over it."""
+    node, notices, clock = watching.node, watching.notices, SystemClock()
+    chain_id = node.profile.chain_id
+    lead = LeaderLock(url, f"risk:{chain_id}")
+    parts = TickerParts(
+        chain_id=chain_id,
+        db=notices.db,
+        books=watching.books,
+        markets=MarketReader(node, watching.protocols, clock),
+        limits=watching.limits,
+        alarm=notices.alerts,
+        wakes=watching.wakes,
+        clock=clock,
+        fence=lead.lease,
+        metrics=RiskMetrics(watching.registry),
+    )
+    watch = TickWatch(notices.db, chain_id, notices.alerts, clock)
+    return Monitor(parts, lead, clock), watch

@@ -6,6 +6,7 @@ import typer
 
 from holdfast.entry.cli.risk_gate import gate
 from holdfast.entry.cli.risk_replay import replay
+from holdfast.entry.cli.risk_status import status, watch
 
 app = typer.Typer(name="risk", help=__doc__, no_args_is_help=True)
 
@@ -17,3 +18,6 @@ def risk() -> None:
 
 app.command()(gate)
 app.command("replay")(replay)
+
+app.command("status")(status)
+app.command("watch")(watch)

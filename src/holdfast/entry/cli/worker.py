@@ -89,6 +89,8 @@ def worker_parts(system: System) -> list[Part]:
         Part("chores", system.notices.do_chores),
         Part("nodes", system.watch.run),
         Part("reports", system.reports.run),
+        Part("risk", system.monitor.run),
+        Part("ticks", system.tick_watch.run),
     ]
     if metrics_port is not None:
         parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))
