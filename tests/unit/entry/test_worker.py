@@ -178,6 +178,8 @@ def test_the_worker_has_people_told_of_what_nobody_foresaw_while_a_deal_advances
         notices=part,
         watch=part,
         reports=part,
+        monitor=part,
+        tick_watch=part,
         advance=object(),
     )
     system.queue.run = lambda wake, concurrency: (wake, concurrency)

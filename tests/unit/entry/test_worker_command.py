@@ -99,6 +99,8 @@ def system(**changes):
         "counting": one,
         "metrics": None,
         "pool": Pool(),
+        "monitor": SimpleNamespace(run=None),
+        "tick_watch": SimpleNamespace(run=None),
     }
     return SimpleNamespace(**{**made, **changes})
 
@@ -137,7 +139,10 @@ def running(monkeypatch):
     return run_on
 
 
-PARTS = ["queue", "chain-0", "chain-1", "sweep", "events", "chores", "nodes", "reports"]
+PARTS = [
+    *("queue", "chain-0", "chain-1", "sweep", "events", "chores", "nodes", "reports"),
+    *("risk", "ticks"),
+]
 
 
 def test_a_worker_runs_every_part_with_a_loop_for_each_shard(running):

@@ -1,0 +1,116 @@
+"""`holdfast risk status` and `risk watch`: how the monitor's last tick looks."""
+
+import contextlib
+import json
+
+import pytest
+
+from holdfast.entry.cli import risk_status as commands
+from holdfast.entry.cli.main import run
+from tests.unit.entry.test_cli_main import process_as_before
+
+__all__ = ["process_as_before"]
+
+MARKET = {
+    "eth_price": 2_000 * 10**8,
+    "deviation_bps": 12,
+    "oracle_age_seconds": 60,
+    "cash_price": 10**8,
+    "token_price": 60_000_000,
+    "loan_utilisation_bps": 4_500,
+    "is_frozen": False,
+}
+DEAL = {
+    "deal_id": "d-1",
+    "number": 7,
+    "bank": "BANK001",
+    "status": "executing",
+    "hold_reason": None,
+    "state": "due",
+    "ltv_bps": 3_016,
+    "cover_bps": 15_742,
+    "exposure_bps": 600,
+    "debt_usd": 600_000,
+    "token_market_usd": 599_000,
+}
+ALERT = {
+    "alert_id": 3,
+    "severity": "critical",
+    "code": "risk.breach.I6.ltv",
+    "subject": "d-1",
+    "text": "deal 7: debt over collateral",
+    "opened_at": "2026-01-01T00:00:00.123456+00:00",
+}
+
+
+def chain(*deals, is_late=False, **market):
+    tick = {"block": 75, "age_seconds": 2.5, "took_seconds": 0.04, "is_late": is_late}
+    return {"chain_id": 138, "tick": tick, "market": {**MARKET, **market}, "deals": list(deals)}
+
+
+class Reader:
+    """What the monitor is said to have seen; ends a watch after its last report."""
+
+    def __init__(self, *reports):
+        self.reports = list(reports)
+
+    async def report(self):
+        if not self.reports:
+            raise KeyboardInterrupt
+        return self.reports.pop(0)
+
+
+@pytest.fixture
+def saw(monkeypatch):
+    def set_up(*reports):
+        @contextlib.asynccontextmanager
+        async def opened(settings):
+            yield Reader(*reports)
+
+        monkeypatch.setattr(commands, "opened_risk_status", opened)
+        monkeypatch.setattr(commands, "_REFRESH_SECONDS", 0)
+
+    monkeypatch.setenv("COLUMNS", "220")
+    return set_up
+
+
+def printed(capsys, *arguments):
+    assert run(["risk", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_status_is_one_document(saw, capsys):
+    report = {"chains": [chain(DEAL)], "alerts": [ALERT]}
+    saw(report)
+    assert json.loads(printed(capsys, "status", "--json")) == report
+
+
+def test_a_deal_is_shown_with_its_shares_and_what_is_open(saw, capsys):
+    saw({"chains": [chain(DEAL)], "alerts": [ALERT]})
+    text = printed(capsys, "status")
+    assert "chain 138, block 75: looked 2.5 s ago, in 0.04 s" in text
+    for shown in ("30.16 %", "1.57", "6.00 %", "$600,000", "due", "risk.breach.I6.ltv"):
+        assert shown in text
+    assert "2026-01-01T00:00:00\n" in text
+    assert "LATE" not in text
+
+
+def test_what_has_no_number_is_said_in_words(saw, capsys):
+    odd = {**DEAL, "deal_id": None, "cover_bps": None, "ltv_bps": None, "status": "holding"}
+    odd["hold_reason"] = "invariant"
+    saw({"chains": [chain(odd, is_late=True, is_frozen=True)], "alerts": []})
+    text = printed(capsys, "status")
+    for shown in ("LATE", "FROZEN", "no debt", "unbounded", "holding (invariant)", "No alert"):
+        assert shown in text
+
+
+def test_a_desk_without_ticks_or_deals_says_so(saw, capsys):
+    saw({"chains": [], "alerts": []})
+    assert "has never looked" in printed(capsys, "status")
+    saw({"chains": [chain()], "alerts": []})
+    assert "No deal is open." in printed(capsys, "status")
+
+
+def test_a_watch_shows_every_change_until_it_is_interrupted(saw, capsys):
+    saw({"chains": [chain(DEAL)], "alerts": []}, {"chains": [chain()], "alerts": []})
+    assert "No deal is open." in printed(capsys, "watch")
