@@ -18,7 +18,7 @@ from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Broken, HoldfastError, Rejected, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.chain.transport import Transport
 
@@ -29,6 +29,8 @@ INVALID_PARAMS: Final = -32_602
 _STATE_GONE: Final = "BlockOutOfRangeError"
 """How anvil begins when it lacks a block's state, under the code of parameters that are wrong."""
 MAX_BATCH: Final = 250  # geth refuses more than 1,000 in one batch, most hosted nodes earlier
+MAX_BODY: Final = 2**20
+"""Bytes of one exchange, about: anvil takes two million, geth and hosted nodes five."""
 
 _HEAVY: Final = frozenset({"eth_getLogs", "eth_simulateV1", "eth_getBlockReceipts"})
 _MISSING: Final = object()
@@ -263,8 +265,29 @@ def fault_error(method: str, fault: Fault) -> HoldfastError:
     )
 
 
-def _parts(requests: Sequence[Request]) -> list[Sequence[Request]]:
-    return [requests[start : start + MAX_BATCH] for start in range(0, len(requests), MAX_BATCH)]
+def _parts(requests: Sequence[Request]) -> Iterator[Sequence[Request]]:
+    start, size = 0, 0
+    for index, request in enumerate(requests):
+        added = _length(request.params)
+        if index > start and (index - start == MAX_BATCH or size + added > MAX_BODY):
+            yield requests[start:index]
+            start, size = index, 0
+        size += added
+    if start < len(requests):
+        yield requests[start:]
+
+
+def _length(value: object) -> int:
+    """About how many bytes `value` is as JSON: its texts, which are nearly all there is."""
+    match value:
+        case str():
+            return len(value)
+        case dict():
+            return sum(map(_length, cast("dict[str, object]", value).values()))
+        case list() | tuple():
+            return sum(map(_length, cast("Sequence[object]", value)))
+        case _:
+            return 0
 
 
 def _answers(body: bytes, count: int) -> list[Any]:

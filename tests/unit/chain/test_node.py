@@ -6,6 +6,7 @@ import pytest
 from eth_abi.abi import encode as general
 
 from holdfast.chain import abi
+from holdfast.chain.bundles import bundle
 from holdfast.chain.multicall import Read, Reverted
 from holdfast.chain.node import BlockTag, Node
 from holdfast.chain.profiles import ChainProfile, FeeModel, ProfileKind
@@ -251,6 +252,21 @@ async def test_a_node_that_keeps_answering_from_another_block_is_transient():
     with pytest.raises(Transient) as caught:
         await node.read([Read(ALICE, b"", abi.uint)], AT)
     assert (caught.value.code, transport.exchanges) == ("chain.other_block", 2)
+
+
+async def test_bundles_are_one_call_pinned_by_hash_and_get_their_own_words():
+    words = [(True, n.to_bytes(32)) for n in (5, 6, 7)]
+    node, transport = node_of(eth_call=lambda call, at: aggregate(*words))
+    bundles = [bundle([Read(ALICE, b"", abi.uint)] * n) for n in (1, 2)]
+    assert await node.read_bundles(bundles, AT) == [[5], [6, 7]]
+    ((method, (call, pin)),) = transport.asked
+    assert (method, call["to"], pin) == ("eth_call", MULTICALL3, PIN)
+
+
+async def test_bundles_answered_from_another_block_are_asked_for_again():
+    answers = [aggregate((True, ONE), timestamp=AT.timestamp + 1), aggregate((True, ONE))]
+    node, _ = node_of(eth_call=lambda call, at: answers.pop(0))
+    assert await node.read_bundles([bundle([Read(ALICE, b"", abi.uint)])], AT) == [[1]]
 
 
 async def test_a_read_that_reverts_once_only_is_no_revert():

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from holdfast.chain.rpc import MAX_BATCH, Endpoint, Fault, Request, Rpc
+from holdfast.chain.rpc import MAX_BATCH, MAX_BODY, Endpoint, Fault, Request, Rpc
 from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Broken, Rejected, Transient
 from tests.support.fake_node import FakeTransport, error, result
@@ -35,6 +35,14 @@ async def test_a_long_batch_goes_out_in_parts():
     requests = [Request("echo", [number]) for number in range(MAX_BATCH + 1)]
     assert await rpc.batch(requests) == list(range(MAX_BATCH + 1))
     assert transport.exchanges == 2
+
+
+async def test_requests_too_large_for_one_body_go_out_in_parts():
+    rpc, transport = endpoint(long=lambda call, at: result(len(call["input"])))
+    sizes = [MAX_BODY // 2, MAX_BODY // 2, MAX_BODY * 2, 10]
+    requests = [Request("long", [{"input": "0" * size}, ["x"]]) for size in sizes]
+    assert await rpc.batch(requests) == sizes
+    assert transport.exchanges == 4  # the first two with their other words are just too much
 
 
 async def test_nothing_is_asked_for_no_requests():

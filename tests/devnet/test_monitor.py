@@ -1,0 +1,116 @@
+"""The book on real bytecode, and the monitor of a live system while the market falls."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from decimal import Decimal
+
+from holdfast.bootstrap import opened
+from holdfast.chain.bundles import encode_bundles
+from holdfast.chain.multicall import CALL_GAS, block_timestamp
+from holdfast.common.money import Bps
+from holdfast.model.deal import DealStatus
+from holdfast.monitoring.store import alerts as alert_store
+from holdfast.monitoring.store import history
+from holdfast.monitoring.ticks import State
+from tests.support.deals import ALICE, request_for, running, settings_for, until
+from tests.support.scenes import loops
+
+SLEEPS = {"HOLDFAST_HOLDING_CHECK_SECONDS": "3600"}  # only the monitor wakes a deal that waits
+
+
+async def at_rest(system, devnet, **fields):
+    """A deal whose tokens wait in the redemption queue while its debt is open."""
+    await asyncio.to_thread(devnet.control.set_queue_delay, 3_600)
+    made = await system.desk.create(request_for(devnet, **fields), author=ALICE, approve_as=ALICE)
+    return await until(system, made.deal_id, is_queued)
+
+
+def is_queued(deal):
+    landed = {leg.label for leg in deal.legs if leg.tx_hash}
+    is_open = deal.status is DealStatus.EXECUTING and deal.group_id is None
+    return is_open and any("redemption" in label.lower() for label in landed)
+
+
+async def test_the_book_shows_what_the_deals_own_look_shows(devnet, database_url, tmp_path):
+    async with running(settings_for(devnet, database_url, tmp_path, **SLEEPS)) as system:
+        deal = await at_rest(system, devnet)
+        (row,) = (await system.book.read()).rows
+        seen = await system.advance.observer.observe(deal)
+    own = replace(seen.position, blocks_to_final=0, at=row.position.at)
+    assert row.position == own
+    assert row.position.debt > 600_000 * 10**6 - 1
+    assert row.position.queued > 0
+    assert (row.core, row.allowances) == (seen.core, len(seen.position.leftovers))
+    # 600,000 USDT bought the tokens, the market is where it was
+    assert row.exposed.position.token_cost == 600_000 * 10**8
+    assert row.exposed.threshold == seen.liquidation_threshold
+
+
+async def test_what_is_asked_of_a_deal_needs_no_more_gas_than_is_reckoned(
+    devnet, database_url, tmp_path
+):
+    async with running(settings_for(devnet, database_url, tmp_path, **SLEEPS)) as system:
+        await at_rest(system, devnet)
+        book = await system.book.read()
+        made = next(iter(system.book._bundles.values()))
+    target = devnet.profile.require_multicall3()
+
+    def used(count):
+        data = encode_bundles(block_timestamp(target), [made] * count)
+        call = {"to": target, "data": "0x" + data.hex(), "gas": hex(CALL_GAS)}
+        return int(devnet.control.rpc.call("eth_estimateGas", call, hex(book.at.number)), 16)
+
+    first, next_one = used(1), (used(3) - used(1)) // 2
+    print(f"gas of one deal's reads: {first - 21_000:,} first, {next_one:,} more")
+    assert first - 21_000 <= made.gas
+
+
+async def test_a_fall_of_ten_per_cent_is_told_and_wakes_the_deal_in_the_tick_that_sees_it(
+    devnet, database_url, tmp_path
+):
+    woken = []
+    async with opened(settings_for(devnet, database_url, tmp_path, **SLEEPS)) as real:
+
+        async def advance(deal_id):
+            woken.append(deal_id)
+            await real.advance(deal_id)
+
+        async with loops(replace(real, advance=advance)), monitored(real):
+            deal = await at_rest(real, devnet, opening_ltv=Bps(2_750))
+            calm = await tick_until(real, lambda tick: tick.count == 1)
+            assert calm.deals["state"][0] == State.CALM
+            woken.clear()
+            # 27.5 % over 0.9 is 30.6 %
+            await asyncio.to_thread(devnet.control.set_price, Decimal(1_800))
+            fallen = await tick_until(real, lambda tick: tick.market["eth_price"] == 1_800 * 10**8)
+            await until(real, deal.deal_id, lambda one: (one.current_ltv_bps or 0) < 3_000)
+            async with real.db.begin() as session:
+                kept = await alert_store.recent(session, with_closed=True, limit=100)
+    assert (fallen.deals["state"][0], fallen.deals["ltv_bps"][0]) == (State.DUE, 3_056)
+    assert deal.deal_id in woken
+    (breach,) = [one for one in kept if one.code == "risk.breach.I6.ltv"]
+    assert breach.deal_id == deal.deal_id
+    assert breach.fields["block"] == fallen.at.number
+
+
+@contextlib.asynccontextmanager
+async def monitored(system):
+    """The monitor, for as long as the block lasts."""
+    task = asyncio.create_task(system.monitor.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def tick_until(system, wanted, seconds=30):
+    """The first tick found for which `wanted` is true."""
+    async with asyncio.timeout(seconds):
+        while True:
+            async with system.db.begin() as session:
+                for tick in await history.newest(session):
+                    if wanted(tick):
+                        return tick
+            await asyncio.sleep(0.1)
