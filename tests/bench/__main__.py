@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import areas, growth, loops, report, stress, takeover, transfers
+from tests.bench import areas, growth, loops, report, stress, takeover, ticks, transfers
 from tests.bench.stage import log_little, server
 
 CASES = {
@@ -17,6 +17,7 @@ CASES = {
     "takeover": takeover.measure,
     "growth": growth.measure,
     "stress": stress.measure,
+    "ticks": ticks.measure,
 }
 
 
