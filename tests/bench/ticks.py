@@ -154,6 +154,7 @@ class _Stage:
             limits=limits,
             alarm=system.notices.alerts,
             wakes=system.queue,
+            switch=system.switch,
             clock=clock,
             fence=Unrivalled(),
         )

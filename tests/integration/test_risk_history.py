@@ -25,6 +25,7 @@ from holdfast.monitoring.store import history
 from holdfast.monitoring.tick_watch import LATE, TickWatch
 from holdfast.monitoring.ticker import Parts, Ticker
 from holdfast.monitoring.ticks import COLUMNS, FORMAT, Tick, columns
+from holdfast.risk.switch import KillSwitch
 from tests.unit.entry.test_cli_main import process_as_before
 from tests.unit.execution.scene import AT
 from tests.unit.monitoring.open_book import LIMITS, book, row
@@ -100,6 +101,7 @@ class Desk:
             limits=LIMITS,
             alarm=self.alarm,
             wakes=self.queue,
+            switch=KillSwitch(AuditTrail(SystemClock()), self.alarm, SystemClock()),
             clock=SystemClock(),
             fence=lead.lease,
         )

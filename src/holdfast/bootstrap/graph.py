@@ -353,6 +353,7 @@ class Graph:
             books=book,
             limits=self._limits,
             wakes=self._queue,
+            switch=self._switch,
             notices=self._notices,
             registry=self._metrics,
         )

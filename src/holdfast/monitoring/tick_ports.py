@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from holdfast.chain.receipts import Head
@@ -38,6 +38,14 @@ class Fence(Protocol):
 
     async def fence(self, session: Session) -> None:
         """Let `session` write only if no newer leader has begun; else `Transient`."""
+        ...
+
+
+class Switch(Protocol):
+    """What stops a whole chain from adding risk."""
+
+    async def watch(self, session: Session, chain: ChainId, breaches: Sequence[str]) -> None:
+        """Reduce the chain while there are such breaches, and for a while afterwards."""
         ...
 
 

@@ -22,7 +22,7 @@ from holdfast.monitoring.risk_metrics import RiskMetrics
 from holdfast.monitoring.store import alerts as alert_store
 from holdfast.monitoring.store import history
 from holdfast.monitoring.ticks import Tick, columns
-from holdfast.risk.invariants import Facts
+from holdfast.risk.invariants import Facts, Moment, Reaction, reaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Fence,
         MarketSource,
         OpenAlerts,
+        Switch,
         TickBook,
     )
     from holdfast.risk.limits import RiskLimits
@@ -74,6 +75,7 @@ class Parts:
     limits: RiskLimits
     alarm: Alarm
     wakes: Wakes
+    switch: Switch
     clock: Clock
     fence: Fence
     ticks: TickBook = history
@@ -156,6 +158,7 @@ class Ticker:
             await parts.alarm.ended(session, *told.ended)
             await parts.alarm.raised(session, *told.begun)
             await parts.wakes.wake(session, *woken)
+            await parts.switch.watch(session, parts.chain_id, to_reduce(look.shared))
             await self._thin(session, tick, mark)
         self._on, self._mark = told.after, mark
         _tell(told, woken)
@@ -183,6 +186,11 @@ def to_be_woken(deals: Sequence[Assessed]) -> list[DealId]:
     """The deals with something to do, those with the least cover of their debt first."""
     due = sorted((one for one in deals if one.is_to_be_woken), key=lambda one: one.cover)
     return [one.row.deal.deal_id for one in due[:AT_ONCE]]
+
+
+def to_reduce(shared: Sequence[tuple[str, Check]]) -> list[str]:
+    """The codes of what forbids every deal of the chain to add risk."""
+    return [one.code for _, one in shared if reaction(one, Moment.TICK) is Reaction.REDUCE]
 
 
 def _tick(look: Look, taken_at: datetime, chain_id: ChainId, seconds: float) -> Tick:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from holdfast.monitoring.ports import OwnTransactions, Target
     from holdfast.protocols.suite import Protocols
     from holdfast.risk.limits import RiskLimits
+    from holdfast.risk.switch import KillSwitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class Watching:
     books: BookReader
     limits: RiskLimits
     wakes: Wakes
+    switch: KillSwitch
     notices: Notices
     registry: CollectorRegistry
 
@@ -140,6 +142,7 @@ def monitor_of(url: str, watching: Watching) -> tuple[Monitor, TickWatch]:
         limits=watching.limits,
         alarm=notices.alerts,
         wakes=watching.wakes,
+        switch=watching.switch,
         clock=clock,
         fence=lead.lease,
         metrics=RiskMetrics(watching.registry),

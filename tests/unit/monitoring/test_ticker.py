@@ -47,6 +47,7 @@ class Stage:
         self.rows, self.market, self.on = rows, market(), on or {}
         self.alarm, self.clock, self.db = KeptAlarm(), Clock(), Db()
         self.ticks, self.thinned, self.woken, self.fenced = [], [], [], 0
+        self.watched = []
         self.lost = None
         self.registry = CollectorRegistry()
 
@@ -59,6 +60,7 @@ class Stage:
             limits=LIMITS,
             alarm=self.alarm,
             wakes=self,
+            switch=self,
             clock=self.clock,
             fence=self,
             ticks=Ticks(self),
@@ -71,6 +73,9 @@ class Stage:
 
     async def wake(self, session, *deals, at=None):
         self.woken += deals
+
+    async def watch(self, session, chain, breaches):
+        self.watched.append(breaches)
 
     async def fence(self, session):
         self.fenced += 1
@@ -111,6 +116,7 @@ async def test_a_tick_is_written_with_every_deal_and_the_market():
     assert list(tick.deals["number"]) == [7, 8]
     assert tick.market["eth_price"] == 2_000 * 10**8
     assert (stage.fenced, stage.woken, stage.alarm.alerts) == (1, [], [])
+    assert stage.watched == [[]]
     assert stage.figure("ltv_highest_ratio") == 0.2
     assert stage.figure("deals", state="calm") == 2
     assert stage.figure("book_dollars", what="debt") == 600_000
@@ -176,6 +182,7 @@ async def test_what_deals_share_is_told_once_however_many_there_are():
     await (await Ticker.begun(stage.parts())).once()
     assert stage.alarm.codes == ["risk.breach.I10.oracle_age", "risk.market.peg"]
     assert {one.subject for one in stage.alarm.alerts} == {"chain:138"}
+    assert stage.watched == [["I10.oracle_age"]]
 
 
 async def test_one_tick_of_five_minutes_is_kept_and_old_ones_go_hourly():
