@@ -24,6 +24,7 @@ TICK_SECONDS: Final = 5.0
 """Between the beginnings of two ticks. Source: DESIGN issue 4, monitor every 5 s."""
 
 FAILED: Final = "risk.tick_failed"
+_TOLD_AFTER: Final = 2  # a block that was reorged away under one look is no reason to call somebody
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -64,10 +65,10 @@ class Monitor:
             parts.metrics.stopped(parts.chain_id)
 
     async def _tick_on(self, ticker: Ticker) -> None:
-        clock, failing = self._parts.clock, False
+        clock, failures = self._parts.clock, 0
         due = clock.monotonic_seconds()
         while True:
-            failing = await self._tick(ticker, was_failing=failing)
+            failures = await self._tick(ticker, failures)
             due += self._tick_seconds
             now = clock.monotonic_seconds()
             if now > due:
@@ -75,17 +76,19 @@ class Monitor:
                 due = now  # what was missed is not made up for
             await self._sleeper.sleep(due - now)
 
-    async def _tick(self, ticker: Ticker, *, was_failing: bool) -> bool:
-        """One tick; whether it failed. What it was refused it is refused by a venue: try again."""
+    async def _tick(self, ticker: Ticker, failures: int) -> int:
+        """One tick; how many have failed in a row. What a venue refuses now it may answer soon."""
         try:
             await ticker.once()
-            if was_failing:
+            if failures >= _TOLD_AFTER:
                 await self._is_well()
         except HoldfastError as error:
             self._parts.metrics.failed(self._parts.chain_id)
             _log.warning("risk.tick_failed", **error.as_dict())
-            return was_failing or await self._told(error)
-        return False
+            if failures + 1 == _TOLD_AFTER and not await self._told(error):
+                return failures
+            return failures + 1
+        return 0
 
     async def _begun(self) -> Ticker:
         return await Ticker.begun(self._parts)

@@ -25,7 +25,7 @@ from holdfast.monitoring.ticks import Tick, columns
 from holdfast.risk.invariants import Facts, Moment, Reaction, reaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from holdfast.common.alerts import Alarm, Alert
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 200
 """Alerts begun, alerts ended, and deals woken in one tick, the gravest first: a tick in which all
 deals of a large book fall into trouble together is still written within the next one's time."""
+
+WAKE_AGAIN_SECONDS: Final = 30.0
+"""After which a deal that is still due is woken once more; meanwhile it looks for itself."""
 
 MARK_SECONDS: Final = 300
 """One tick of every five minutes is kept when the others are thinned out."""
@@ -101,6 +104,7 @@ class Ticker:
         self._parts = parts
         self._on = on
         self._mark = 0
+        self._woken: dict[DealId, float] = {}
 
     @classmethod
     async def begun(cls, parts: Parts) -> Ticker:
@@ -151,7 +155,9 @@ class Ticker:
     async def _write(self, tick: Tick, look: Look) -> None:
         parts, mark = self._parts, int(tick.taken_at.timestamp()) // MARK_SECONDS
         told = edges(self._on, list(self._alerts(look)), most=AT_ONCE)
-        woken = to_be_woken(look.deals)
+        now = parts.clock.monotonic_seconds()
+        due = [one for one in look.deals if one.is_to_be_woken]
+        woken = to_be_woken(due, self._woken, now)
         async with parts.db.begin() as session:
             await parts.fence.fence(session)
             await parts.ticks.write(session, tick, is_kept=mark != self._mark)
@@ -161,6 +167,9 @@ class Ticker:
             await parts.switch.watch(session, parts.chain_id, to_reduce(look.shared))
             await self._thin(session, tick, mark)
         self._on, self._mark = told.after, mark
+        still = {one.row.deal.deal_id for one in due}
+        before = {deal: at for deal, at in self._woken.items() if deal in still}
+        self._woken = before | dict.fromkeys(woken, now)
         _tell(told, woken)
 
     async def _thin(self, session: Session, tick: Tick, mark: int) -> None:
@@ -182,10 +191,17 @@ class Ticker:
             yield from deal_alerts(one)
 
 
-def to_be_woken(deals: Sequence[Assessed]) -> list[DealId]:
-    """The deals with something to do, those with the least cover of their debt first."""
-    due = sorted((one for one in deals if one.is_to_be_woken), key=lambda one: one.cover)
-    return [one.row.deal.deal_id for one in due[:AT_ONCE]]
+def to_be_woken(
+    due: Sequence[Assessed], woken_at: Mapping[DealId, float], now: float
+) -> list[DealId]:
+    """Those of the deals with something to do that were not woken lately, the least cover first."""
+    slept = [
+        one
+        for one in due
+        if now - woken_at.get(one.row.deal.deal_id, -WAKE_AGAIN_SECONDS) >= WAKE_AGAIN_SECONDS
+    ]
+    slept.sort(key=lambda one: one.cover)
+    return [one.row.deal.deal_id for one in slept[:AT_ONCE]]
 
 
 def to_reduce(shared: Sequence[tuple[str, Check]]) -> list[str]:

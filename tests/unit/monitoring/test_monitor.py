@@ -55,18 +55,24 @@ async def test_a_tick_that_took_too_long_is_followed_at_once_and_nothing_is_made
 
 
 @pytest.mark.parametrize("error", [AWAY, Rejected("market.no_price", "the feed has no answer")])
-async def test_a_tick_that_fails_is_told_once_and_its_end_too(error):
-    stage = Scripted(error, error, 1.0)
+async def test_ticks_that_fail_in_a_row_are_told_once_and_their_end_too(error):
+    stage = Scripted(error, error, error, 1.0)
     await stage.run()
     assert stage.alarm.codes == [FAILED]
     assert error.message in stage.alarm.alerts[0].text
     # once at the start, for whatever a leader before left open, and once when it was over
     assert [one.codes for one in stage.alarm.over] == [FAILED, FAILED]
-    assert stage.figure("ticks_failed_total") == 2
+    assert stage.figure("ticks_failed_total") == 3
+
+
+async def test_one_tick_that_fails_is_counted_and_nobody_is_called():
+    stage = Scripted(AWAY, 1.0, AWAY, 1.0)
+    await stage.run()
+    assert (stage.alarm.codes, stage.figure("ticks_failed_total")) == ([], 2)
 
 
 async def test_a_failure_that_could_not_be_told_is_told_the_next_time():
-    stage = Scripted(AWAY, AWAY)
+    stage = Scripted(AWAY, AWAY, AWAY)
     told = stage.alarm.raised
     failures = [Transient("database.unavailable", "away")]
 

@@ -135,6 +135,10 @@ async def test_what_lasts_wakes_again_but_is_told_once_and_its_end_is_told():
     stage = Stage(due)
     ticker = await Ticker.begun(stage.parts())
     await ticker.once()
+    stage.clock.move(25)
+    await ticker.once()
+    assert (len(stage.alarm.alerts), len(stage.woken)) == (2, 1)  # the deal looks for itself
+    stage.clock.move(5)
     await ticker.once()
     assert (len(stage.alarm.alerts), stage.woken) == (2, [due.deal.deal_id] * 2)
     stage.rows = (row(),)
@@ -143,6 +147,16 @@ async def test_what_lasts_wakes_again_but_is_told_once_and_its_end_is_told():
         "risk.breach.I6.ltv",
         "risk.warning.I6.ltv_warning",
     }
+
+
+async def test_a_deal_that_is_due_anew_is_woken_at_once():
+    due = row(collateral=1_990_000)
+    stage = Stage(due)
+    ticker = await Ticker.begun(stage.parts())
+    for rows in ((due,), (), (due,)):
+        stage.rows = rows
+        await ticker.once()
+    assert stage.woken == [due.deal.deal_id] * 2
 
 
 async def test_what_an_earlier_leader_told_is_not_told_again():
