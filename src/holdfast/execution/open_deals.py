@@ -7,7 +7,7 @@ look at thousands of open deals costs one narrow query, and full rows only for t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.common.money import USD8, WAD, TokenAmount, Usd8, mul_div
 from holdfast.ledger import service as ledger
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.ledger.model import Balances, TokenBook
+
+_AT_ONCE: Final = 100
+"""Deals loaded before others get their turn: a plan that is read for the first time is checked
+against its hash, and a start among thousands would keep the process from its heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,11 @@ class OpenDeals:
         """All of them as they are now, in the order of their numbers."""
         async with self._db.begin() as session:
             versions = await self._deals.open_versions(session, self._chain_id)
-            known = self._known
-            changed = [one for one in versions if not self._is_known(one, versions[one])]
-            known |= await self._loaded(session, changed) if changed else {}
+        known = self._known
+        changed = [one for one in versions if not self._is_known(one, versions[one])]
+        for start in range(0, len(changed), _AT_ONCE):
+            async with self._db.begin() as session:
+                known |= await self._loaded(session, changed[start : start + _AT_ONCE])
         self._known = {deal: known[deal] for deal in versions if deal in known}
         return tuple(sorted(self._known.values(), key=lambda one: one.deal.deal_number))
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.common.ids import new_deal_id
 from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.book import BookReader
 from holdfast.execution.observer import ChainObserver
@@ -223,3 +224,11 @@ async def test_only_deals_whose_version_changed_are_read_again():
     assert left.deal.version == one.version + 1
     await reader.read()
     assert store.loaded == [{one.deal_id, other.deal_id}, {one.deal_id}]
+
+
+async def test_many_deals_are_loaded_in_parts():
+    many = [replace(OPEN, deal_id=new_deal_id(), deal_number=n) for n in range(250)]
+    store = Store(*many)
+    found = await OpenDeals(NoSession(), store, BOOK, 138).read()
+    assert [one.deal for one in found] == many
+    assert [len(part) for part in store.loaded] == [100, 100, 50]
