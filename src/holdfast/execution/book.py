@@ -256,8 +256,8 @@ def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
     cost = mul_div(
         one.token_cost(claim), market.cash_price, 10**terms.spend.token.decimals, round_up=True
     )
-    sheet = replace(
-        exposure.sheet(terms.split.core.units),
+    sheet = exposure.sheet(
+        terms.split.core.units,
         token_cost=Usd8(cost),
         token_market=Usd8(mul_div(claim, sight.token_price, whole_token)),
     )

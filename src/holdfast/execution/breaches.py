@@ -40,8 +40,10 @@ class Exposure:
         """Debt over collateral now."""
         return ltv(self.cash_value(self.position.debt), self.eth_value(self.position.collateral))
 
-    def sheet(self, core_wei: int) -> BalanceSheet:
-        """The position in dollars; the token counts for nothing here."""
+    def sheet(
+        self, core_wei: int, *, token_cost: Usd8 = Usd8(0), token_market: Usd8 = Usd8(0)
+    ) -> BalanceSheet:
+        """The position in dollars; the token counts for nothing unless it is given."""
         held = self.position
         return BalanceSheet(
             core=self.eth_value(core_wei),
@@ -49,6 +51,8 @@ class Exposure:
             reserve_eth=self.eth_value(held.native + held.weth),
             cash=self.cash_value(held.cash),
             debt=self.cash_value(held.debt),
+            token_cost=token_cost,
+            token_market=token_market,
         )
 
     def eth_value(self, wei: int) -> Usd8:

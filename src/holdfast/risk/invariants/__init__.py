@@ -51,15 +51,17 @@ RULES: Final[tuple[Invariant, ...]] = (
 )
 
 _REACTIONS: Final = {code: one for rule in RULES for code, one in rule.reactions.items()}
+_ASKED: Final = {
+    moment: frozenset(code for code, one in _REACTIONS.items() if one.at(moment) is not None)
+    for moment in Moment
+}
 
 
 def evaluate(facts: Facts, limits: RiskLimits, moment: Moment) -> tuple[Check, ...]:
     """Every check that is asked at `moment` and whose facts are known, in the rules' order."""
+    asked = _ASKED[moment]
     return tuple(
-        check
-        for rule in RULES
-        for check in rule.checks(facts, limits)
-        if _REACTIONS[check.code].at(moment) is not None
+        check for rule in RULES for check in rule.checks(facts, limits) if check.code in asked
     )
 
 
