@@ -106,10 +106,12 @@ async def monitored(system):
 
 async def tick_until(system, wanted, seconds=30):
     """The first tick found for which `wanted` is true."""
+    chain = system.profile.chain_id
     async with asyncio.timeout(seconds):
         while True:
             async with system.db.begin() as session:
-                for tick in await history.newest(session):
+                if await history.count(session, chain):
+                    tick = await history.newest(session, chain)
                     if wanted(tick):
                         return tick
             await asyncio.sleep(0.1)

@@ -89,7 +89,8 @@ def decode_bundles(
     words = _words(len(reads), data)
     if words is None:  # something reverted, or a contract answered more than a word
         words = decode_aggregate(reads, data)
-    found, at = [], 1
+    found: list[list[int]] = []
+    at = 1
     for one in bundles:
         found.append(words[at : at + len(one.reads)])
         at += len(one.reads)

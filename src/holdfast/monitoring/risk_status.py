@@ -34,8 +34,8 @@ class RiskStatus:
             Transient: `database.unavailable`.
         """
         async with self._db.begin() as session:
-            ticks = await history.newest(session)
-            chains = [await _chain(session, tick) for tick in ticks]
+            ids = await history.chains(session)
+            chains = [await _chain(session, await history.newest(session, one)) for one in ids]
             alerts = await alert_store.recent(session, with_closed=False, limit=_ALERTS)
         told = [_alert(one) for one in alerts if one.code.startswith("risk.")]
         return {"chains": chains, "alerts": told}
@@ -61,7 +61,13 @@ async def _chain(session: Session, tick: Tick) -> dict[str, Any]:
 
 def _deal(row: dict[str, int], label: Label | None) -> dict[str, Any]:
     """One deal at the tick; without a label when it is not open any more."""
-    known = {"deal_id": None, "bank": None, "module": None, "status": None, "hold_reason": None}
+    known: dict[str, Any] = {
+        "deal_id": None,
+        "bank": None,
+        "module": None,
+        "status": None,
+        "hold_reason": None,
+    }
     if label is not None:
         known = {**asdict(label), "deal_id": str(label.deal_id)}
         del known["number"]

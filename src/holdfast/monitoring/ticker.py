@@ -135,7 +135,9 @@ class Ticker:
             for core, anchor in anchors(book).items()
         }
         prices = failures(price_facts(market), parts.limits)
-        shared = [(core, check) for core, checks in by_core.items() for check in checks]
+        shared: list[tuple[str, Check]] = [
+            (core, check) for core, checks in by_core.items() for check in checks
+        ]
         shared += [(f"chain:{parts.chain_id}", check) for check in prices]
         return Look(book, market, await self._assessed(book, by_core), tuple(shared))
 

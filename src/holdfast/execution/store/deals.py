@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from holdfast.common.errors import Transient
 from holdfast.common.money import Usd8
@@ -43,14 +43,11 @@ OPEN = [
 ]
 """Deals that may move money; a plan nobody approved, or whose approval is void, is none."""
 
-_TEXTS, _IDS = ARRAY(Text), ARRAY(Uuid)
-
 # Made once: putting a statement together costs more than running it.
 _LOAD = select(deals).where(deals.c.deal_id == bindparam("deal"))
 _OPEN_VERSIONS = select(deals.c.deal_id, deals.c.version).where(
-    deals.c.chain_id == bindparam("chain"), deals.c.status == any_(bindparam("open", _TEXTS))
+    deals.c.chain_id == bindparam("chain"), deals.c.status.in_(OPEN)
 )
-_MANY = select(deals).where(deals.c.deal_id == any_(bindparam("wanted", _IDS)))
 _LOCK = select(deals.c.version).where(deals.c.deal_id == bindparam("deal")).with_for_update()
 
 
@@ -151,12 +148,13 @@ class DealStore:
 
     async def open_versions(self, session: Session, chain_id: ChainId) -> dict[DealId, int]:
         """The deals of a chain that may move money, each with the version of its row."""
-        found = await session.execute(_OPEN_VERSIONS, {"chain": chain_id, "open": OPEN})
+        found = await session.execute(_OPEN_VERSIONS, {"chain": chain_id})
         return {row.deal_id: row.version for row in found}
 
     async def without_legs(self, session: Session, wanted: Collection[DealId]) -> list[DealRecord]:
         """These deals without their legs; words of a later version stand as they are."""
-        rows = (await session.execute(_MANY, {"wanted": list(wanted)})).all()
+        query = select(deals).where(deals.c.deal_id.in_(wanted))
+        rows = (await session.execute(query)).all()
         plans = await self._plans.load(session, [row.plan_hash for row in rows])
         return [_record(row, plans[row.plan_hash], (), read=_shown) for row in rows]
 

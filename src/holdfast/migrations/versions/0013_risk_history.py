@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("block_hash", sa.Text(), nullable=False),
         sa.Column("block_timestamp", sa.BigInteger(), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("took_micros", sa.BigInteger(), nullable=False),
         sa.Column("is_kept", sa.Boolean(), nullable=False),
         sa.Column("market", JSONB(), nullable=False),
         sa.Column("deals", sa.Integer(), nullable=False),

@@ -33,7 +33,7 @@ async def write(session: Session, tick: Tick, *, is_kept: bool) -> None:
         "block_hash": tick.at.hash,
         "block_timestamp": tick.at.timestamp,
         "taken_at": tick.taken_at,
-        "seconds": tick.seconds,
+        "took_micros": round(tick.seconds * 1_000_000),
         "is_kept": is_kept,
         "market": dict(tick.market),
         "deals": tick.count,
@@ -43,13 +43,18 @@ async def write(session: Session, tick: Tick, *, is_kept: bool) -> None:
     await session.execute(insert(risk_ticks).values(row))
 
 
-async def newest(session: Session, chain_id: ChainId | None = None) -> list[Tick]:
-    """The last tick of the chain, or of each chain."""
-    query = select(risk_ticks).distinct(risk_ticks.c.chain_id)
-    if chain_id is not None:
-        query = query.where(risk_ticks.c.chain_id == chain_id)
-    query = query.order_by(risk_ticks.c.chain_id, risk_ticks.c.created_at.desc())
-    return [_tick(row) for row in await session.execute(query)]
+async def newest(session: Session, chain_id: ChainId) -> Tick:
+    """The last tick of a chain that has some."""
+    table = risk_ticks.c
+    query = select(risk_ticks).where(table.chain_id == chain_id)
+    row = (await session.execute(query.order_by(table.created_at.desc()).limit(1))).one()
+    return _tick(row)
+
+
+async def chains(session: Session) -> list[ChainId]:
+    """The chains that have ticks."""
+    query = select(risk_ticks.c.chain_id).distinct().order_by(risk_ticks.c.chain_id)
+    return [ChainId(chain_id) for chain_id in (await session.execute(query)).scalars()]
 
 
 async def age_seconds(session: Session, chain_id: ChainId) -> float | None:
@@ -101,7 +106,7 @@ def _tick(row: Row[Any]) -> Tick:
         chain_id=ChainId(row.chain_id),
         at=BlockRef(row.block_number, BlockHash(row.block_hash), row.block_timestamp),
         taken_at=row.taken_at,
-        seconds=row.seconds,
+        seconds=row.took_micros / 1_000_000,
         market=row.market,
         deals=unpack(row.columns, row.format),
     )
