@@ -1,7 +1,5 @@
 """How a rule becomes a check: its limit and the value that was found."""
 
-from dataclasses import replace
-
 from holdfast.risk.model import Bound, Check, Severity, Unit, shown
 
 __all__ = ["at_least", "at_most", "none_of", "shown", "warning"]
@@ -24,4 +22,5 @@ def none_of(code: str, count: int, what: str) -> Check:
 
 def warning(check: Check) -> Check:
     """The same check as a warning only."""
-    return replace(check, severity=Severity.WARN)
+    found = check.limit, check.value, check.unit, check.ok, check.what, check.bound
+    return Check(check.code, Severity.WARN, *found)
