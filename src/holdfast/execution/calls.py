@@ -101,13 +101,11 @@ class DealCalls:
 
     def repay_all(self, owed: int) -> Leg:
         """Repay the whole debt, about `owed`."""
-        aave, usdt = self.protocols.aave, self.protocols.usdt.address
-        proved = Proved(
-            aave.repay(usdt, ALL, self.owner),
-            aave.expected_repay(usdt, self.owner, self.owner),
-        )
-        amount = TokenAmount(self.tokens.cash, owed)
-        return self._leg(LegKind.REPAY, Step.CLOSE, proved, amount)
+        return self._repay(Step.CLOSE, ALL, owed)
+
+    def repay(self, units: int) -> Leg:
+        """Repay `units` of a debt that goes on."""
+        return self._repay(Step.LIQUIDITY, units, units)
 
     def withdraw_all(self, wei: int) -> Leg:
         """Withdraw the whole collateral, about `wei`."""
@@ -126,11 +124,11 @@ class DealCalls:
         leg = self._leg(LegKind.SWAP, Step.PURCHASE, proved, amount)
         return self._limited(leg, TokenAmount(self.tokens.cash, swap.min_out), swap.deadline)
 
-    def raise_cash(self, swap: ExactOutput) -> Leg:
+    def raise_cash(self, step: Step, swap: ExactOutput) -> Leg:
         """Sell as much WETH as `amount_out` of cash needs, at most `max_in`."""
         proved = self._swap(self.protocols.router.exact_output(swap), self.protocols.eth_pool)
         amount = TokenAmount(self.tokens.weth, swap.max_in)
-        leg = self._leg(LegKind.SWAP, Step.CLOSE, proved, amount)
+        leg = self._leg(LegKind.SWAP, step, proved, amount)
         return self._limited(leg, TokenAmount(self.tokens.cash, swap.amount_out), swap.deadline)
 
     def buy(self, swap: ExactInput) -> Leg:
@@ -188,6 +186,12 @@ class DealCalls:
         call = erc20.approve(spender, amount.units)
         proved = Proved(call, erc20.expected_approval(self.owner, spender))
         return replace(self._leg(kind, step, proved, amount), recipient=spender)
+
+    def _repay(self, step: Step, asked: int, about: int) -> Leg:
+        aave, usdt = self.protocols.aave, self.protocols.usdt.address
+        expected = aave.expected_repay(usdt, self.owner, self.owner)
+        proved = Proved(aave.repay(usdt, asked, self.owner), expected)
+        return self._leg(LegKind.REPAY, step, proved, TokenAmount(self.tokens.cash, about))
 
     def _swap(self, call: Call, pool: UniswapPool) -> Proved:
         return Proved(call, pool.expected_swap(self.protocols.router.address, self.owner))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.execution.errors import MoveRefused
+from holdfast.execution.records import is_cure
 from holdfast.model.deal import Step
 from holdfast.model.leg import LegKind, LegStatus
 
@@ -24,11 +25,13 @@ def require_inside(envelope: Envelope, deal: DealRecord, legs: Iterable[Leg]) ->
     Raises:
         MoveRefused: `envelope.outside`; nothing was signed.
     """
+    legs = tuple(legs)
     for leg in legs:
         _require_allowed_call(envelope, leg)
         _require_amounts(envelope, leg)
         _require_spend(envelope, deal, leg)
-        _require_fees(envelope, deal, leg)
+    if not is_cure(legs):
+        _require_fees(envelope, deal, legs)
 
 
 def _require_allowed_call(envelope: Envelope, leg: Leg) -> None:
@@ -92,12 +95,15 @@ def _require_spend(envelope: Envelope, deal: DealRecord, leg: Leg) -> None:
         raise MoveRefused(leg.kind, f"{spent} units are spent, {leg.amount} too many", code=_CODE)
 
 
-def _require_fees(envelope: Envelope, deal: DealRecord, leg: Leg) -> None:
-    """Fees stop a deal from going on, never from going home."""
+def _require_fees(envelope: Envelope, deal: DealRecord, legs: Iterable[Leg]) -> None:
+    """Fees stop a deal from going on, never from going home or from a cure."""
     spent = sum(done.fee_wei or 0 for done in deal.legs)
-    if leg.step is not Step.CLOSE and spent > envelope.max_fee.units:
-        raise MoveRefused(
-            leg.kind,
-            f"gas has cost {spent} wei, the approval covers {envelope.max_fee.units}",
-            code="envelope.fees",
-        )
+    if spent <= envelope.max_fee.units:
+        return
+    for leg in legs:
+        if leg.step is not Step.CLOSE:
+            raise MoveRefused(
+                leg.kind,
+                f"gas has cost {spent} wei, the approval covers {envelope.max_fee.units}",
+                code="envelope.fees",
+            )

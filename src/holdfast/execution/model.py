@@ -55,13 +55,31 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class RepayPart:
+    """A cure: pay `units` of the debt, from cash and as much of the reserve as is missing."""
+
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Convert:
+    """A cure: sell as much of the reserve's ether as brings `units` of cash, and keep it."""
+
+    units: int
+
+
+Cure: TypeAlias = RepayPart | Convert
+
+
+@dataclass(frozen=True, slots=True)
 class Venues:
     """What the venues allow at the same block.
 
     `desk_cash` is what the desk can pay, in base units of the discounted token at par;
     `transfer_fee_wei` what one plain transfer costs at the current fee cap; `breaches` the codes
     of the hard invariants that do not hold; `drift` why an approved plan no longer fits;
-    `redeems_at_a_loss` whether the desk now pays less for a token than the deal paid.
+    `redeems_at_a_loss` whether the desk now pays less for a token than the deal paid; `cure` what
+    the market asks of the deal; `is_price_stale` whether ETH's price is too old to act on (I10).
     """
 
     redemption_frozen: bool
@@ -72,6 +90,8 @@ class Venues:
     breaches: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     redeems_at_a_loss: bool = False
+    cure: Cure | None = None
+    is_price_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,9 @@ class Trouble:
 class DealState:
     """What is recorded of a deal: enough, with a position, to say what comes next.
 
-    `landed` counts legs that are final by kind; `sold` and `purchases` tell the two swaps apart,
+    `landed` counts legs that are final by kind, without those of cures: a deal that repays a part
+    of its debt is not on its way home; `sold` and `purchases` tell the two swaps apart, `cured`
+    whether there were cures,
     `claim_returned` the claim's tokens from returned cash.
     """
 
@@ -98,6 +120,7 @@ class DealState:
     landed: Mapping[LegKind, int] = field(default_factory=dict[LegKind, int])
     sold: bool = False
     purchases: int = 0
+    cured: bool = False
     claim_returned: bool = False
     trouble: Trouble | None = None
 
@@ -133,6 +156,7 @@ class WaitFor(StrEnum):
     RESERVE = "reserve"
     TRADING = "trading"
     LIMITS = "limits"
+    PRICE = "price"
     FINALITY = "finality"
     NOTHING = "nothing"
 
@@ -197,7 +221,9 @@ class ReturnNative:
     keep: int
 
 
-Move: TypeAlias = Fund | Open | Purchase | Redeem | Claim | Repay | Revoke | GoHome | ReturnNative
+Move: TypeAlias = (
+    Fund | Open | Purchase | Redeem | Claim | Cure | Repay | Revoke | GoHome | ReturnNative
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from holdfast.common.money import BPS, WAD, mul_div
 from holdfast.execution.errors import MoveRefused
 from holdfast.execution.model import (
     Claim,
+    Convert,
     Fund,
     GoHome,
     Move,
@@ -22,9 +23,11 @@ from holdfast.execution.model import (
     Purchase,
     Redeem,
     Repay,
+    RepayPart,
     ReturnNative,
     Revoke,
 )
+from holdfast.execution.sales import Bound, sellable_wei
 from holdfast.model.deal import Step
 from holdfast.model.leg import LegKind
 from holdfast.protocols.uniswap_v3.swaps import ExactInput, ExactOutput
@@ -88,6 +91,10 @@ async def legs_of(  # noqa: C901, PLR0911, PLR0912 - one arm a move, proved whol
             return _redeem(task, units, claim_now=claim_now)
         case Claim(units):
             return [calls.claim(units)]
+        case RepayPart(units):
+            return await _repay_part(node, task, units)
+        case Convert(units):
+            return await _raise(node, task, units, Step.LIQUIDITY)
         case Repay():
             return await _repay(node, task)
         case Revoke(leftovers):
@@ -184,7 +191,7 @@ async def _repay(node: Node, task: Task) -> list[Leg]:
     share = FEE_ROOM_BPS if _failed(task, LegKind.REPAY) else REPAY_ROOM_BPS
     room = mul_div(position.debt, share, BPS, round_up=True) + 1
     needed = position.debt + room
-    raised = await _raise(node, task, needed - position.cash) if position.cash < needed else []
+    raised = await _lacking(node, task, needed, Step.CLOSE)
     pool, cash = calls.protocols.aave.address, calls.tokens.cash
     # I7: a venue that does not let the collateral go must not keep the debt from being paid.
     unlocks = position.collateral and not _failed(task, LegKind.WITHDRAW)
@@ -203,20 +210,40 @@ def _failed(task: Task, kind: LegKind) -> bool:
     return task.deal.trouble is not None and task.deal.trouble.kind is kind
 
 
-async def _raise(node: Node, task: Task, short: int) -> list[Leg]:
+async def _repay_part(node: Node, task: Task, units: int) -> list[Leg]:
+    """Pay `units` of the debt; the collateral stays where it is."""
+    calls, share = task.calls, FEE_ROOM_BPS if _failed(task, LegKind.REPAY) else 0
+    needed = units + mul_div(units, share, BPS, round_up=True)
+    raised = await _lacking(node, task, needed, Step.LIQUIDITY)
+    pool, cash = calls.protocols.aave.address, calls.tokens.cash
+    return [
+        *raised,
+        calls.approve(Step.LIQUIDITY, cash, pool, needed),
+        calls.repay(units),
+        calls.revoke(Step.LIQUIDITY, cash, pool),
+    ]
+
+
+async def _lacking(node: Node, task: Task, needed: int, step: Step) -> list[Leg]:
+    """Raise what cash lacks for `needed`, if anything."""
+    short = needed - task.seen.position.cash
+    return await _raise(node, task, short, step) if short > 0 else []
+
+
+async def _raise(node: Node, task: Task, short: int, step: Step) -> list[Leg]:
     """Sell as much of the reserve's ether as brings `short` units of cash."""
     calls, position = task.calls, task.seen.position
     parts = calls.protocols
     reads = [parts.quoter.exact_output(parts.sell_eth, short, allow_failure=True)]
     (quote,) = await _quotes(node, task, reads)
-    most = _price_bound(task, short)
+    most = _bound(task).most_wei(short)
     if quote.amount > most:
         raise MoveRefused(
             LegKind.SWAP,
             f"the pool asks {quote.amount} wei for {short} units, the oracle's bound is {most}",
             code="leg.price_bound",
         )
-    held = position.weth + max(0, position.native - task.deal.plan.terms.gas_reserve.units)
+    held = sellable_wei(task.deal, position)
     max_in = min(most, held)
     if quote.amount > max_in:
         raise MoveRefused(
@@ -225,23 +252,22 @@ async def _raise(node: Node, task: Task, short: int) -> list[Leg]:
             code="reserve.short",
         )
     missing = max_in - position.weth
-    wrap = [calls.wrap(Step.CLOSE, missing)] if missing > 0 else []
+    wrap = [calls.wrap(step, missing)] if missing > 0 else []
     weth, router = calls.tokens.weth, parts.router.address
     swap = ExactOutput(parts.sell_eth, short, max_in, calls.owner, task.deadline)
     return [
         *wrap,
-        calls.approve(Step.CLOSE, weth, router, max_in),
-        calls.raise_cash(swap),
-        calls.revoke(Step.CLOSE, weth, router),
+        calls.approve(step, weth, router, max_in),
+        calls.raise_cash(step, swap),
+        calls.revoke(step, weth, router),
     ]
 
 
-def _price_bound(task: Task, units: int) -> int:
-    """The most ether for `units` of cash: the oracle's price and the envelope's exit slippage."""
+def _bound(task: Task) -> Bound:
+    """The oracle's prices and the envelope's exit slippage."""
+    seen, cash = task.seen, task.calls.tokens.cash
     slippage = task.deal.plan.envelope.exit_slippage
-    one = 10**task.calls.tokens.cash.decimals
-    fair = mul_div(units, WAD * task.seen.cash_price, one * task.seen.eth_price, round_up=True)
-    return mul_div(fair, BPS, BPS - slippage, round_up=True)
+    return Bound(seen.eth_price, seen.cash_price, cash.decimals, slippage)
 
 
 def _go_home(task: Task, *, with_claim: bool) -> list[Leg]:

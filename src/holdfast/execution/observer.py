@@ -11,11 +11,13 @@ from holdfast.chain.multicall import Reverted, eth_balance
 from holdfast.common.errors import Transient
 from holdfast.common.money import BPS, Bps, Usd8
 from holdfast.execution.breaches import Exposure, breaches
+from holdfast.execution.cures import cure_for
 from holdfast.execution.holdings import Holdings
 from holdfast.execution.model import Leftover, Venues
 from holdfast.execution.observation import Seen
 from holdfast.ledger.ports import Indexes
 from holdfast.model.deal import DealStatus
+from holdfast.protocols.price_feed import PriceFeed
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, sweep_fee_wei
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ _BLOCKS_KEPT: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What all deals see alike at one block; prices in dollars times 1e8, the fee in bps."""
+    """What all deals see alike at one block; prices in dollars times 1e8, the fee in bps.
+
+    `price_age` is how many seconds ago the feed of ETH was updated.
+    """
 
     frozen: bool
     queue_delay: int
@@ -49,6 +54,7 @@ class Market:
     lendable: int
     eth_price: Usd8
     cash_price: Usd8
+    price_age: int
     tip_wei: int
 
 
@@ -60,7 +66,7 @@ class ChainObserver:
         self._protocols = protocols
         self._limits = limits
         self._markets: OrderedDict[BlockHash, asyncio.Task[Market]] = OrderedDict()
-        self._lendable_at: Address | None = None
+        self._places: tuple[Address, Address] | None = None
 
     @property
     def protocols(self) -> Protocols:
@@ -134,19 +140,19 @@ class ChainObserver:
             parts.aave.reserve(weth),
             parts.oracle.price(weth),
             parts.oracle.price(usdt),
+            parts.oracle.source_of(weth),
         ]
-        lending = self._lendable_at
-        if lending is not None:
-            reads.append(parts.usdt.balance_of(lending))
+        known = self._places
         values, tip = await asyncio.gather(
-            self._node.read(reads, head.ref), self._node.suggest_tip_wei()
+            self._node.read([*reads, *self._reads_at(known)], head.ref),
+            self._node.suggest_tip_wei(),
         )
-        cash: Reserve = values[4]
-        _require_as_of(head, cash, values[5])
-        if lending is None:
-            lending = self._lendable_at = cash.a_token
-            values += await self._node.read([parts.usdt.balance_of(lending)], head.ref)
-        frozen, delay, fee, reserves, cash, ether, eth_price, cash_price, lendable = values
+        frozen, delay, fee, reserves, cash, ether, eth_price, cash_price, feed, *found = values
+        _require_as_of(head, cash, ether)
+        self._places = (cash.a_token, feed)
+        if self._places != known:
+            found = await self._node.read(self._reads_at(self._places), head.ref)
+        lendable, answer = found
         return Market(
             frozen=frozen,
             queue_delay=delay,
@@ -157,8 +163,16 @@ class ChainObserver:
             lendable=lendable,
             eth_price=eth_price,
             cash_price=cash_price,
+            price_age=max(0, head.ref.timestamp - answer.updated_at),
             tip_wei=tip,
         )
+
+    def _reads_at(self, places: tuple[Address, Address] | None) -> list[Read[Any]]:
+        """What is asked where other answers say: the cash to lend, and the feed of ETH."""
+        if places is None:
+            return []
+        lending, feed = places
+        return [self._protocols.usdt.balance_of(lending), PriceFeed(feed).latest()]
 
     def _account_reads(self, deal: DealRecord, market: Market) -> list[Read[Any]]:
         parts, owner, core = self._protocols, deal.plan.accounts.deal, deal.plan.accounts.core
@@ -260,6 +274,8 @@ class ChainObserver:
             transfer_fee_wei=sweep_fee_wei(fees, TRANSFER_GAS),
             breaches=breaches(deal, exposure, account.core, self._limits),
             redeems_at_a_loss=_redeems_at_a_loss(deal, market.redemption_fee, to_par),
+            cure=cure_for(deal, exposure, self._limits),
+            is_price_stale=market.price_age > self._limits.oracle_max_age_seconds,
         )
 
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:

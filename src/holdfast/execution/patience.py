@@ -48,6 +48,7 @@ class Patience:
                 | WaitFor.OPERATOR
                 | WaitFor.TRADING
                 | WaitFor.LIMITS
+                | WaitFor.PRICE
             ):
                 return self.holding
             case Wait(WaitFor.FINALITY):

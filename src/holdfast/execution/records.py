@@ -1,6 +1,7 @@
 """A deal and its legs as they are recorded; the saga's state is computed from them."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +10,10 @@ from holdfast.common.ids import BankId, ChainId, DealId, GroupId, LegId, ModuleI
 from holdfast.common.money import Usd8
 from holdfast.execution.model import DealState, Trouble
 from holdfast.model.deal import DealStatus, HoldReason, Step
-from holdfast.model.leg import Call, LegKind, LegStatus
+from holdfast.model.leg import Call, Leg, LegKind, LegStatus
 from holdfast.model.plan import Plan
+
+_OF_CURES = frozenset({LegKind.SWAP, LegKind.REPAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,20 @@ class DealRecord:
             hold_reason=self.hold_reason,
             keep_claim=self.keep_claim,
             borrow_waived=self.borrow_waived,
-            landed=Counter(leg.kind for leg in landed),
+            landed=Counter(leg.kind for leg in landed if not _is_of_a_cure(leg)),
             sold=any(leg.token != spend for leg in swapped),
             purchases=sum(leg.token == spend for leg in swapped),
+            cured=is_cure(landed),
             claim_returned=self.plan.terms.min_tokens.token.symbol in returned,
             trouble=self.trouble,
         )
+
+
+def is_cure(legs: Iterable[Leg | LegRecord]) -> bool:
+    """Whether there is a cure among the legs: no other move of its step sells or repays."""
+    return any(leg.step is Step.LIQUIDITY and leg.kind in _OF_CURES for leg in legs)
+
+
+def _is_of_a_cure(leg: LegRecord) -> bool:
+    """Whether it repaid a part: only the step that closes brings a deal home."""
+    return leg.kind is LegKind.REPAY and leg.step is not Step.CLOSE

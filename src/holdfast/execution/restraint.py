@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from holdfast.execution.model import (
     Claim,
+    Convert,
     Fund,
     GoHome,
     Move,
@@ -14,6 +15,7 @@ from holdfast.execution.model import (
     Purchase,
     Redeem,
     Repay,
+    RepayPart,
     ReturnNative,
     Revoke,
     Send,
@@ -50,7 +52,8 @@ def restrained(deal: DealRecord, script: Script, trading: TradingState, venues: 
 def permits(trading: TradingState, move: Move, *, is_broken: bool) -> bool:
     """Whether legs of `move` may be recorded; `is_broken` says that an invariant does not hold.
 
-    An allowance that is left over is a broken invariant by itself (I5).
+    An allowance that is left over is a broken invariant by itself (I5), and a part of the debt is
+    only ever repaid at the cap (I6). A conversion waits: it follows a warning.
     """
     match trading:
         case TradingState.ACTIVE:
@@ -58,7 +61,8 @@ def permits(trading: TradingState, move: Move, *, is_broken: bool) -> bool:
         case TradingState.REDUCING:
             return not adds_risk(move)
         case TradingState.HALTED:
-            return isinstance(move, Revoke) or (is_broken and isinstance(move, Repay))
+            repays = isinstance(move, RepayPart) or (is_broken and isinstance(move, Repay))
+            return repays or isinstance(move, Revoke)
 
 
 def adds_risk(move: Move) -> bool:
@@ -66,7 +70,9 @@ def adds_risk(move: Move) -> bool:
     match move:
         case Fund() | Open() | Purchase():
             return True
-        case Redeem() | Claim() | Repay() | Revoke() | GoHome() | ReturnNative():
+        case RepayPart() | Convert() | Repay() | Revoke():
+            return False
+        case Redeem() | Claim() | GoHome() | ReturnNative():
             return False
         case _:
             assert_never(move)

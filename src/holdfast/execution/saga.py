@@ -13,6 +13,7 @@ from holdfast.execution.model import (
     Purchase,
     Redeem,
     Repay,
+    RepayPart,
     ReturnNative,
     Revoke,
     Send,
@@ -41,6 +42,7 @@ _STANDS_STILL = {
     HoldReason.REORG,
     HoldReason.UNEXPLAINED,
 }
+_RESTORED_BY_REPAYING = {"I6.ltv"}
 _ENDS = {DealEvent.COMPLETE, DealEvent.COMPLETE_WITH_CLAIM, DealEvent.FAIL}
 
 
@@ -73,22 +75,23 @@ def _executing(state: DealState, position: Position, venues: Venues) -> Decision
     obstacle = _obstacle(state, position, venues)
     if obstacle is not None:
         return obstacle
-    if not state.has(LegKind.FUND):
-        return Send(Fund())
-    if not state.is_unwinding and _buys_next(state, position, venues):
-        return _building(state, venues)
-    return _monetising(state, position, venues)
+    builds = not state.is_unwinding and _buys_next(state, position, venues)
+    if not builds:
+        return _monetising(state, position, venues)
+    return Wait(WaitFor.PRICE) if venues.is_price_stale else _building(state, venues)
 
 
 def _buys_next(state: DealState, position: Position, venues: Venues) -> bool:
     """Whether a purchase comes next: the first, or a lot after each before it paid cash.
 
     So a freeze costs one lot. No further lot is bought from a desk that is frozen, could not pay
-    it, or pays less than it costs: the deal then ends with what it has earned.
+    it, or pays less than it costs: the deal then ends with what it has earned. Nor after a cure,
+    whose cash is for the debt.
     """
     if not state.bought:
         return True
-    if state.purchases >= len(state.terms.lots) or position.claim or not position.cash:
+    is_last = state.purchases >= len(state.terms.lots)
+    if is_last or state.cured or position.claim or not position.cash:
         return False
     proved = state.landed.get(LegKind.CLAIM_REDEMPTION, 0) >= state.purchases
     pays = venues.desk_cash >= state.terms.tranches[state.purchases].units
@@ -101,12 +104,30 @@ def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision 
         return _after_trouble(state, state.trouble.kind)
     if position.leftovers:
         return Send(Revoke(position.leftovers))
-    if venues.breaches and (position.debt or position.collateral):
+    return _protection(position, venues)
+
+
+def _protection(position: Position, venues: Venues) -> Decision | None:
+    """What the market asks before anything else: a cure, or where none restores, to go home.
+
+    On a price that is too old neither is decided; the redemption desk's cash needs no price.
+    """
+    broken = {code for code in venues.breaches if not (venues.is_price_stale and _is_priced(code))}
+    cure = None if venues.is_price_stale else venues.cure
+    if isinstance(cure, RepayPart):
+        broken -= _RESTORED_BY_REPAYING
+    if broken and (position.debt or position.collateral):
         return Change(DealEvent.HOLD, HoldReason.INVARIANT)
-    return None
+    return None if cure is None else Send(cure)
+
+
+def _is_priced(code: str) -> bool:
+    return code.startswith(("I2.", "I3.", "I6."))
 
 
 def _building(state: DealState, venues: Venues) -> Decision:
+    if not state.has(LegKind.FUND):
+        return Send(Fund())
     owes_borrow = state.wants_debt and not state.has(LegKind.BORROW)
     if owes_borrow and not venues.can_borrow:
         return _without_loan(state)
@@ -217,11 +238,15 @@ def _standing_still(position: Position, venues: Venues) -> Decision:
     So does the hold after a foreign use of a key. The foreign transaction may have done the very
     effect of the leg it displaced; the legs that build a position are counted by what landed of
     ours, so going on by itself could build it twice. The way home goes by what is observed, and
-    cannot: only that one is open where an invariant breaks.
+    cannot: only that one is open where an invariant breaks, and a cure, which adds no position.
     """
-    if venues.breaches and (position.debt or position.collateral):
-        return Change(DealEvent.RESUME)  # and from there at once to a hold that unwinds
-    return Wait(WaitFor.OPERATOR)
+    match _protection(position, venues):
+        case Send() as cure:
+            return cure
+        case None:
+            return Wait(WaitFor.OPERATOR)
+        case _:
+            return Change(DealEvent.RESUME)  # and from there at once to a hold that unwinds
 
 
 def _closing(state: DealState, position: Position, venues: Venues) -> Decision:

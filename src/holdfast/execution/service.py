@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.common.alerts import Alarm, Ended, LoggedAlarm
+from holdfast.common.alerts import Alarm, LoggedAlarm
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
-from holdfast.execution.alerts import BLOCKED, blocked, gas_too_dear, unexplained
+from holdfast.execution import notices
+from holdfast.execution.alerts import unexplained
+from holdfast.execution.cure_records import cure_act
 from holdfast.execution.errors import CoreShort, MoveRefused, TradingChanged, Unexplained
 from holdfast.execution.foresight import would_break
 from holdfast.execution.model import Send, Wait, WaitFor
 from holdfast.execution.patience import Patience, waits_for
 from holdfast.execution.prepared import Prepared
+from holdfast.execution.records import is_cure
 from holdfast.execution.restraint import restrained
 from holdfast.execution.script import play
 from holdfast.execution.settlement import is_ambiguous, refused, settle
@@ -217,9 +220,7 @@ class Advance:
                 balances=balances,
                 touched=touched,
             )
-            if prepared.script.outcome == Wait(WaitFor.GAS):
-                await self.alarm.raised(session, gas_too_dear(deal))
-            await self._tell_blocks(session, prepared, deal)
+            await self._tell_people(session, prepared, deal)
             self.at("advance.before_commit")
         self.at("advance.after_commit")
         self._tell(prepared)
@@ -249,18 +250,17 @@ class Advance:
             alert = unexplained(prepared.seen, deal, prepared.doubt, before)
             await self.alarm.raised(session, alert)
 
-    async def _tell_blocks(self, session: Session, prepared: Prepared, deal: DealRecord) -> None:
-        """Which rules the next move would break, or that it no longer does."""
-        if prepared.blocks and prepared.doubt is None:
-            await self.alarm.raised(session, blocked(deal, prepared.blocks))
-        elif prepared.settlement.deal.waits_for == WaitFor.LIMITS:
-            await self.alarm.ended(session, Ended(BLOCKED, str(deal.deal_id)))
-
     async def _record_changes(self, session: Session, prepared: Prepared) -> None:
         block = prepared.seen.head.ref.number
         acts = [act_of(prepared.deal, one, block=block) for one in prepared.script.changes]
+        if is_cure(prepared.legs):
+            acts.append(cure_act(prepared.deal, prepared.seen, prepared.legs))
         if acts:
             await self.audit.record(session, *acts)
+
+    async def _tell_people(self, session: Session, prepared: Prepared, deal: DealRecord) -> None:
+        await self.alarm.raised(session, *notices.begun(prepared, deal))
+        await self.alarm.ended(session, *notices.over(prepared, deal))
 
     async def _follow_foreign(self, session: Session, prepared: Prepared) -> None:
         """While a foreign use of its key is looked into, what more is sent with it is expected."""

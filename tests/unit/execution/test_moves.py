@@ -7,6 +7,7 @@ import pytest
 from holdfast.chain.multicall import Reverted
 from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution import model as m
+from holdfast.execution.envelope import require_inside
 from holdfast.execution.errors import MoveRefused
 from holdfast.execution.moves import DEADLINE_SECONDS, Task, legs_of
 from holdfast.model.deal import Funding, Ladder, Step
@@ -222,6 +223,67 @@ async def test_a_repayment_that_failed_is_tried_with_room_for_the_tokens_own_fee
     of = deal(trouble=m.Trouble(K.REPAY, 1))
     made = await legs(m.Repay(), of=of, cash=MILLION, debt=600_000 * 10**6)
     assert made[0].amount.units == 601_500 * 10**6 + 1
+
+
+async def test_a_part_of_the_debt_is_repaid_from_cash_and_the_collateral_stays():
+    made = await legs(m.RepayPart(210_000 * 10**6), **OWING | {"cash": MILLION}, collateral=9)
+    assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
+    allow, repay, revoke = made
+    assert allow.amount.units == repay.amount.units == 210_000 * 10**6
+    assert (allow.recipient, revoke.recipient, revoke.amount.units) == (AAVE, AAVE, 0)
+    assert {one.step for one in made} == {Step.LIQUIDITY}
+    # The pool is asked for that much and not for all: its second word is the amount.
+    assert int.from_bytes(repay.call.data[36:68]) == 210_000 * 10**6
+
+
+async def test_a_part_that_cash_does_not_pay_takes_just_what_is_missing_from_the_bucket():
+    """160,000 USDT: at $2,000 and 3 % of exit slippage at most 82.4742 ETH."""
+    made = await legs(m.RepayPart(210_000 * 10**6), 81 * WAD, **OWING, native=900 * WAD)
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SWAP, K.REVOKE, K.APPROVE, K.REPAY, K.REVOKE]
+    swap = made[2]
+    assert swap.min_out.units == 160_000 * 10**6
+    assert swap.amount.units == pytest.approx(82.474226804 * WAD, rel=1e-9)
+    assert {one.step for one in made} == {Step.LIQUIDITY}
+
+
+async def test_a_part_that_could_not_be_paid_is_tried_with_room_for_the_tokens_own_fee():
+    """210,000 and 0.25 % of it, of which 50,000 are there."""
+    of = deal(trouble=m.Trouble(K.REPAY, 1))
+    made = await legs(m.RepayPart(210_000 * 10**6), 81 * WAD, of=of, **OWING, native=900 * WAD)
+    assert made[2].min_out.units == 160_525 * 10**6
+    assert made[4].amount.units == 210_525 * 10**6
+    assert made[5].amount.units == 210_000 * 10**6
+
+
+async def test_a_conversion_sells_for_exactly_the_cash_that_is_missing_and_keeps_it():
+    made = await legs(m.Convert(300_000 * 10**6), 151 * WAD, **OWING, native=900 * WAD, weth=WAD)
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SWAP, K.REVOKE]
+    wrap, allow, swap, revoke = made
+    assert swap.min_out.units == 300_000 * 10**6
+    # 300,000 / 2,000 / 0.97, of which one ether is wrapped already
+    assert swap.amount.units == allow.amount.units == pytest.approx(154.639175 * WAD, rel=1e-6)
+    assert wrap.call.value_wei == swap.amount.units - WAD
+    assert (revoke.recipient, revoke.call.target) == (ROUTER, WETH.address)
+    assert {one.step for one in made} == {Step.LIQUIDITY}
+
+
+@pytest.mark.parametrize("move", [m.Convert(550_060 * 10**6 + 1), m.RepayPart(600_060 * 10**6 + 1)])
+async def test_a_cure_sells_no_worse_than_the_way_home_and_keeps_the_gas(move):
+    with pytest.raises(MoveRefused) as dear:
+        await legs(move, 300 * WAD, **OWING, native=900 * WAD)
+    assert dear.value.code == "leg.price_bound"
+    with pytest.raises(MoveRefused) as short:
+        await legs(move, 276 * WAD, **OWING, native=277 * WAD)
+    assert short.value.code == "reserve.short"
+
+
+@pytest.mark.parametrize("funding", Funding)
+async def test_what_cures_call_is_inside_what_was_approved_even_when_gas_has_cost_it_all(funding):
+    envelope = PLANS[funding].envelope
+    spent = deal(funding, legs=(leg(fee_wei=envelope.max_fee.units + 1),))
+    for move in (m.Convert(300_000 * 10**6), m.RepayPart(210_000 * 10**6)):
+        made = await legs(move, 1 * WAD, of=spent, **OWING, native=900 * WAD)
+        require_inside(envelope, spent, made)
 
 
 async def test_everything_goes_home_to_the_treasury():

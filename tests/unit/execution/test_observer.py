@@ -11,13 +11,14 @@ from holdfast.chain.receipts import Head
 from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, block_hash
 from holdfast.common.money import RAY, USD8, WAD, Usd8
-from holdfast.execution.model import Leftover
+from holdfast.execution.model import Leftover, RepayPart
 from holdfast.execution.observer import ChainObserver
 from holdfast.model.deal import DealStatus
 from holdfast.protocols.aave_v3.account import AccountData
 from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.protocols.aave_v3.reserve import Reserve, ReserveConfiguration
 from holdfast.protocols.erc20 import Erc20
+from holdfast.protocols.price_feed import FeedAnswer, PriceFeed
 from holdfast.protocols.uniswap_v3.swaps import Quote
 from holdfast.risk.limits import RiskLimits
 from tests.unit.execution.scene import AT, GWEI, PARENT, deal
@@ -36,7 +37,7 @@ from tests.unit.planning.world import (
     place,
 )  # fmt: skip
 
-A_WETH, A_USDT, DEBT_USDT, MULTICALL = (place(0x30 + n) for n in range(4))
+A_WETH, A_USDT, DEBT_USDT, MULTICALL, FEED = (place(0x30 + n) for n in range(5))
 OPEN = ReserveConfiguration(
     ltv=8_000,
     liquidation_threshold=8_300,
@@ -96,7 +97,9 @@ class Chain:
             "ether": (parts.aave.reserve(WETH.address), reserve(A_WETH)),
             "eth_price": (parts.oracle.price(WETH.address), Usd8(2_000 * USD8)),
             "usdt_price": (parts.oracle.price(USDT.address), Usd8(USD8)),
+            "feed": (parts.oracle.source_of(WETH.address), FEED),
             "lendable": (parts.usdt.balance_of(A_USDT), 10**15),
+            "answer": (PriceFeed(FEED).latest(), FeedAnswer(2_000 * USD8, at.timestamp)),
         }
         for name, (read, value) in usual.items():
             self.set(read, market.get(name, value))
@@ -217,6 +220,35 @@ async def test_broken_rules_are_named():
     rules = ("I1.core_below_booked", "I3.debt_cover", "I6.ltv", "I6.stressed_health")
     assert seen.venues.breaches == rules
     assert seen.ltv_bps == 5_000
+
+
+async def test_what_the_market_asks_of_the_deal_is_seen_with_it():
+    """600,000 over 1,500 ETH at $1,300 are 30.77 %: 210,060 go back, 0.01 % of it for interest."""
+    chain = Chain(eth_price=Usd8(1_300 * USD8)).set(eth_balance(MULTICALL, CORE), 2_500 * WAD)
+    chain.set(eth_balance(MULTICALL, DEAL), 1_000 * WAD)
+    chain.set(Erc20(A_WETH).balance_of(DEAL), 1_500 * WAD)
+    chain.set(Erc20(DEBT_USDT).balance_of(DEAL), 600_000 * 10**6)
+    seen = await observer(chain).observe(EXECUTING)
+    assert seen.venues.cure == RepayPart(210_060 * 10**6)
+    assert (await observer(Chain()).observe(EXECUTING)).venues.cure is None
+
+
+@pytest.mark.parametrize(("age", "is_stale"), [(0, False), (4_500, False), (4_501, True)])
+async def test_a_feed_that_was_not_updated_for_too_long_is_stale(age, is_stale):
+    answer = FeedAnswer(2_000 * USD8, AT.timestamp - age)
+    seen = await observer(Chain(answer=answer)).observe(EXECUTING)
+    assert seen.venues.is_price_stale is is_stale
+
+
+async def test_a_feed_that_was_replaced_is_not_asked_any_longer():
+    old = FeedAnswer(2_000 * USD8, AT.timestamp - 10_000)
+    chain = Chain(answer=old)
+    one = observer(chain)
+    assert (await one.observe(EXECUTING)).venues.is_price_stale
+    chain.at = BlockRef(91, block_hash("0x" + "ef" * 32), AT.timestamp + 12)
+    chain.set(VENUES.oracle.source_of(WETH.address), place(0x50))
+    chain.set(PriceFeed(place(0x50)).latest(), FeedAnswer(2_000 * USD8, chain.at.timestamp))
+    assert not (await one.observe(EXECUTING)).venues.is_price_stale
 
 
 async def test_deals_that_look_at_the_same_block_share_one_read_of_the_market():

@@ -48,9 +48,15 @@ def test_a_returned_claim_is_told_from_returned_cash():
 
 def test_money_that_started_to_go_back_is_unwinding():
     for kind in (LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE):
-        assert deal(legs=(leg(kind),)).state().is_unwinding
+        assert deal(legs=(leg(kind, Step.CLOSE),)).state().is_unwinding
     for kind in (LegKind.FUND, LegKind.BORROW, LegKind.REVOKE, LegKind.RETURN_TOKEN):
         assert not deal(legs=(leg(kind),)).state().is_unwinding
+
+
+def test_a_cure_that_repaid_a_part_is_no_way_home():
+    state = deal(legs=(leg(LegKind.REPAY, Step.LIQUIDITY), swap("WETH", step=Step.LIQUIDITY)))
+    assert not state.state().is_unwinding
+    assert (state.state().sold, state.state().bought) == (False, False)
 
 
 def test_a_waived_loan_is_not_wanted():

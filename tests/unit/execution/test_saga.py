@@ -296,6 +296,8 @@ EVENTS = st.lists(
         st.tuples(st.just("borrow"), st.booleans()),
         st.tuples(st.just("pool"), st.booleans()),
         st.tuples(st.just("desk"), st.sampled_from([0, 40_000, 10**9])),
+        st.tuples(st.just("stale"), st.booleans()),
+        st.tuples(st.just("asks"), st.sampled_from([m.RepayPart(90_000), m.Convert(300_000)])),
         st.just(("ripen",)),
         st.just(("hold",)),
         st.just(("resume",)),
@@ -319,6 +321,10 @@ def disturb(deal: World, event) -> None:
             deal.pool_open = value
         case ("desk", value):
             deal.desk_cash = value
+        case ("stale", value):
+            deal.stale = value
+        case ("asks", cure):
+            deal.asked = cure
         case ("ripen",):
             deal.ripen()
         case ("hold",) if deal.state.status is DealStatus.EXECUTING:
@@ -360,7 +366,7 @@ def test_every_interleaving_of_failures_rests_and_never_owes_more_than_the_reser
         counts_are_sane(deal)
     # the world calms down: whatever happened, the deal comes to rest and everything comes home
     deal.bad, deal.frozen, deal.pool_open, deal.desk_cash = set(), False, True, 10**9
-    deal.can_borrow = True
+    deal.can_borrow, deal.stale = True, False
     if deal.state.status is DealStatus.HOLDING:
         deal.change(DealEvent.RESUME)
     for _ in range(8):

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.common.alerts import Severity
+from holdfast.common.alerts import Ended, Severity
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
 from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
-from holdfast.execution.model import Trouble
+from holdfast.execution.model import Redeem, RepayPart, Trouble
 from holdfast.execution.patience import Patience
 from holdfast.execution.service import Advance
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
@@ -22,7 +22,7 @@ from holdfast.transactions.model import IntentStatus, Place
 from tests.support.alarm import KeptAlarm
 from tests.support.transactions import SOMEBODY
 from tests.unit.execution import fakes
-from tests.unit.execution.scene import AT, CALLS, NOW, deal, leg, outcome, receipt, seen
+from tests.unit.execution.scene import AT, CALLS, NOW, TOKENS, deal, leg, outcome, receipt, seen
 
 PATIENCE = Patience(under_way=30.0, block=2.0, holding=15.0, most=60.0)
 FUND = CALLS.fund(5)
@@ -333,6 +333,59 @@ async def test_gas_above_the_ceiling_is_waited_out_and_counts_as_no_trouble():
     assert stage.saved.trouble is None
     assert stage.pause == PATIENCE.block
     assert stage.alarm.codes == ["deal.gas_too_dear"]
+
+
+OWING = {"debt": 600_000 * 10**6, "collateral": 1_500 * 10**18, "tokens": 9}
+BOUGHT = (
+    leg(LegKind.FUND, Step.SPLIT),
+    leg(LegKind.SWAP, Step.PURCHASE, token=TOKENS.cash.symbol),
+)
+CURE_LEGS = [CALLS.repay(7)]
+
+
+def asking(cure, **venues):
+    return {**OWING, "venue_changes": {"cure": cure, **venues}}
+
+
+async def test_a_cure_is_in_the_deals_record_and_told():
+    record = deal(status=DealStatus.EXECUTING, legs=BOUGHT)
+    builder = fakes.Builder(CURE_LEGS)
+    stage = await Stage(record, builder=builder, **asking(RepayPart(7))).run()
+    assert builder.moves == [RepayPart(7)]
+    assert stage.journal.names() == ["lock", "settle", "audit", "send", "save"]
+    _, act = stage.journal.last("audit")
+    assert (act.actor, act.action) == ("worker", "deal.cure")
+    assert act.detail["legs"] == [CURE_LEGS[0].label]
+    assert act.detail["position"]["debt"] == str(600_000 * 10**6)
+    assert stage.alarm.codes == ["deal.cure"]
+    assert (stage.saved.status, stage.saved.hold_reason) == (DealStatus.EXECUTING, None)
+
+
+async def test_the_alert_ends_when_the_deal_needs_no_cure_any_more():
+    group = new_group_id()
+    cured = leg(LegKind.REPAY, Step.LIQUIDITY, LegStatus.SENT, group_id=group)
+    record = deal(status=DealStatus.EXECUTING, group_id=group, legs=(*BOUGHT, cured))
+    ended = outcome(cured, mined=receipt(AT.number))
+    still = await Stage(
+        record, ended, **asking(RepayPart(7)), builder=fakes.Builder(CURE_LEGS)
+    ).run()
+    assert still.alarm.over == []
+    stage = await Stage(record, ended, **asking(None)).run()
+    assert stage.alarm.over == [Ended("deal.cure", str(record.deal_id))]
+    # What was repaid is no way home: the deal redeems on.
+    assert isinstance(stage.builder.moves[0], Redeem)
+
+
+async def test_a_price_too_old_to_act_on_is_told_where_something_waits_for_it():
+    waiting = await Stage(deal(), venue_changes={"is_price_stale": True}).run()
+    assert waiting.builder.moves == []
+    assert waiting.pause == PATIENCE.holding
+    record = deal(status=DealStatus.EXECUTING, legs=BOUGHT)
+    withheld = await Stage(record, **asking(RepayPart(7), is_price_stale=True)).run()
+    assert isinstance(withheld.builder.moves[0], Redeem)
+    assert waiting.alarm.codes == withheld.alarm.codes == ["deal.price_stale"]
+    fine = await Stage(record, **asking(None, is_price_stale=True)).run()
+    assert fine.alarm.codes == []
 
 
 def status_of(stage):

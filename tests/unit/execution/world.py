@@ -61,6 +61,8 @@ class World:
     queue_delay: int = 0
     can_borrow: bool = True
     pool_open: bool = True
+    asked: m.Cure | None = None
+    stale: bool = False
     home_eth: int = 0
     home_cash: int = 0
     home_tokens: int = 0
@@ -75,7 +77,23 @@ class World:
         )  # fmt: skip
 
     def venues(self) -> m.Venues:
-        return m.Venues(self.frozen, self.desk_cash, self.queue_delay, self.can_borrow, FEE)
+        return m.Venues(
+            self.frozen, self.desk_cash, self.queue_delay, self.can_borrow, FEE,
+            cure=self.cure(), is_price_stale=self.stale,
+        )  # fmt: skip
+
+    def cure(self) -> m.Cure | None:
+        """What was asked for, once, where the reserve can pay it."""
+        short = 0
+        match self.asked:
+            case m.RepayPart(units) if units < self.debt:
+                short = units - self.cash
+            case m.Convert(units) if self.debt:
+                short = units
+            case _:
+                return None
+        spare = self.native + self.weth - self.state.terms.gas_reserve.units
+        return self.asked if -(-short // PRICE) <= spare else None
 
     def reserve(self) -> int:
         """Cash, and what the reserve's ether would bring after it lost half its value."""
@@ -112,6 +130,8 @@ class World:
             landed = kind not in self.bad and effect()
             if landed:
                 self.history[kind] += 1
+                if isinstance(move, m.RepayPart):
+                    continue  # no way home: `DealRecord.state` does not count it either
                 landed_counts = Counter(self.state.landed)
                 landed_counts[kind] += 1
                 self.state = replace(self.state, landed=landed_counts)
@@ -143,9 +163,16 @@ class World:
                 return [(K.REQUEST_REDEMPTION, lambda: self._request(units)), *claim]
             case m.Claim(units):
                 return [(K.CLAIM_REDEMPTION, lambda: self._claim(units))]
+            case m.RepayPart(units):
+                return [
+                    (K.SWAP, lambda: self._raise(units - self.cash)),
+                    (K.REPAY, lambda: self._repay_part(units)),
+                ]
+            case m.Convert(units):
+                return [(K.SWAP, lambda: self._convert(units))]
             case m.Repay():
                 return [
-                    (K.SWAP, self._raise_cash),
+                    (K.SWAP, lambda: self._raise(self.debt - self.cash)),
                     (K.REPAY, self._repay),
                     (K.WITHDRAW, self._withdraw),
                 ]
@@ -228,9 +255,8 @@ class World:
         self.cash += units
         return True
 
-    def _raise_cash(self) -> bool:
-        short = max(0, self.debt - self.cash)
-        ether = -(-short // PRICE)
+    def _raise(self, short) -> bool:
+        ether = -(-max(0, short) // PRICE)
         if self.native + self.weth < ether:
             return False
         used = min(self.weth, ether)
@@ -244,6 +270,20 @@ class World:
             return False
         self.cash -= self.debt
         self.debt = 0
+        return True
+
+    def _convert(self, units) -> bool:
+        if not self.pool_open or not self._raise(units):
+            return False
+        self.asked = None
+        return True
+
+    def _repay_part(self, units) -> bool:
+        if self.cash < units:
+            return False
+        self.cash -= units
+        self.debt -= units
+        self.asked = None
         return True
 
     def _withdraw(self) -> bool:

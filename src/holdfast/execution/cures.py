@@ -1,0 +1,97 @@
+"""How much debt to repay, or cash to raise, when the market has moved against a deal; pure.
+
+What no cure restores is a broken rule, for which the saga holds the deal and unwinds it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
+from holdfast.execution.breaches import Exposure, stress_of
+from holdfast.execution.model import Convert, Cure, RepayPart
+from holdfast.execution.records import DealRecord
+from holdfast.execution.sales import Bound, sellable_wei
+from holdfast.protocols.aave_v3.math import health_factor
+from holdfast.risk.formulas import repayment_to_restore
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.reserve import debt_cover, owed
+
+INTEREST_ROOM_BPS: Final = 1
+"""Interest that may accrue between look and block: 0.01 % is 53 minutes at 10 % a year."""
+
+LASTING_ROOM_BPS: Final = 50
+"""How much more than is owed a conversion leaves in cash, and so the least that one ever sells:
+without it every block's interest would call for a sale of its own. 18 days of it at 10 % a year."""
+
+
+def cure_for(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Cure | None:
+    """What restores the position; None where nothing has to be, or no cure would.
+
+    Args:
+        deal: its envelope sets the target and what a sale may lose.
+        exposure: the position at the observed block.
+        limits: the desk's limits.
+
+    Source: RISK.md, I3, I6 and (c) and (d) of what "principal is preserved" means.
+    """
+    if exposure.position.debt == 0:
+        return None
+    ward = _Ward(deal, exposure, limits)
+    return ward.repayment() if exposure.ltv_bps >= ward.act_at else ward.conversion()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ward:
+    deal: DealRecord
+    exposure: Exposure
+    limits: RiskLimits
+
+    @property
+    def act_at(self) -> Bps:
+        """The LTV from which on debt is repaid."""
+        return Bps(min(self.deal.plan.envelope.max_ltv, self.limits.max_ltv))
+
+    @property
+    def target(self) -> Bps:
+        """The LTV that a repayment restores: where the deal opened, and clear of the next one.
+
+        A deal that opened right under its cap would be at it again with the next tick.
+        """
+        clear = self.act_at - (self.limits.max_ltv - self.limits.warn_ltv)
+        return Bps(max(0, min(self.deal.plan.envelope.opening_ltv, clear)))
+
+    def repayment(self) -> RepayPart | None:
+        sheet, held = self.exposure.sheet(0), self.exposure.position
+        left = mul_div(sheet.collateral, BPS - self.limits.gap, BPS)
+        if health_factor(left, self.exposure.threshold, sheet.debt) <= WAD:
+            return None  # the next fall could liquidate: all debt has to go (I6)
+        wanted = self._units(repayment_to_restore(sheet.debt, sheet.collateral, self.target))
+        room = mul_div(held.debt, INTEREST_ROOM_BPS, BPS, round_up=True)
+        units = min(held.debt, wanted + room)
+        return RepayPart(units) if self._can_raise(units - held.cash) else None
+
+    def conversion(self) -> Convert | None:
+        """Cash that is missing for all that is owed, once the reserve covers it too thinly."""
+        sheet = self.exposure.sheet(0)
+        stress = stress_of(self.deal, self.exposure, self.limits)
+        due = owed(sheet.debt, stress)
+        if due <= sheet.cash or debt_cover(sheet, stress) >= self.limits.warn_cover_wad:
+            return None
+        room = mul_div(due, LASTING_ROOM_BPS, BPS, round_up=True)
+        units = self._units(Usd8(due - sheet.cash + room))
+        return Convert(units) if self._can_raise(units) else None
+
+    def _can_raise(self, units: int) -> bool:
+        """Whether the reserve has the ether for `units` of cash at the worst price allowed."""
+        exposure = self.exposure
+        bound = Bound(
+            exposure.eth_price,
+            exposure.cash_price,
+            exposure.cash_decimals,
+            self.deal.plan.envelope.exit_slippage,
+        )
+        return bound.most_wei(max(0, units)) <= sellable_wei(self.deal, exposure.position)
+
+    def _units(self, value: Usd8) -> int:
+        one = 10**self.exposure.cash_decimals
+        return mul_div(value, one, self.exposure.cash_price, round_up=True)
