@@ -11,7 +11,13 @@ from holdfast.risk.trading import TradingState
 from tests.unit.execution.scene import deal, leg, position, venues
 
 ADDING = [m.Fund(), m.Open(borrow=True), m.Open(borrow=False), m.Purchase(sell_bucket=True)]
-REDUCING = [m.Redeem(1, claim_now=True), m.Claim(1), m.GoHome(with_claim=False), m.ReturnNative(0)]
+REDUCING = [
+    m.Convert(1),
+    m.Redeem(1, claim_now=True),
+    m.Claim(1),
+    m.GoHome(with_claim=False),
+    m.ReturnNative(0),
+]
 CURING = [m.Repay()]
 REVOKING = [m.Revoke(())]
 STATES = [TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED]
@@ -39,6 +45,11 @@ def test_a_halted_desk_repays_only_where_an_invariant_breaks():
     for move in CURING:
         assert permitted(move) == [True, True, False]
         assert permitted(move, is_broken=True) == [True, True, True]
+
+
+def test_a_part_of_the_debt_is_repaid_in_every_state_as_it_is_at_its_cap():
+    assert not adds_risk(m.RepayPart(1))
+    assert permitted(m.RepayPart(1)) == [True, True, True]
 
 
 def test_an_allowance_that_is_left_over_is_always_taken_back():
