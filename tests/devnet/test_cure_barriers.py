@@ -60,7 +60,8 @@ async def test_no_subset_of_a_repayment_breaks_a_rule_that_held(walk, funding):
     paying = [LegKind.APPROVE, LegKind.REPAY, LegKind.REVOKE]
     sells = funding is Funding.BORROW
     assert [leg.kind for leg in group.legs] == [*(sale if sells else []), *paying]
-    assert broken_already(group) == {"I6.ltv"}
+    assert "I6.ltv" in broken_already(group)
+    assert {code.partition(".")[0] for code in broken_already(group)} == {"I6"}
     assert await explored(group) == set()
     await walk.carry_out(group.legs)
     assert await walk.step() is None
