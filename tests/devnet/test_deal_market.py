@@ -29,14 +29,15 @@ from tests.support.scenes import (
 )
 
 
-@pytest.mark.parametrize(("funding", "dollars"), [(Funding.BORROW, 1_150), (Funding.BUCKET, 850)])
-async def test_a_fall_that_breaks_a_limit_unwinds_the_deal_whole_in_ether(
+@pytest.mark.parametrize(("funding", "dollars"), [(Funding.BORROW, 1_000), (Funding.BUCKET, 850)])
+async def test_a_fall_that_no_cure_restores_unwinds_the_deal_whole_in_ether(
     devnet, database_url, tmp_path, funding, dollars
 ):
-    """From $2,000 to $1,150 the loan of 20 % becomes 34.8 % of the collateral: above 30 % (I6).
+    """The loan of 20 % becomes 40 % of the collateral, or 47 %: above 30 % (I6).
 
-    What is more than a cure restores: the bucket's ether then covers $612,000 only 0.93 times; with
-    the bucket in cash it takes $850, from where the next half would be liquidated (test_cures.py).
+    No cure restores that: at $1,000 the bucket's ether and the first tranche cover what is owed
+    only 0.89 times (I3); with the bucket in cash it takes $850, from where the next fall by half
+    would be liquidated. What cures restore is in test_cures.py.
     """
     chain = OnChain(devnet)
     before = Principal.of(chain)
