@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from holdfast.common.money import Usd8
+from holdfast.common.money import USD8, Usd8, mul_div
 from holdfast.execution.breaches import anchor_of, exposure_of, facts_of
 from holdfast.execution.restraint import adds_risk
 from holdfast.model.leg import LegKind
-from holdfast.risk.invariants import Facts, Moment, evaluate
+from holdfast.risk.invariants import Facts, Lot, Moment, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,4 +103,11 @@ def _bought(
     bought = replace(
         sheet, token_cost=cost, token_market=cost, reserve_eth=Usd8(sheet.reserve_eth + gas)
     )
-    return Facts(sheet=bought, max_exposure=limits.max_exposure)
+    return Facts(sheet=bought, max_exposure=limits.max_exposure, lot=_lot(deal.plan.terms, cost))
+
+
+def _lot(terms: Terms, cost: Usd8) -> Lot | None:
+    """I8 for one lot of a ladder; a purchase in one was judged with its plan, gate and all."""
+    largest = max((rung.units for rung in terms.tranches), default=0)
+    face = Usd8(mul_div(largest, USD8, 10**terms.min_tokens.token.decimals))
+    return Lot(spend=cost, largest_rung=face, is_gate_open=False) if terms.lots else None

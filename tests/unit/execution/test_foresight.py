@@ -9,11 +9,11 @@ from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution import model as m
 from holdfast.execution.foresight import Moved, moved, would_break
 from holdfast.execution.observation import CoreSeen
-from holdfast.model.deal import DealStatus, Funding, Step
+from holdfast.model.deal import DealStatus, Funding, Ladder, Step
 from holdfast.model.leg import LegKind
 from holdfast.protocols.uniswap_v3.swaps import ExactInput
 from holdfast.risk.limits import RiskLimits
-from tests.unit.execution.scene import CALLS, PLANS, deal, leg, position, seen
+from tests.unit.execution.scene import CALLS, PLANS, deal, leg, plan, position, seen
 from tests.unit.execution.test_service import Stage
 from tests.unit.planning.world import DEAL, VENUES
 
@@ -90,6 +90,23 @@ def test_no_token_is_bought_beyond_its_share_of_what_there_is():
     """
     assert broken(SALE, Funding.BUCKET, eth=1_800, **OPENED) == ()
     assert broken(SALE, Funding.BUCKET, eth=1_700, **OPENED) == ("I4.freeze_exposure",)
+
+
+def test_each_lot_of_a_ladder_is_held_to_the_loss_budget_when_its_turn_comes():
+    ladder = plan(ladder=Ladder.POSITION)
+    spend = ladder.terms.lots[0].units
+    assert spend == 30_348_492_428
+    buy = CALLS.buy(ExactInput(VENUES.buy_usdtz, spend, 1, DEAL, 0))
+
+    def breaks(budget, made=ladder):
+        limits = RiskLimits(loss_budget=Usd8(budget * USD8))
+        record = replace(deal(), plan=made)
+        return would_break(record, PURCHASE, [buy], seen=seen(**OPENED), limits=limits)
+
+    assert breaks(30_349) == ()
+    assert breaks(30_348) == ("I8.loss_budget",)
+    # a purchase in one was allowed by its plan, whose gate experience may have opened
+    assert breaks(30_348, PLANS[Funding.BORROW]) == ()
 
 
 @pytest.mark.parametrize("move", [m.Repay(), m.Redeem(1, claim_now=True), m.GoHome(False)])
