@@ -32,7 +32,9 @@ from holdfast.execution.packaging import EoaAccount
 from holdfast.execution.patience import Patience
 from holdfast.execution.reopening import Reopening
 from holdfast.execution.service import Advance
+from holdfast.execution.start_check import StartCheck
 from holdfast.execution.store.deals import DealStore
+from holdfast.execution.stress_book import StressBook
 from holdfast.ledger.model import TokenBook
 from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.targets import targets
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database
     from holdfast.common.notify import Signal
     from holdfast.config import Settings
+    from holdfast.execution.ports import Observer
     from holdfast.monitoring.listener import Listener
     from holdfast.monitoring.monitor import Monitor
     from holdfast.monitoring.tick_watch import TickWatch
@@ -106,6 +109,7 @@ class System:
     inbox: Inbox
     listener: Listener
     book: BookReader
+    stress_book: StressBook
     monitor: Monitor
     tick_watch: TickWatch
     notices: Notices
@@ -154,6 +158,7 @@ class Graph:
         observer = ChainObserver(node, self._protocols, self._limits)
         book = self._book(node, observer)
         monitor, tick_watch = self._monitor(node, book)
+        stress_book = self._stress_book(node, observer)
         settings = self._settings
         return System(
             settings=settings,
@@ -164,7 +169,7 @@ class Graph:
             node=node,
             watch=self._watch(pool),
             limits=self._limits,
-            desk=self._desk(node),
+            desk=self._desk(node, stress_book),
             gatekeeper=self._gatekeeper(node),
             reporter=DealReporter(
                 db=self._db,
@@ -177,21 +182,14 @@ class Graph:
                 limits=self._limits,
                 trading=self._switch,
             ),
-            advance=self._advance(node, observer),
+            advance=self._advance(node, StartCheck(observer, stress_book, self._limits)),
             queue=self._queue,
-            sweep=Sweep(
-                db=self._db,
-                deals=self._deals,
-                wakes=self._queue,
-                clock=self._clock,
-                sleeper=self._clock,
-                seconds=settings.sweep_seconds,
-                at=self._boundary,
-            ),
+            sweep=self._sweep(),
             chain_loops=self._chain_loops(node, signals),
             inbox=self._inbox(node),
             listener=self._listener(node),
             book=book,
+            stress_book=stress_book,
             monitor=monitor,
             tick_watch=tick_watch,
             notices=self._notices,
@@ -204,13 +202,29 @@ class Graph:
     def _watch(self, pool: Pool) -> Watch:
         return Watch(self._profile.chain_id, pool, self._notices, self._clock)
 
-    def _desk(self, node: Node) -> DealDesk:
-        market = ChainMarket(node, self._protocols)
+    def _sweep(self) -> Sweep:
+        return Sweep(
+            db=self._db,
+            deals=self._deals,
+            wakes=self._queue,
+            clock=self._clock,
+            sleeper=self._clock,
+            seconds=self._settings.sweep_seconds,
+            at=self._boundary,
+        )
+
+    def _desk(self, node: Node, stress_book: StressBook) -> DealDesk:
         accounts = self._profile.require_accounts()
         return DealDesk(
             db=self._db,
             deals=self._deals,
-            planner=Planner(market, self._protocols, self._policy, self._experience),
+            planner=Planner(
+                ChainMarket(node, self._protocols),
+                self._protocols,
+                self._policy,
+                self._experience,
+                open_deals=stress_book,
+            ),
             keys=self._keys,
             authorization=self._authorization,
             trading=self._switch,
@@ -232,7 +246,7 @@ class Graph:
         market = ChainMarket(node, self._protocols)
         return Gatekeeper(market, self._protocols, self._policy, self._experience)
 
-    def _advance(self, node: Node, observer: ChainObserver) -> Advance:
+    def _advance(self, node: Node, observer: Observer) -> Advance:
         book, alarm = self._tokens, self._notices.alerts
         transactions = self._transactions()
         tokens = DealTokens(book.native, book.weth, book.usdt, book.usdtz)
@@ -345,6 +359,10 @@ class Graph:
     def _book(self, node: Node, observer: ChainObserver) -> BookReader:
         deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
         return BookReader(deals, node, observer, self._limits)
+
+    def _stress_book(self, node: Node, observer: ChainObserver) -> StressBook:
+        """With a reader of its own: one keeps what it read, and the monitor's is nobody else's."""
+        return StressBook(self._book(node, observer), node, self._protocols)
 
     def _monitor(self, node: Node, book: BookReader) -> tuple[Monitor, TickWatch]:
         watching = Watching(

@@ -7,6 +7,7 @@ import typer
 from holdfast.entry.cli.risk_gate import gate
 from holdfast.entry.cli.risk_replay import replay
 from holdfast.entry.cli.risk_status import status, watch
+from holdfast.entry.cli.risk_stress import stress
 
 app = typer.Typer(name="risk", help=__doc__, no_args_is_help=True)
 
@@ -21,3 +22,4 @@ app.command("replay")(replay)
 
 app.command("status")(status)
 app.command("watch")(watch)
+app.command("stress")(stress)

@@ -78,6 +78,15 @@ class Slot0:
             return amount_in * price_x192 // _Q192
         return amount_in * _Q192 // price_x192
 
+    def reserve_out(self, route: Route, liquidity: int) -> int:
+        """The pool's virtual reserve of what `route` buys, in base units, rounded down.
+
+        Source: Uniswap v3 whitepaper, 6.2: x = L / sqrt(P), y = L * sqrt(P).
+        """
+        if route.is_zero_for_one:
+            return liquidity * self.sqrt_price_x96 // _Q96
+        return liquidity * _Q96 // self.sqrt_price_x96
+
     def one_percent_depth(self, route: Route, liquidity: int) -> int:
         """How much in moves the price along `route` by one percent, at the liquidity in range.
 

@@ -125,3 +125,10 @@ def test_one_percent_of_depth_moves_the_price_by_one_percent():
     slot0, liquidity = Slot0(2**96, 0), 10**18
     assert slot0.one_percent_depth(Route(WETH, USDC, 500), liquidity) == 4_987_560_000_000_000
     assert slot0.one_percent_depth(Route(USDC, WETH, 500), liquidity) == 4_962_810_000_000_000
+
+
+def test_virtual_reserves_follow_from_liquidity_and_price():
+    # A root of 2: y = L * 2, x = L / 2, whose product is L squared.
+    slot0, liquidity = Slot0(2 << 96, 0), 10**18
+    assert slot0.reserve_out(Route(USDC, WETH, 500), liquidity) == 2 * 10**18
+    assert slot0.reserve_out(Route(WETH, USDC, 500), liquidity) == 10**18 // 2

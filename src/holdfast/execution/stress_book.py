@@ -1,0 +1,119 @@
+"""The open book as stress sees it: what deals owe once they have bought, and where they would sell.
+
+A deal that is approved or under way but has not bought yet counts as its plan has it right after
+the purchase: the risk was taken with the approval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from holdfast.common.money import BPS, WAD, TokenAmount, Usd8, mul_div
+from holdfast.model.deal import DealStatus, Funding
+from holdfast.risk.book import OpenBook
+from holdfast.risk.exit_pool import ExitPool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chain.node import Node
+    from holdfast.execution.book import Book, BookReader, BookRow
+    from holdfast.execution.observer import Market
+    from holdfast.model.plan import Terms
+    from holdfast.protocols.suite import Protocols
+    from holdfast.risk.scenarios import Exposed
+
+_BUYING: Final = {DealStatus.APPROVED, DealStatus.EXECUTING}
+
+
+@dataclass(frozen=True, slots=True)
+class StressBook:
+    """Reads the open book of one chain for stress (`planning.ports.OpenDeals`)."""
+
+    reader: BookReader
+    node: Node
+    protocols: Protocols
+
+    async def exposed(self) -> Sequence[Exposed]:
+        """Each open deal, after its purchase.
+
+        Raises:
+            Transient: when the database or the chain does not answer.
+        """
+        return [one for _, one in _deals(await self.reader.read())]
+
+    async def read(self) -> OpenBook:
+        """The open deals and their exit pool at one block.
+
+        Raises:
+            Transient: when the database or the chain does not answer.
+        """
+        book = await self.reader.read()
+        pool, route = self.protocols.eth_pool, self.protocols.sell_eth
+        slot0, liquidity = await self.node.read([pool.slot0(), pool.liquidity()], book.at)
+        cash = TokenAmount(self.node.profile.usdt, slot0.reserve_out(route, liquidity))
+        return OpenBook(
+            block=book.at.number,
+            eth_price=book.market.eth_price,
+            pool=ExitPool(_cash_value(cash, book.market), route.fee),
+            deals=_deals(book),
+        )
+
+
+def after_purchase(row: BookRow, market: Market) -> Exposed:
+    """The deal as stress sees it: as it stands, or as planned while it may still buy.
+
+    A deal that redeemed everything and closes within the next block counts as planned until then.
+    """
+    if row.deal.status not in _BUYING or row.position.claim:
+        return row.exposed
+    terms = row.deal.plan.terms
+    collateral = _eth_value(terms.split.working.units, market)
+    debt = max(row.exposed.position.debt, _loan(row, collateral, market))
+    spend = _cash_value(terms.largest_lot, market)
+    if terms.funding is Funding.BORROW:
+        spend = min(spend, debt)
+    least = _cash_value(terms.bucket_sale_min, market)
+    position = replace(
+        row.exposed.position,
+        collateral=collateral,
+        reserve_eth=_eth_value(terms.split.bucket.units - terms.bucket_sale.units, market),
+        cash=Usd8(max(0, debt + least - spend)),
+        debt=debt,
+        token_cost=spend,
+        token_market=Usd8(0),
+    )
+    return replace(
+        row.exposed,
+        position=position,
+        token_par=_par(terms, spend, market),
+        paid=Usd8(max(0, _eth_value(terms.bucket_sale.units, market) - least)),
+    )
+
+
+def _loan(row: BookRow, collateral: Usd8, market: Market) -> Usd8:
+    """What will be borrowed: as planned, or less where ETH fell and the opening LTV allows less."""
+    envelope = row.deal.plan.envelope
+    most = mul_div(collateral, envelope.opening_ltv, BPS)
+    return Usd8(min(_cash_value(envelope.terms.borrow, market), most))
+
+
+def _par(terms: Terms, spend: Usd8, market: Market) -> Usd8:
+    """What the least tokens for `spend` redeem for."""
+    planned = _cash_value(terms.spend, market)
+    whole = _cash_value(terms.min_tokens, market)
+    return Usd8(mul_div(whole, spend, planned)) if planned else Usd8(0)
+
+
+def _deals(book: Book) -> list[tuple[str, Exposed]]:
+    return [(str(row.deal.deal_id), after_purchase(row, book.market)) for row in book.rows]
+
+
+def _eth_value(wei: int, market: Market) -> Usd8:
+    return Usd8(mul_div(wei, market.eth_price, WAD))
+
+
+def _cash_value(amount: TokenAmount, market: Market) -> Usd8:
+    """At the debt currency's price; a discounted token at par is worth as much of it."""
+    return Usd8(mul_div(amount.units, market.cash_price, 10**amount.token.decimals))
