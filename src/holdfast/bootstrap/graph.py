@@ -171,17 +171,7 @@ class Graph:
             limits=self._limits,
             desk=self._desk(node, stress_book),
             gatekeeper=self._gatekeeper(node),
-            reporter=DealReporter(
-                db=self._db,
-                deals=self._deals,
-                observer=observer,
-                node=node,
-                protocols=self._protocols,
-                books=self._books,
-                tokens=self._tokens,
-                limits=self._limits,
-                trading=self._switch,
-            ),
+            reporter=self._reporter(node, observer),
             advance=self._advance(node, StartCheck(observer, stress_book, self._limits)),
             queue=self._queue,
             sweep=self._sweep(),
@@ -197,6 +187,19 @@ class Graph:
             reports=self._reports(),
             counting=Counting(self._db, self._figures, self._clock),
             metrics=self._metrics,
+        )
+
+    def _reporter(self, node: Node, observer: ChainObserver) -> DealReporter:
+        return DealReporter(
+            db=self._db,
+            deals=self._deals,
+            observer=observer,
+            node=node,
+            protocols=self._protocols,
+            books=self._books,
+            tokens=self._tokens,
+            limits=self._limits,
+            trading=self._switch,
         )
 
     def _watch(self, pool: Pool) -> Watch:
