@@ -103,7 +103,10 @@ class Settings(BaseModel):
         ws_url: nodes that tell of new blocks, instead of the profile's.
         keystore: the file with the sealed seed of the deal keys.
         keystore_passphrase: what opens it; or its file, whose last line end is dropped.
-        max_deal, loss_budget, in_flight: limits of the desk, given in dollars.
+        max_deal, max_bank, max_module, max_asset, max_day: caps of the desk on one deal, on open
+            deals of a bank and of a module, on what they spend on a token, and on the deals begun
+            in a day, given in dollars.
+        loss_budget, in_flight: more limits of the desk, given in dollars.
         chain_shards: how many loops, on one worker or several, share the senders of the chain.
         worker_concurrency: how many deals one worker advances at once.
         database_pool: how many connections one process keeps.
@@ -131,6 +134,10 @@ class Settings(BaseModel):
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
     max_deal: _Dollars | None = None
+    max_bank: _Dollars | None = None
+    max_module: _Dollars | None = None
+    max_asset: _Dollars | None = None
+    max_day: _Dollars | None = None
     loss_budget: _Dollars | None = None
     in_flight: _Dollars | None = None
     chain_shards: int = Field(default=1, ge=1, le=64)

@@ -13,6 +13,7 @@ from tests.bench import deals
 from tests.bench.sampler import Sampler
 from tests.bench.stage import logging_to, node
 from tests.bench.table import Table
+from tests.support.room import ROOM
 
 _AT_ONCE, _ROUNDS = 8, 4
 _WARM_UP = 8
@@ -36,6 +37,7 @@ def measure(postgres, options):
 async def _measured(devnet, postgres, rounds):
     url = await postgres.fresh("bench_profile")
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": postgres.folder}
+    settings |= ROOM
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
     sampler, roots = Sampler(), {"node": [devnet.node.pid], "database": [postgres.pid]}
     with logging_to(devnet.folder / "worker.log"):

@@ -22,6 +22,7 @@ from tests.bench.cpu import Meter
 from tests.bench.effects import TRANCHES, Effects
 from tests.bench.result import Result
 from tests.bench.workers import workers
+from tests.support.room import ROOM
 
 DOLLARS = 1_000_000
 RUNGS = tuple(Usd8(dollars * USD8) for dollars in (5_000, 20_000, 25_000))
@@ -146,6 +147,7 @@ async def running(devnet, server, processes):
     """Holdfast with this many worker processes, warmed up."""
     url = await server.fresh(f"bench_{devnet.options.block_time_seconds or 0}")
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": server.folder}
+    settings |= ROOM
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
     with workers(devnet.folder, processes, settings) as started:
         roots = {

@@ -22,6 +22,7 @@ from tests.bench.effects import count_events
 from tests.bench.stage import node
 from tests.bench.table import Table
 from tests.bench.workers import workers
+from tests.support.room import ROOM
 
 DEALS = 500
 _DOLLARS = 100_000  # so that all of them together hardly move the pool where they buy
@@ -64,6 +65,7 @@ def measure(postgres, options):
             "database_url": url,
             "profile": devnet.profile_path,
             "state_dir": postgres.folder,
+            **ROOM,
         }
         asyncio.run(_approved(devnet, settings, count))
         devnet.control.set_manual_mining()

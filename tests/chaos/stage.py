@@ -25,6 +25,7 @@ from holdfast.devnet.paths import DEFAULT_CACHE
 from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
 from holdfast.migrations import runner
+from tests.support.room import ROOM
 from tests.support.witness import Chain
 from tests.support.worker_process import Nursery
 
@@ -67,7 +68,7 @@ class Stage:
             "HOLDFAST_DATABASE_URL": self.url,
             "HOLDFAST_PROFILE": str(self.devnet.profile_path),
             **self._addresses(),
-            **{f"HOLDFAST_{name.upper()}": value for name, value in more.items()},
+            **{f"HOLDFAST_{name.upper()}": value for name, value in {**ROOM, **more}.items()},
         }
 
     def _addresses(self):

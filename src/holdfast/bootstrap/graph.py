@@ -27,6 +27,7 @@ from holdfast.execution.desk import DealDesk, Treasury
 from holdfast.execution.experience import Experience
 from holdfast.execution.jobs import Sweep
 from holdfast.execution.observer import ChainObserver
+from holdfast.execution.open_book import OpenBook
 from holdfast.execution.open_deals import OpenDeals
 from holdfast.execution.packaging import EoaAccount
 from holdfast.execution.patience import Patience
@@ -55,6 +56,8 @@ from holdfast.reporting.runs import RunKind
 from holdfast.reporting.schedule import CHORE, Schedule, ScheduledReport
 from holdfast.reporting.scheduled import DailyReport
 from holdfast.reporting.service import DealReporter
+from holdfast.risk.market_reader import MarketReader
+from holdfast.risk.service import DynamicLimits
 from holdfast.risk.switch import KillSwitch
 from holdfast.signing.hd import FLOAT_INDEX
 from holdfast.transactions.actions import Patience as SendPatience
@@ -99,6 +102,8 @@ class System:
     node: Node
     watch: Watch
     limits: RiskLimits
+    market: MarketReader
+    dynamic: DynamicLimits
     desk: DealDesk
     gatekeeper: Gatekeeper
     reporter: DealReporter
@@ -151,6 +156,8 @@ class Graph:
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
+        alarm = self._notices.alerts
+        self._dynamic = DynamicLimits(profile.chain_id, self._limits, alarm)
 
     def system(self, pool: Pool, signals: Sequence[Signal]) -> System:
         """The finished graph."""
@@ -169,6 +176,8 @@ class Graph:
             node=node,
             watch=self._watch(pool),
             limits=self._limits,
+            market=MarketReader(node, self._protocols, self._clock),
+            dynamic=self._dynamic,
             desk=self._desk(node, stress_book),
             gatekeeper=self._gatekeeper(node),
             reporter=self._reporter(node, observer),
@@ -217,6 +226,7 @@ class Graph:
         )
 
     def _desk(self, node: Node, stress_book: StressBook) -> DealDesk:
+        standing = OpenBook(self._db, self._dynamic, self._clock)
         accounts = self._profile.require_accounts()
         return DealDesk(
             db=self._db,
@@ -227,6 +237,7 @@ class Graph:
                 self._policy,
                 self._experience,
                 open_deals=stress_book,
+                standing=standing,
             ),
             keys=self._keys,
             authorization=self._authorization,
@@ -241,6 +252,7 @@ class Graph:
                 float=accounts.float_,
                 treasury_return=accounts.treasury_return,
             ),
+            book=standing,
             at=self._boundary,
             alarm=self._notices.alerts,
         )

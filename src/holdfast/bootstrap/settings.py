@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from holdfast.config import Settings
 
 
+_LIMITS = (
+    *("max_deal", "max_bank", "max_module", "max_asset", "max_day"),
+    *("loss_budget", "in_flight"),
+)
+"""The limits that a desk sets for itself."""
+
+
 async def database_url(settings: Settings) -> str:
     """The given database, or the embedded one, started and migrated."""
     if settings.database_url is not None:
@@ -67,9 +74,7 @@ def profile_of(settings: Settings) -> ChainProfile:
 def limits_of(settings: Settings) -> RiskLimits:
     """The risk limits, with those that the operator set."""
     set_by_operator = {
-        name: value
-        for name in ("max_deal", "loss_budget", "in_flight")
-        if (value := getattr(settings, name)) is not None
+        name: value for name in _LIMITS if (value := getattr(settings, name)) is not None
     }
     return replace(RiskLimits(), **set_by_operator)
 

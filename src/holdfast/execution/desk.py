@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Address
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
-    from holdfast.execution.ports import DealKeys, Groups, PlanMaker, TradingStates, Wakes
+    from holdfast.execution.ports import (
+        Admission,
+        DealKeys,
+        Groups,
+        PlanMaker,
+        TradingStates,
+        Wakes,
+    )
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.model.deal import DealRequest
@@ -68,6 +75,7 @@ class DealDesk:
     groups: Groups
     clock: Clock
     treasury: Treasury
+    book: Admission
     at: Boundary = unobserved
     alarm: Alarm = field(default_factory=LoggedAlarm)
 
@@ -112,7 +120,8 @@ class DealDesk:
         """Approve the deal's present plan and start it.
 
         Raises:
-            Rejected: `desk.halted` or `desk.reducing`; nothing is approved.
+            Rejected: `desk.halted` or `desk.reducing`, or `caps.` and the cap that the open book
+                would break with it; nothing is approved.
         """
         async with self._writing() as session:
             deal = await self._locked(session, deal_id)
@@ -203,6 +212,7 @@ class DealDesk:
         approved, changed = change(deal, DealEvent.APPROVE, None, None)
         now = self.clock.now()
         (await self.trading.held(session, deal.bank, deal.chain_id)).require_active()
+        await self.book.admit(session, deal)
         await self.authorization.approve(
             session, deal.deal_id, deal.plan, principal=principal, at=now
         )

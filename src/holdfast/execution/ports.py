@@ -40,6 +40,18 @@ class PlanMaker(Protocol):
         ...
 
 
+class Admission(Protocol):
+    """Says whether the open book has room for one more deal."""
+
+    async def admit(self, session: Session, deal: DealRecord) -> None:
+        """Return when it has; no other deal joins before the transaction of `session` ends.
+
+        Raises:
+            Rejected: `caps.` and the cap that would break.
+        """
+        ...
+
+
 class DealKeys(Protocol):
     """The key of each deal."""
 

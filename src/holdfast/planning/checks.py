@@ -5,6 +5,7 @@ from holdfast.planning.costs import face_value
 from holdfast.planning.envelope import missing_home, token_at_venue
 from holdfast.planning.market_checks import market_checks
 from holdfast.planning.model import Draft, Setting
+from holdfast.risk.caps import Wanted, caps, opening
 from holdfast.risk.invariants import (
     Anchor,
     Facts,
@@ -19,9 +20,15 @@ from holdfast.risk.model import Check
 
 
 def checks(draft: Draft, setting: Setting) -> tuple[Check, ...]:
-    """All rules: the invariants, then those of the market and the funds."""
-    invariants = evaluate(facts(draft, setting), setting.policy.limits, Moment.PRE_TRADE)
-    return (*invariants, *market_checks(draft, setting))
+    """All rules: the invariants, then those of the market, the funds and the open book."""
+    limits = setting.policy.limits
+    wanted = Wanted(draft.request.total_eth_value, face_value(draft.terms.spend))
+    return (
+        *evaluate(facts(draft, setting), limits, Moment.PRE_TRADE),
+        *market_checks(draft, setting),
+        *caps(wanted, setting.book, limits),
+        opening(draft.request.opening_ltv, limits),
+    )
 
 
 def facts(draft: Draft, setting: Setting) -> Facts:

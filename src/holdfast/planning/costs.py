@@ -17,7 +17,7 @@ def par_value(tokens: TokenAmount, market: MarketSnapshot) -> Usd8:
 
 
 def face_value(tokens: TokenAmount) -> Usd8:
-    """Tokens at one dollar each, as budgets and rungs count them."""
+    """Tokens at one dollar each, as budgets, caps and rungs count them."""
     return Usd8(mul_div(tokens.units, USD8, 10**tokens.token.decimals))
 
 

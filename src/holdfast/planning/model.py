@@ -9,6 +9,7 @@ from holdfast.model.leg import Call, LegKind
 from holdfast.model.plan import Accounts, Terms
 from holdfast.planning.snapshot import MarketSnapshot, Quote
 from holdfast.protocols.suite import Protocols
+from holdfast.risk.caps import BookSums
 from holdfast.risk.gate import GateVerdict, Trial
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Position, Stress
@@ -55,7 +56,7 @@ class Setting:
     """What a deal is planned against.
 
     `booked_core_wei` is what open deals have booked in core, `trials` what the redemption desk did
-    before.
+    before, `book` what open deals add up to.
     """
 
     market: MarketSnapshot
@@ -64,6 +65,7 @@ class Setting:
     accounts: Accounts
     booked_core_wei: int
     trials: tuple[Trial, ...] = ()
+    book: BookSums = field(default_factory=BookSums)
 
 
 @dataclass(frozen=True, slots=True)

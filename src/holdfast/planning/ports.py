@@ -1,13 +1,16 @@
-"""What planning needs from the chain and from experience."""
+"""What planning needs from the chain, from experience and from the desk's open book."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from holdfast.common.evm import Address
 from holdfast.common.money import Token
+from holdfast.model.deal import DealRequest
 from holdfast.model.plan import Accounts
 from holdfast.planning.snapshot import Gas, MarketSnapshot, Prices, Probe, Tokens
+from holdfast.risk.caps import BookSums
 from holdfast.risk.gate import Trial
+from holdfast.risk.limits import RiskLimits
 from holdfast.risk.scenarios import Exposed
 
 Sizes: TypeAlias = Callable[[Tokens, Prices, Gas], Probe]
@@ -64,3 +67,15 @@ class NoOpenDeals:
     async def exposed(self) -> Sequence[Exposed]:
         """None."""
         return ()
+
+
+class Standing(Protocol):
+    """The limits in force and what is open."""
+
+    async def in_force(self) -> RiskLimits:
+        """The limits that a deal planned now is held to; never above the published ones."""
+        ...
+
+    async def sums(self, request: DealRequest) -> BookSums:
+        """What is open beside the deal that is asked for."""
+        ...

@@ -5,7 +5,7 @@ Every plan is stressed together with the open book before anybody can approve it
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from holdfast.common.money import Bps
 from holdfast.model.deal import DealRequest, Funding
@@ -14,13 +14,37 @@ from holdfast.planning.draft import draft
 from holdfast.planning.envelope import envelope
 from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import Draft, PlanPolicy, Setting
-from holdfast.planning.ports import MarketSource, NoOpenDeals, OpenDeals, TrackRecord, Untried
+from holdfast.planning.ports import (
+    MarketSource,
+    NoOpenDeals,
+    OpenDeals,
+    Standing,
+    TrackRecord,
+    Untried,
+)
 from holdfast.planning.quoting import Probing
 from holdfast.planning.report import book_report, report
 from holdfast.planning.request import validate_request
 from holdfast.planning.together import BookStress, book_checks, stressed_together
 from holdfast.protocols.suite import Protocols
+from holdfast.risk.caps import BookSums
+from holdfast.risk.limits import RiskLimits
 from holdfast.risk.scenarios import Exposed
+
+
+@dataclass(frozen=True, slots=True)
+class NothingOpen:
+    """A desk on which nothing is open, at the limits `limits`."""
+
+    limits: RiskLimits
+
+    async def in_force(self) -> RiskLimits:
+        """The limits given."""
+        return self.limits
+
+    async def sums(self, request: DealRequest) -> BookSums:  # noqa: ARG002 - the port
+        """Nothing."""
+        return BookSums()
 
 
 class Planner:
@@ -34,12 +58,14 @@ class Planner:
         record: TrackRecord | None = None,
         *,
         open_deals: OpenDeals | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self._source = source
         self._venues = venues
         self._policy = policy
         self._record = record or Untried()
         self._open_deals = open_deals or NoOpenDeals()
+        self._standing = standing or NothingOpen(policy.limits)
 
     async def plan(self, request: DealRequest, accounts: Accounts, booked_core_wei: int) -> Plan:
         """A plan for `request` at the newest block, with its alternatives in the report.
@@ -57,13 +83,21 @@ class Planner:
         """
         validate_request(request, self._policy.limits)
         alternatives = self._alternatives(request)
-        sizes = Probing((request, *alternatives), self._policy)
+        policy = replace(self._policy, limits=await self._standing.in_force())
+        sums = await self._standing.sums(request)
+        sizes = Probing((request, *alternatives), policy)
         market, others = await asyncio.gather(
             self._source.read(accounts, sizes), self._open_deals.exposed()
         )
         trials = await self._record.trials(self._venues.desk.address, market.tokens.discounted)
         setting = Setting(
-            market, self._venues, self._policy, accounts, booked_core_wei, tuple(trials)
+            market,
+            self._venues,
+            policy,
+            accounts,
+            booked_core_wei,
+            trials=tuple(trials),
+            book=sums,
         )
         chosen, book = await asyncio.to_thread(self._stressed, request, setting, others)
         if chosen.violations:

@@ -64,8 +64,19 @@ class Authorization:
             raise self.refuses
 
 
+class Book:
+    """An open book; `full` is what it says when a deal would join."""
+
+    def __init__(self, journal, full):
+        self.journal, self.full = journal, full
+
+    async def admit(self, session, deal):
+        if self.full is not None:
+            raise self.full
+
+
 class Stage:
-    def __init__(self, *records, planner=None, refuses=None, trading=None):
+    def __init__(self, *records, planner=None, refuses=None, trading=None, full=None):
         self.journal = fakes.Journal()
         self.deals = fakes.Deals(self.journal, *records)
         self.keys, self.planner = Keys(), planner or Planner()
@@ -81,6 +92,7 @@ class Stage:
             groups=fakes.Groups(self.journal),
             clock=fakes.Clock(),
             treasury=Treasury(CHAIN, CORE, FLOAT, TREASURY),
+            book=Book(self.journal, full),
         )
 
     @property
@@ -178,6 +190,15 @@ async def test_an_approval_that_does_not_suffice_stores_no_deal():
     with pytest.raises(Rejected) as refused:
         await stage.desk.create(REQUEST, author=ALICE, approve_as=ALICE)
     assert refused.value.code == "authorization.missing"
+    assert stage.journal.done == []
+
+
+async def test_a_deal_that_the_book_has_no_room_for_any_more_is_not_approved():
+    waiting = deal(status=DealStatus.AWAITING_APPROVAL)
+    stage = Stage(waiting, full=Rejected("caps.bank", "full"))
+    with pytest.raises(Rejected) as refused:
+        await stage.desk.approve(waiting.deal_id, BOB)
+    assert refused.value.code == "caps.bank"
     assert stage.journal.done == []
 
 

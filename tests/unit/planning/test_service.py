@@ -13,6 +13,8 @@ from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.planning.snapshot import Gas
+from holdfast.risk.caps import BookSums
+from holdfast.risk.dynamic import effective
 from holdfast.risk.gate import Trial
 from holdfast.risk.limits import RiskLimits
 from tests.unit.planning.world import (
@@ -75,7 +77,7 @@ async def test_the_worst_case_is_spend_interest_and_costs():
 async def test_the_deal_at_30_percent_is_made_with_warnings():
     made = await plan(asking(opening_ltv=Bps(3_000)))
     warned = {one["code"] for one in made.report["warnings"]}
-    assert warned == {"I3.debt_cover_warning", "I6.ltv_warning"}
+    assert warned == {"I3.debt_cover_warning", "I6.ltv_warning", "caps.opening_ltv"}
     assert not all(verdict.principal_whole for verdict in made.envelope.scenarios)
 
 
@@ -302,3 +304,47 @@ def test_unbounded_values_are_null_in_a_violation():
     cover = next(check for check in made.checks if check.code == "I3.debt_cover")
     assert cover.value == MAX_UINT256
     assert broken(made) == set()
+
+
+class Book:
+    """A desk with these limits in force and this much open."""
+
+    def __init__(self, limits=None, **sums):
+        self.limits, self.open = limits or RiskLimits(), BookSums(**sums)
+
+    async def in_force(self):
+        return self.limits
+
+    async def sums(self, request):
+        return self.open
+
+
+async def booked(book, world=None):
+    return await Planner(world or World(), VENUES, PlanPolicy(), standing=book).plan(
+        REQUEST, ACCOUNTS, 0
+    )
+
+
+@pytest.mark.parametrize("name", ["bank", "module", "asset", "day"])
+async def test_a_deal_that_the_open_book_has_no_room_for_is_refused_by_cap(name):
+    limits = RiskLimits()
+    full = getattr(limits, f"max_{name}")
+    with pytest.raises(PlanRefused) as caught:
+        await booked(Book(**{name: full}))
+    (broken_cap,) = caught.value.fields["violations"]
+    assert broken_cap["code"] == f"caps.{name}"
+    # $10M are committed, and 600,000 of them spent on the token.
+    own = 600_000 * USD8 if name == "asset" else 10_000_000 * USD8
+    assert (broken_cap["limit"], broken_cap["value"]) == (full, full + own)
+
+
+async def test_limits_in_force_bind_a_new_deal_and_leave_what_it_may_ask_for():
+    # At half of 30 % the deal, which opens at 20 %, is too much; one that opens at 15 % is not.
+    tight = Book(effective(RiskLimits(), Bps(5_000)))
+    with pytest.raises(PlanRefused) as caught:
+        await booked(tight)
+    assert {one["code"] for one in caught.value.fields["violations"]} == {"I6.ltv"}
+    smaller = asking(opening_ltv=Bps(1_500))
+    made = await Planner(World(), VENUES, PlanPolicy(), standing=tight).plan(smaller, ACCOUNTS, 0)
+    # It keeps the threshold that cures start from once it is open.
+    assert made.envelope.max_ltv == 3_000

@@ -16,6 +16,7 @@ from holdfast.execution.model import Trouble
 from holdfast.execution.records import DealRecord, LegRecord
 from holdfast.execution.store.legs import load_legs
 from holdfast.execution.store.plans import PlanStore
+from holdfast.execution.store.sums import OPEN, spend_of
 from holdfast.execution.store.tables import deal_numbers, deals
 from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
@@ -31,17 +32,6 @@ if TYPE_CHECKING:
     from holdfast.model.plan import Plan
 
 W = TypeVar("W", bound=StrEnum)
-
-OPEN = [
-    str(status)
-    for status in (
-        DealStatus.APPROVED,
-        DealStatus.EXECUTING,
-        DealStatus.HOLDING,
-        DealStatus.CLOSING,
-    )
-]
-"""Deals that may move money; a plan nobody approved, or whose approval is void, is none."""
 
 # Made once: putting a statement together costs more than running it.
 _LOAD = select(deals).where(deals.c.deal_id == bindparam("deal"))
@@ -96,6 +86,7 @@ class DealStore:
             "plan_hash": deal.plan.plan_hash,
             "core_booked_wei": envelope.terms.split.core.units,
             "total_eth_value_usd8": envelope.request.total_eth_value,
+            "spend_usd8": spend_of(envelope.terms),
         }
         await session.execute(insert(deals).values(row))
         await self._plans.save(session, deal.deal_id, deal.plan)

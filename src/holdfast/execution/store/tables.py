@@ -53,6 +53,7 @@ deals = Table(
     Column("last_block", BigInteger, nullable=False, server_default=text("0")),
     Column("wake_at", DateTime(timezone=True)),
     Column("waits_for", Text),
+    Column("spend_usd8", Units),
     *stamps(),
     Index(None, "status", "created_at"),
     Index(None, "participant_bank_id", "status"),

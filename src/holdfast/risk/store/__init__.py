@@ -1,1 +1,1 @@
-"""What the desk's limits and trading states are kept as."""
+"""What risk keeps in Postgres; every function works in the caller's transaction."""

@@ -1,0 +1,72 @@
+"""What open deals add up to, for the caps on the whole book."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import and_, bindparam, func, or_, select
+
+from holdfast.common.money import USD8, Usd8, mul_div
+from holdfast.execution.store.tables import deals
+from holdfast.model.deal import DealStatus
+from holdfast.risk.caps import BookSums
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from holdfast.common.db import Session
+    from holdfast.model.deal import DealRequest
+    from holdfast.model.plan import Terms
+
+OPEN: Final = [
+    str(status)
+    for status in (
+        DealStatus.APPROVED,
+        DealStatus.EXECUTING,
+        DealStatus.HOLDING,
+        DealStatus.CLOSING,
+    )
+]
+"""Deals that may move money; a plan nobody approved, or whose approval is void, is none."""
+
+_OVER: Final = [
+    str(status)
+    for status in (DealStatus.COMPLETED, DealStatus.COMPLETED_WITH_CLAIM, DealStatus.FAILED)
+]
+_BOOK_LOCK: Final = 0x_C0FFEE_CA95
+
+_row = deals.c
+_value = func.sum(_row.total_eth_value_usd8)
+_is_open = _row.status.in_(OPEN)
+_is_todays = _row.created_at >= bindparam("day")
+# A deal that a worker of an older version stored says not what it spends: then the most it may.
+_spent = func.sum(func.coalesce(_row.spend_usd8, func.div(_row.total_eth_value_usd8, 4)))
+_SUMS: Final = select(
+    func.coalesce(_value.filter(_is_open, _row.participant_bank_id == bindparam("bank")), 0),
+    func.coalesce(_value.filter(_is_open, _row.module_id == bindparam("module")), 0),
+    func.coalesce(_spent.filter(_is_open, _row.chain_id == bindparam("chain")), 0),
+    func.coalesce(_value.filter(_is_todays), 0),
+).where(or_(_is_open, and_(_is_todays, _row.status.in_(_OVER))))
+
+
+async def book_sums(session: Session, request: DealRequest, day: datetime) -> BookSums:
+    """What is open beside a deal that is not; `day` is when the present day began."""
+    asked = {
+        "bank": request.bank,
+        "module": request.module,
+        "chain": request.chain_id,
+        "day": day,
+    }
+    found = (await session.execute(_SUMS, asked)).one()
+    return BookSums(*(Usd8(int(each)) for each in found))
+
+
+async def lock_book(session: Session) -> None:
+    """Have no other deal join the book until the transaction ends."""
+    await session.execute(select(func.pg_advisory_xact_lock(_BOOK_LOCK)))
+
+
+def spend_of(terms: Terms) -> Usd8:
+    """What a deal spends on the token, the debt currency counted as a dollar."""
+    spend = terms.spend
+    return Usd8(mul_div(spend.units, USD8, 10**spend.token.decimals))
