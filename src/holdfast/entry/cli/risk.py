@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from holdfast.entry.cli.risk_gate import gate
+from holdfast.entry.cli.risk_limits import limits, market
 from holdfast.entry.cli.risk_replay import replay
 from holdfast.entry.cli.risk_status import status, watch
 from holdfast.entry.cli.risk_stress import stress
@@ -23,3 +24,5 @@ app.command("replay")(replay)
 app.command("status")(status)
 app.command("watch")(watch)
 app.command("stress")(stress)
+app.command()(limits)
+app.command()(market)

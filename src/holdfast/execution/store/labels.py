@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from holdfast.execution.store.deals import OPEN
+from holdfast.execution.store.sums import OPEN
 from holdfast.execution.store.tables import deals
 
 if TYPE_CHECKING:

@@ -1,0 +1,185 @@
+"""Market and limits as documents: decimal strings, and words for what a state means; pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from holdfast.common.money import BPS, Bps
+from holdfast.planning.json_values import percent, rate, usd
+from holdfast.risk.checks import shown
+from holdfast.risk.dynamic import effective
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.market import Memory
+from holdfast.risk.model import Unit
+from holdfast.risk.score import score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from holdfast.common.money import Usd8
+    from holdfast.risk.dynamic import LimitState
+    from holdfast.risk.market import LendingReserve, PoolPrice, RiskMarket
+    from holdfast.risk.score import Part
+
+_UNITS = {
+    **dict.fromkeys(("max_deal", "max_bank", "max_module", "max_asset", "max_day"), Unit.USD8),
+    **dict.fromkeys(("max_ltv", "warn_ltv", "opening_ltv", "max_exposure"), Unit.BPS),
+}
+"""The limits that move with the market, and what they count."""
+
+_MEMORY = {
+    Memory.FULL: "the whole window",
+    Memory.SHORT: "a shorter window: the pool keeps too few observations",
+    Memory.ABSENT: "none: the pool keeps too few observations, the price now stands in",
+}
+
+
+def limits_document(
+    published: RiskLimits, state: LimitState | None, changes: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The published limits, those in force, why, and when they may rise."""
+    scale = Bps(BPS) if state is None else state.scale
+    in_force = effective(published, scale)
+    return {
+        "scale_percent": percent(scale),
+        **_why(state),
+        "limits": [
+            _limit(name, unit, getattr(published, name), getattr(in_force, name))
+            for name, unit in _UNITS.items()
+        ],
+        "fixed": [
+            {"name": field.name, "value": getattr(published, field.name)}
+            for field in fields(RiskLimits)
+            if field.name not in _UNITS
+        ],
+        "changes": [_change(change) for change in changes],
+    }
+
+
+def market_document(market: RiskMarket, limits: RiskLimits, volatility: Bps) -> dict[str, Any]:
+    """Everything that was read, with the bounds of the two sources and the score."""
+    made = score(market, volatility)
+    return {
+        "block": asdict(market.at),
+        "lag_seconds": market.lag_seconds,
+        "eth": {
+            "feed_usd": usd(market.eth_feed.price),
+            **_pool(market.eth_pool),
+            "deviation_percent": percent(market.deviation),
+            "deviation_limit_percent": percent(limits.oracle_max_deviation),
+            "is_agreed": market.deviation <= limits.oracle_max_deviation,
+        },
+        "usdt": {
+            "feed_usd": usd(market.cash_feed.price),
+            "off_peg_percent": percent(market.off_peg),
+        },
+        "feeds": {
+            "age_seconds": market.oracle_age_seconds,
+            "age_limit_seconds": limits.oracle_max_age_seconds,
+            "is_fresh": market.oracle_age_seconds <= limits.oracle_max_age_seconds,
+        },
+        "token": _pool(market.token_pool),
+        "lending": {"weth": _reserve(market.collateral), "usdt": _reserve(market.loan)},
+        "gas": {"base_fee_wei": str(market.base_fee_wei), "tip_wei": str(market.tip_wei)},
+        "desk": {
+            "is_frozen": market.desk.is_frozen,
+            "fee_percent": percent(market.desk.fee),
+            "queue_delay_seconds": market.desk.queue_delay_seconds,
+            "cash_usd": usd(market.desk.cash),
+        },
+        "score": {"total": made.total, "parts": [_part(part) for part in made.parts]},
+    }
+
+
+def _why(state: LimitState | None) -> dict[str, Any]:
+    if state is None:
+        return {
+            "cause": "published",
+            "score": None,
+            "volatility_percent": None,
+            "changed_at": None,
+            "read_at": None,
+            "may_rise_at": None,
+        }
+    return {
+        "cause": str(state.cause),
+        "score": state.score,
+        "volatility_percent": percent(state.volatility.yearly),
+        "changed_at": _time(state.changed_at),
+        "read_at": _time(state.seen_at),
+        "may_rise_at": None if state.may_rise_at is None else _time(state.may_rise_at),
+    }
+
+
+def _limit(name: str, unit: Unit, published: int, in_force: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "published": shown(published, unit),
+        "in_force": shown(in_force, unit),
+        "unit": str(unit),
+        "published_value": published,
+        "in_force_value": in_force,
+    }
+
+
+def _change(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": _time(row["block_timestamp"]),
+        "block_number": row["block_number"],
+        "before_percent": percent(row["before_bps"]),
+        "after_percent": percent(row["after_bps"]),
+        "cause": row["cause"],
+        "score": row["score"],
+        "volatility_percent": percent(row["volatility_bps"]),
+    }
+
+
+def _pool(pool: PoolPrice) -> dict[str, Any]:
+    return {
+        "spot_usd": usd(pool.spot),
+        "average_usd": _maybe_usd(pool.average),
+        "average_window_seconds": pool.window_seconds,
+        "average_state": str(pool.memory),
+        "average_means": _MEMORY[pool.memory],
+        "depth_one_percent_usd": usd(pool.depth),
+    }
+
+
+def _reserve(reserve: LendingReserve) -> dict[str, Any]:
+    settings = reserve.configuration
+    return {
+        "utilisation_percent": percent(reserve.utilisation),
+        "borrow_rate_percent": rate(reserve.borrow_rate_ray),
+        "supply_rate_percent": rate(reserve.supply_rate_ray),
+        "supplied": str(reserve.supplied),
+        "available": str(reserve.available),
+        "total_debt": str(reserve.total_debt),
+        "supply_cap": settings.supply_cap,
+        "borrow_cap": settings.borrow_cap,
+        "ltv_percent": percent(settings.ltv),
+        "liquidation_threshold_percent": percent(settings.liquidation_threshold),
+        "takes_new_positions": settings.takes_new_positions,
+        "lets_positions_end": settings.lets_positions_end,
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "points": part.points,
+        "weight": part.weight,
+        "value": shown(part.value, part.unit),
+        "good": shown(part.good, part.unit),
+        "bad": shown(part.bad, part.unit),
+        "why": part.why,
+    }
+
+
+def _maybe_usd(value: Usd8 | None) -> str | None:
+    return None if value is None else usd(value)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
