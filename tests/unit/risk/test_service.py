@@ -9,6 +9,7 @@ from holdfast.risk import service
 from holdfast.risk.dynamic import STABLE_SECONDS
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.service import DynamicLimits
+from tests.support.alarm import KeptAlarm
 from tests.unit.risk.markets import NOON, market, reserve
 
 CHAIN = ChainId(138)
@@ -35,19 +36,6 @@ class Store:
         self.changes.append((chain_id, change.before, change.after))
 
 
-class Told:
-    """An alarm that keeps what it is told."""
-
-    def __init__(self):
-        self.alerts, self.over = [], []
-
-    async def raised(self, session, *alerts):
-        self.alerts += alerts
-
-    async def ended(self, session, *ended):
-        self.over += ended
-
-
 @pytest.fixture
 def kept(monkeypatch):
     store = Store()
@@ -57,7 +45,7 @@ def kept(monkeypatch):
 
 @pytest.fixture
 def told():
-    return Told()
+    return KeptAlarm()
 
 
 @pytest.fixture

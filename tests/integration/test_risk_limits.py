@@ -1,0 +1,194 @@
+"""Limits and the open book in Postgres: what is kept, what is refused, and who waits for whom."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from holdfast.common.errors import Rejected
+from holdfast.common.ids import BankId, ChainId, ModuleId
+from holdfast.common.money import BPS, USD8
+from holdfast.common.system_clock import SystemClock
+from holdfast.execution.open_book import OpenBook
+from holdfast.execution.store.deals import DealStore
+from holdfast.execution.store.sums import book_sums
+from holdfast.model.deal import DealStatus
+from holdfast.risk.caps import BookSums
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.market import settings
+from holdfast.risk.service import DynamicLimits
+from holdfast.risk.store import limits as store
+from tests.integration.test_execution_store import stored
+from tests.support.alarm import KeptAlarm
+from tests.unit.planning.world import REQUEST
+from tests.unit.risk.markets import NOON, market
+
+CHAIN = ChainId(138)
+VALUE, SPEND = 10_000_000 * USD8, 600_000 * USD8
+BROKEN = {"cash": 0.95}
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self, now):
+        self.time = now
+
+    def now(self):
+        return self.time
+
+    def monotonic_seconds(self):
+        return 0.0
+
+
+class Published:
+    """Limits that no market moves."""
+
+    def __init__(self, **limits):
+        self.limits = RiskLimits(**limits)
+
+    async def in_force(self, session):
+        return self.limits
+
+
+def now():
+    return SystemClock().now()
+
+
+async def sums(database, request=REQUEST, day=None):
+    async with database.begin() as session:
+        return await book_sums(session, request, day or now() - timedelta(hours=1))
+
+
+async def test_a_state_comes_back_as_it_was_kept(database):
+    limits = DynamicLimits(CHAIN, RiskLimits(), KeptAlarm())
+    async with database.begin() as session:
+        assert await limits.kept(session) is None
+        await limits.observe(session, market())
+        await limits.observe(session, market(NOON + 5, **BROKEN))
+        after = await limits.observe(session, market(NOON + 65))
+    async with database.begin() as session:
+        kept = await store.load(session, CHAIN)
+        assert kept.state == after
+        assert kept.settings == settings(market())
+        assert (await limits.in_force(session)).max_ltv == 1_500
+        assert (await limits.in_force(session)).max_deal == RiskLimits().max_deal // 2
+        (change,) = await store.newest_changes(session, CHAIN, 10)
+    assert (change["before_bps"], change["after_bps"], change["cause"]) == (BPS, 5_000, "score")
+
+
+async def test_chains_keep_their_own_limits(database):
+    first, other = (
+        DynamicLimits(ChainId(number), RiskLimits(), KeptAlarm()) for number in (138, 1)
+    )
+    async with database.begin() as session:
+        await first.observe(session, market(**BROKEN))
+        assert await other.kept(session) is None
+        assert await other.in_force(session) == RiskLimits()
+
+
+async def test_a_change_is_never_changed_again(database):
+    limits = DynamicLimits(CHAIN, RiskLimits(), KeptAlarm())
+    async with database.begin() as session:
+        await limits.observe(session, market(**BROKEN))
+    for statement in (
+        "UPDATE risk_limit_changes SET after_bps = 10000",
+        "DELETE FROM risk_limit_changes",
+    ):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with database.begin() as session:
+                await session.execute(text(statement))
+
+
+async def test_no_scale_above_the_published_limits_can_be_stored(database):
+    limits = DynamicLimits(CHAIN, RiskLimits(), KeptAlarm())
+    async with database.begin() as session:
+        await limits.observe(session, market())
+    with pytest.raises(DBAPIError, match="scale"):
+        async with database.begin() as session:
+            await session.execute(text("UPDATE risk_limits SET scale_bps = 10001"))
+
+
+async def test_only_open_deals_are_in_the_book(database):
+    for number, status in enumerate(DealStatus, start=1):
+        await stored(database, number, status=str(status))
+    found = await sums(database)
+    # approved, executing, holding and closing are open; completed twice and failed were today.
+    assert found == BookSums(bank=4 * VALUE, module=4 * VALUE, asset=4 * SPEND, day=7 * VALUE)
+
+
+async def test_banks_modules_and_days_are_told_apart(database):
+    await stored(database, 1, status="executing")
+    await stored(database, 2, status="executing", participant_bank_id="BANK002")
+    await stored(database, 3, status="executing", module_id="MODULE002")
+    await stored(database, 4, status="completed", created_at=now() - timedelta(days=2))
+    old = await stored(database, 5, status="executing", created_at=now() - timedelta(days=2))
+    assert old.status is DealStatus.EXECUTING
+    found = await sums(database)
+    assert found == BookSums(bank=3 * VALUE, module=3 * VALUE, asset=4 * SPEND, day=3 * VALUE)
+
+
+async def test_a_deal_of_an_older_worker_counts_with_the_most_it_may_spend(database):
+    await stored(database, 1, status="executing", spend_usd8=None)
+    assert (await sums(database)).asset == VALUE // 4
+
+
+@pytest.mark.parametrize(
+    ("cap", "limit", "value"),
+    [
+        ("deal", VALUE - 1, VALUE),
+        ("bank", 2 * VALUE - 1, 2 * VALUE),
+        ("module", 2 * VALUE - 1, 2 * VALUE),
+        ("asset", 2 * SPEND - 1, 2 * SPEND),
+        ("day", 2 * VALUE - 1, 2 * VALUE),
+    ],
+)
+async def test_a_full_book_admits_no_further_deal(database, cap, limit, value):
+    await stored(database, 1, status="executing")
+    waiting = await stored(database, 2, status="awaiting_approval")
+    book = OpenBook(database, Published(**{f"max_{cap}": limit}), Clock(now()))
+    with pytest.raises(Rejected) as caught:
+        async with database.begin() as session:
+            await book.admit(session, waiting)
+    error = caught.value
+    assert (error.code, error.fields) == (f"caps.{cap}", {"limit": limit, "value": value})
+
+
+async def test_of_two_deals_that_do_not_fit_together_one_waits_and_is_refused(database):
+    first, second = [await stored(database, n, status="awaiting_approval") for n in (1, 2)]
+    book = OpenBook(database, Published(max_bank=VALUE), Clock(now()))
+    deals, entered = DealStore(), asyncio.Event()
+
+    async def join(deal):
+        async with database.begin() as session:
+            await book.admit(session, deal)
+            entered.set()
+            await asyncio.sleep(0.3)  # the other one is at the book's door by now
+            await deals.change(session, deal, {"status": "approved"})
+
+    results = await asyncio.gather(join(first), join(second), return_exceptions=True)
+    assert sorted(type(each) for each in results if each is not None) == [Rejected]
+    assert entered.is_set()
+    assert (await sums(database)).bank == VALUE
+
+
+async def test_the_day_is_the_clocks_in_utc(database):
+    await stored(database, 1, status="executing")
+    tomorrow = OpenBook(database, Published(), Clock(now() + timedelta(days=1)))
+    assert (await tomorrow.sums(REQUEST)).day == 0
+    today = OpenBook(database, Published(), Clock(now()))
+    assert (await today.sums(REQUEST)).day == VALUE
+    assert await today.in_force() == RiskLimits()
+
+
+async def test_other_banks_see_their_own_book(database):
+    await stored(database, 1, status="executing")
+    request = REQUEST.__class__(
+        total_eth_value=REQUEST.total_eth_value,
+        bank=BankId("BANK009"),
+        module=ModuleId("MODULE009"),
+        chain_id=REQUEST.chain_id,
+    )
+    assert await sums(database, request) == BookSums(asset=SPEND, day=VALUE)
