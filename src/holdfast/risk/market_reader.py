@@ -190,11 +190,14 @@ class _Answers:
         )
 
     def _require_prices(self) -> None:
-        lowest = min(self.found["eth_price"], self.found["cash_price"])
+        """A feed without an answer says 0, and so does a pool that was never opened."""
+        found = self.found
+        pools = (found[f"{name}_slot0"].sqrt_price_x96 for name in (_ETH, _TOKEN))
+        lowest = min(found["eth_price"], found["cash_price"], *pools)
         if lowest <= 0:
             raise Rejected(
                 "market.no_price",
-                "the lending market's oracle has no price for ETH or for the debt currency",
+                "the lending market's oracle or an exchange pool has no price",
                 limit=1,
                 value=lowest,
             )

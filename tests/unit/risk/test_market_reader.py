@@ -143,6 +143,14 @@ async def test_no_price_is_refused_by_name():
     assert (caught.value.code, caught.value.fields["value"]) == ("market.no_price", 0)
 
 
+async def test_a_pool_that_was_never_opened_has_no_price():
+    node = RiskNode()
+    node.put("slot0()", words(0, 0) + words(*[0] * 5), target=ETH_POOL)
+    with pytest.raises(Rejected) as caught:
+        await read(node)
+    assert caught.value.code == "market.no_price"
+
+
 async def test_an_unknown_lending_pool_is_refused():
     node = RiskNode()
     node.put("POOL_REVISION()", words(99))
