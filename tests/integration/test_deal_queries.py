@@ -21,8 +21,10 @@ from holdfast.common.ids import BankId, PlanHash, new_deal_id
 from holdfast.execution.store.deals import DealStore
 from holdfast.execution.store.legs import load_legs, load_steps
 from holdfast.execution.store.plans import PlanStore
+from holdfast.execution.store.sums import book_sums
 from holdfast.execution.store.tables import deals, legs, plans, steps
 from holdfast.model.deal import DealStatus
+from tests.unit.planning.world import REQUEST
 
 DEALS = 20_000
 LEGS_OF_A_DEAL = 5
@@ -137,3 +139,9 @@ async def test_hot_queries_use_their_indexes(crowded):
         index: plan for index, plan in plans_seen.items() if "Seq Scan" in plan or index not in plan
     }
     assert slow == {}
+
+
+async def test_the_open_book_is_added_up_without_reading_deals_that_are_over(crowded):
+    seen = await plan_of(crowded, lambda session: book_sums(session, REQUEST, NOW))
+    assert "ix_deals_status_created_at" in seen
+    assert "Seq Scan" not in seen
