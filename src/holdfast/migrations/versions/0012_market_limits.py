@@ -94,7 +94,9 @@ def _create_changes() -> None:
         sa.PrimaryKeyConstraint("change_id", name=op.f("pk_risk_limit_changes")),
     )
     op.create_index(
-        op.f("ix_risk_limit_changes_chain_id"), "risk_limit_changes", ["chain_id", "change_id"]
+        op.f("ix_risk_limit_changes_chain_id_change_id"),
+        "risk_limit_changes",
+        ["chain_id", "change_id"],
     )
 
 
