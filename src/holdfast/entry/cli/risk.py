@@ -20,7 +20,6 @@ def risk() -> None:
 
 app.command()(gate)
 app.command("replay")(replay)
-
 app.command("status")(status)
 app.command("watch")(watch)
 app.command("stress")(stress)
