@@ -125,3 +125,26 @@ async def test_what_a_deal_holds_is_read_from_its_ledger_and_valued(database):
     assert (row["deal_id"], row["status"]) == (str(deal.deal_id), "planned")
     ok = {row["measure"]: row["ok"] for row in daily["tables"]["quality"]["rows"]}
     assert not ok["deals with holdings that were compared with the chain"]
+
+
+TICK = """
+INSERT INTO risk_ticks (chain_id, block_number, block_hash, block_timestamp, taken_at, took_micros,
+  is_kept, market, deals, format, columns)
+SELECT 138, n, '0x', n, now() - n * n * interval '1 second', 100, true,
+  jsonb_build_object('eth_price', 200000000000 - n, 'cash_price', 100000000,
+    'token_price', 55000000), 0, 1, ''
+FROM generate_series(1, 4) AS n
+"""
+
+
+async def test_the_newest_tick_has_the_prices_and_all_of_them_the_longest_pause(database):
+    await stored(database)
+    async with database.begin() as session:
+        await session.execute(text(PRICED))
+        await session.execute(text("UPDATE plans SET created_at = now() - interval '1 hour'"))
+        await session.execute(text(TICK))
+    found = await read(database)
+    priced = {row.chain_id: (row.eth, row.token) for row in found.prices}
+    assert priced[138] == (199_999_999_999, 55_000_000)
+    # 16, 9, 4 and 1 seconds ago
+    assert [(row.chain_id, row.ticks, row.longest_pause) for row in found.ticks] == [(138, 4, 7.0)]

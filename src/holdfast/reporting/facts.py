@@ -94,12 +94,25 @@ class ReconciliationRow:
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """Prices in dollars that a chain's newest plan was made with."""
+    """A chain's newest prices in dollars: of the monitor's last tick, else of its newest plan.
+
+    `token` is what a whole discounted token trades at; plans do not tell.
+    """
 
     chain_id: int
     at: datetime
     eth: Usd8
     usdt: Usd8
+    token: Usd8 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickRow:
+    """How often the monitor looked at a chain in the span, and its longest pause in seconds."""
+
+    chain_id: int
+    ticks: int
+    longest_pause: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +127,5 @@ class Facts:
     acts: tuple[ActRow, ...]
     reconciliations: tuple[ReconciliationRow, ...]
     prices: tuple[PriceRow, ...]
+    ticks: tuple[TickRow, ...] = ()
     daily_closes: tuple[float, ...] = ()

@@ -22,6 +22,9 @@ OLD: Final = timedelta(days=1)
 DELIVERY: Final = timedelta(minutes=10)
 """How long an alert may take to reach everybody; its chore is tried again within minutes."""
 
+PAUSE: Final = 600.0
+"""Seconds; of ticks older than two days one in five minutes is kept."""
+
 _COLUMNS = (
     Column("dimension", Kind.TEXT, "completeness, timeliness or accuracy"),
     Column("measure", Kind.TEXT, "what is measured"),
@@ -75,6 +78,10 @@ def _timeliness(facts: Facts) -> Iterator[tuple[Value, ...]]:
         age = max(age, timedelta(0))
         shown = f"{int(age.total_seconds())} s"
         yield _row("timeliness", measure, shown, "at most a day", ok=age <= OLD)
+    for seen in facts.ticks:
+        measure = f"longest pause of the monitor on chain {seen.chain_id}, {seen.ticks} ticks"
+        shown = f"{seen.longest_pause:.0f} s"
+        yield _row("timeliness", measure, shown, "10 minutes", ok=seen.longest_pause <= PAUSE)
     late = sum(
         (one.delivered_at or facts.made_at) - one.opened_at > DELIVERY for one in facts.alerts
     )

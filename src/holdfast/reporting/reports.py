@@ -116,7 +116,7 @@ def summary(facts: Facts) -> Table:
         ("holding_deals", sum(deal.status == "holding" for deal in alive), Kind.COUNT),
         ("committed_usd", sum(deal.committed for deal in alive), Kind.USD),
         ("net_usd", total(values), Kind.USD),
-        ("token_at_cost_usd", token, Kind.USD),
+        ("token_usd", token, Kind.USD),
         ("highest_ltv", max((deal.ltv_bps or 0 for deal in alive), default=0), Kind.PERCENT),
         ("profit_of_deals_closed_usd", sum(deal.profit or 0 for deal in today), Kind.USD),
         ("alerts_open", sum(map(_is_open, facts.alerts)), Kind.COUNT),

@@ -34,10 +34,10 @@ _DEAL = (
     Column("updated_at", Kind.TIME, "its last change"),
 )
 _EXPOSURE = (
-    Column("assets", Kind.USD, "dollars held, the token at cost"),
+    Column("assets", Kind.USD, "dollars held, the token at market or cost"),
     Column("debt", Kind.USD, "dollars owed, negative"),
     Column("net", Kind.USD, "assets less debt"),
-    Column("token", Kind.USD, "dollars of the discounted token, at cost"),
+    Column("token", Kind.USD, "dollars of the discounted token, at market or cost"),
     Column("token_percent", Kind.PERCENT, "the token's share of net"),
     Column("unpriced", Kind.COUNT, "holdings without a price, which are not in it"),
 )
@@ -95,7 +95,7 @@ def exposure_by_asset(facts: Facts) -> Table:
     columns = (
         Column("asset_type", Kind.TEXT, "what it is for a deal"),
         Column("tokens", Kind.TEXT, "the tokens in it"),
-        Column("usd", Kind.USD, "dollars; debt is negative, the token at cost"),
+        Column("usd", Kind.USD, "dollars; debt is negative, the token at market or cost"),
         Column("share_percent", Kind.PERCENT, "of the net of all"),
         Column("holdings", Kind.COUNT, "accounts of deals with something in them"),
     )
@@ -104,7 +104,7 @@ def exposure_by_asset(facts: Facts) -> Table:
         [row[0] for row in rows],
         [row[2] / 10**14 for row in rows],
     )
-    note = "ETH and USDT at the newest price that a plan was made with, the token at its cost."
+    note = "At the newest prices of the monitor, else of a plan, which has the token at its cost."
     return Table("by_asset", "Exposure by asset type", columns, tuple(rows), note, chart)
 
 

@@ -1,4 +1,4 @@
-"""What the ledger's holdings are worth, by what they are: at market prices, the token at cost."""
+"""What the ledger's holdings are worth, by what they are: at market, else the token at cost."""
 
 from __future__ import annotations
 
@@ -42,18 +42,22 @@ class Valued:
 
 
 def valued(facts: Facts) -> tuple[Valued, ...]:
-    """Every holding, valued: ETH and USDT at the chain's newest price, tokens at their cost.
+    """Every holding, valued at the chain's newest prices; tokens that have none, at their cost.
 
     A token is never booked at par: that would be profit on the first day (RISK.md).
     """
     ether = {row.chain_id: row.eth for row in facts.prices}
     cash = {row.chain_id: row.usdt for row in facts.prices}
+    market = {row.chain_id: row.token for row in facts.prices}
     cost = {deal.deal_id: deal.token_cost for deal in facts.deals}
 
     def price(one: Holding) -> Usd8 | None:
         if one.symbol in ETHER:
             return ether.get(one.chain_id)
-        return cash.get(one.chain_id) if one.symbol == CASH else cost.get(one.deal_id)
+        if one.symbol == CASH:
+            return cash.get(one.chain_id)
+        traded = market.get(one.chain_id)
+        return cost.get(one.deal_id) if traded is None else traded
 
     return tuple(Valued(one, asset_type(one), _dollars(one, price(one))) for one in facts.holdings)
 

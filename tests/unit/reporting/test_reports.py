@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Usd8
-from holdfast.reporting.facts import ReconciliationRow
+from holdfast.reporting.facts import ReconciliationRow, TickRow
 from holdfast.reporting.quality import ChainOfRecord
 from holdfast.reporting.reports import ReportKind, build, span_of
 from holdfast.reporting.tables import as_json
@@ -54,7 +54,7 @@ def test_the_summary_counts_open_deals_alone():
         "committed usd": "$10,000,000.00",
         # 5M + 3M + 2M + 600k of tokens at cost - 600k of debt
         "net usd": "$10,000,000.00",
-        "token at cost usd": "$600,000.00",
+        "token usd": "$600,000.00",
         "highest ltv": "20.00 %",
         "profit of deals closed usd": "$370,000.00",
         "alerts open": "1",
@@ -94,6 +94,21 @@ def test_a_token_of_an_unknown_deal_has_no_value():
     found = facts(deals=())
     token = [one for one in valued(found) if one.asset is AssetType.TOKEN]
     assert {one.usd for one in token} == {None}
+
+
+def test_a_tick_tells_what_the_token_trades_at():
+    prices = (replace(facts().prices[0], token=Usd8(55_000_000)),)
+    told = rows(built(ReportKind.EXPOSURE, facts(prices=prices)), "by_asset")
+    # a million tokens at 0.55
+    assert [row["usd"] for row in told if row["asset_type"] == "discounted token"] == [
+        "550000.00000000"
+    ]
+
+
+@pytest.mark.parametrize(("pause", "ok"), [(600.0, True), (601.0, False)])
+def test_a_long_pause_of_the_monitor_is_named(pause, ok):
+    told = quality(facts(ticks=(TickRow(138, 17_280, pause),)))
+    assert told["longest pause of the monitor on chain 138, 17280 ticks"]["ok"] is ok
 
 
 def test_the_gravest_alert_comes_first():

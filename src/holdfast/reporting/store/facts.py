@@ -20,6 +20,7 @@ from holdfast.reporting.facts import (
     Holding,
     PriceRow,
     ReconciliationRow,
+    TickRow,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +72,20 @@ _PRICES = text("""
     FROM plans WHERE created_at < :until AND report->'prices' IS NOT NULL
     ORDER BY chain_id, created_at DESC
 """)
+_TICK_PRICES = text("""
+    SELECT DISTINCT ON (chain_id) chain_id, taken_at, market->>'eth_price' AS eth,
+      market->>'cash_price' AS usdt, market->>'token_price' AS token
+    FROM risk_ticks WHERE taken_at < :until ORDER BY chain_id, taken_at DESC
+""")
+_TICKS = text("""
+    SELECT chain_id, count(*) AS ticks,
+      CAST(coalesce(max(extract(epoch FROM taken_at - before)), 0) AS float8) AS pause
+    FROM (
+      SELECT chain_id, taken_at, lag(taken_at) OVER (PARTITION BY chain_id ORDER BY taken_at)
+        AS before
+      FROM risk_ticks WHERE taken_at >= :since AND taken_at < :until) AS seen
+    GROUP BY chain_id ORDER BY chain_id
+""")
 
 
 async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
@@ -90,8 +105,23 @@ async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
         alerts=tuple(_alert(row) for row in await session.execute(_ALERTS, times)),
         acts=tuple(ActRow(*row) for row in await session.execute(_ACTS, times)),
         reconciliations=tuple(map(_compared, await session.execute(_RECONCILIATIONS, seconds))),
-        prices=tuple(map(_price, await session.execute(_PRICES, until))),
+        prices=await _prices(session, span),
+        ticks=tuple(
+            TickRow(row.chain_id, row.ticks, row.pause)
+            for row in await session.execute(_TICKS, times)
+        ),
     )
+
+
+async def _prices(session: Session, span: Span) -> tuple[PriceRow, ...]:
+    """Of each chain the newest, be it a tick's or a plan's."""
+    until = {"until": span.until}
+    known = {row.chain_id: _price(row) for row in await session.execute(_PRICES, until)}
+    for row in await session.execute(_TICK_PRICES, until):
+        seen = _tick_price(row)
+        if seen.chain_id not in known or known[seen.chain_id].at <= seen.at:
+            known[seen.chain_id] = seen
+    return tuple(known[chain_id] for chain_id in sorted(known))
 
 
 def _deal(row: Row[Any]) -> DealRow:
@@ -151,6 +181,11 @@ def _alert(row: Row[Any]) -> AlertRow:
 def _compared(row: Row[Any]) -> ReconciliationRow:
     last_at = datetime.fromtimestamp(row.block_timestamp, UTC)
     return ReconciliationRow(row.deal_id, row.times, last_at, int(row.mismatch_units))
+
+
+def _tick_price(row: Row[Any]) -> PriceRow:
+    token = None if row.token is None else Usd8(int(row.token))
+    return PriceRow(row.chain_id, row.taken_at, Usd8(int(row.eth)), Usd8(int(row.usdt)), token)
 
 
 def _price(row: Row[Any]) -> PriceRow:
