@@ -18,6 +18,7 @@ from holdfast.model.plan import plan_hash
 from holdfast.planning.draft import draft
 from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import PlanPolicy
+from holdfast.planning.quoting import Probing
 from holdfast.planning.request import validate_request
 from holdfast.planning.service import Planner
 from holdfast.planning.snapshot import Gas
@@ -286,8 +287,11 @@ async def test_a_plan_is_stable_and_speaks_json(request, world):
 @settings(max_examples=30, deadline=None)
 @given(requests(), worlds())
 async def test_the_planner_refuses_exactly_when_a_hard_rule_is_broken(request, world):
-    violations = broken(draft(request, setting(request, world)))
     planner = Planner(world, VENUES, POLICY)
+    # A quote for one variant serves the others, so all of them decide what is quoted.
+    probing = Probing((request, *planner._alternatives(request)), POLICY)
+    same = replace(setting(request, world), market=world.snapshot(probing))
+    violations = broken(draft(request, same))
     if not violations:
         assert (await planner.plan(request, ACCOUNTS, 0)).terms.spend.units > 0
         return
