@@ -152,6 +152,7 @@ class _Stage:
             books=self.book,
             markets=self.market,
             limits=limits,
+            dynamic=system.dynamic,
             alarm=system.notices.alerts,
             wakes=system.queue,
             switch=system.switch,

@@ -25,6 +25,7 @@ from holdfast.monitoring.store import history
 from holdfast.monitoring.tick_watch import LATE, TickWatch
 from holdfast.monitoring.ticker import Parts, Ticker
 from holdfast.monitoring.ticks import COLUMNS, FORMAT, Tick, columns
+from holdfast.risk.service import DynamicLimits
 from holdfast.risk.switch import KillSwitch
 from tests.unit.entry.test_cli_main import process_as_before
 from tests.unit.execution.scene import AT
@@ -101,6 +102,7 @@ class Desk:
             books=self,
             markets=Markets(),
             limits=LIMITS,
+            dynamic=DynamicLimits(CHAIN, LIMITS, self.alarm),
             alarm=self.alarm,
             wakes=self.queue,
             switch=KillSwitch(AuditTrail(SystemClock()), self.alarm, SystemClock()),

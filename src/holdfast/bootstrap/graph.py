@@ -156,8 +156,7 @@ class Graph:
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
-        alarm = self._notices.alerts
-        self._dynamic = DynamicLimits(profile.chain_id, self._limits, alarm)
+        self._dynamic = DynamicLimits(profile.chain_id, self._limits, self._notices.alerts)
 
     def system(self, pool: Pool, signals: Sequence[Signal]) -> System:
         """The finished graph."""
@@ -227,7 +226,6 @@ class Graph:
 
     def _desk(self, node: Node, stress_book: StressBook) -> DealDesk:
         standing = OpenBook(self._db, self._dynamic, self._clock)
-        accounts = self._profile.require_accounts()
         return DealDesk(
             db=self._db,
             deals=self._deals,
@@ -246,12 +244,7 @@ class Graph:
             wakes=self._queue,
             groups=Transactions(self._keys),
             clock=self._clock,
-            treasury=Treasury(
-                chain_id=self._profile.chain_id,
-                core=accounts.core,
-                float=accounts.float_,
-                treasury_return=accounts.treasury_return,
-            ),
+            treasury=Treasury.of(self._profile),
             book=standing,
             at=self._boundary,
             alarm=self._notices.alerts,
@@ -385,6 +378,7 @@ class Graph:
             protocols=self._protocols,
             books=book,
             limits=self._limits,
+            dynamic=self._dynamic,
             wakes=self._queue,
             switch=self._switch,
             notices=self._notices,
@@ -393,14 +387,13 @@ class Graph:
         return monitor_of(self._url, watching)
 
     def _listener(self, node: Node) -> Listener:
-        own, notices = self._transactions(), self._notices
         parts = ChainParts(
             node=node,
             protocols=self._protocols,
-            own=own,
+            own=self._transactions(),
             deals=self._deals,
             clock=self._clock,
-            notices=notices,
+            notices=self._notices,
             metrics=self._figures,
             boundary=self._boundary,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from holdfast.audit.model import Act
 from holdfast.common.alerts import Ended, LoggedAlarm
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from holdfast.audit.service import AuditTrail
     from holdfast.authorization.service import Authorization
+    from holdfast.chain.profiles import ChainProfile
     from holdfast.common.alerts import Alarm
     from holdfast.common.boundary import Boundary
     from holdfast.common.clock import Clock
@@ -49,6 +50,12 @@ class Treasury:
     core: Address
     float: Address
     treasury_return: Address
+
+    @classmethod
+    def of(cls, profile: ChainProfile) -> Self:
+        """Those that the chain's profile pins; `profile.protocol_missing` without them."""
+        own = profile.require_accounts()
+        return cls(profile.chain_id, own.core, own.float_, own.treasury_return)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,14 @@ class MarketSource(Protocol):
         ...
 
 
+class MovingLimits(Protocol):
+    """The limits of new deals, which follow the market."""
+
+    async def observe(self, session: Session, market: RiskMarket) -> object:
+        """Take the reading in: tighten at once, or rise when it is time."""
+        ...
+
+
 class Fence(Protocol):
     """The lead that a write is made under."""
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         BookSource,
         Fence,
         MarketSource,
+        MovingLimits,
         OpenAlerts,
         Switch,
         TickBook,
@@ -76,6 +77,7 @@ class Parts:
     books: BookSource
     markets: MarketSource
     limits: RiskLimits
+    dynamic: MovingLimits
     alarm: Alarm
     wakes: Wakes
     switch: Switch
@@ -167,6 +169,7 @@ class Ticker:
             await parts.alarm.raised(session, *told.begun)
             await parts.wakes.wake(session, *woken)
             await parts.switch.watch(session, parts.chain_id, to_reduce(look.shared))
+            await parts.dynamic.observe(session, look.market)
             await self._thin(session, tick, mark)
         self._on, self._mark = told.after, mark
         still = {one.row.deal.deal_id for one in due}

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from holdfast.monitoring.ports import OwnTransactions, Target
     from holdfast.protocols.suite import Protocols
     from holdfast.risk.limits import RiskLimits
+    from holdfast.risk.service import DynamicLimits
     from holdfast.risk.switch import KillSwitch
 
 
@@ -123,6 +124,7 @@ class Watching:
     protocols: Protocols
     books: BookReader
     limits: RiskLimits
+    dynamic: DynamicLimits
     wakes: Wakes
     switch: KillSwitch
     notices: Notices
@@ -140,6 +142,7 @@ def monitor_of(url: str, watching: Watching) -> tuple[Monitor, TickWatch]:
         books=watching.books,
         markets=MarketReader(node, watching.protocols, clock),
         limits=watching.limits,
+        dynamic=watching.dynamic,
         alarm=notices.alerts,
         wakes=watching.wakes,
         switch=watching.switch,

@@ -47,7 +47,7 @@ class Stage:
         self.rows, self.market, self.on = rows, market(), on or {}
         self.alarm, self.clock, self.db = KeptAlarm(), Clock(), Db()
         self.ticks, self.thinned, self.woken, self.fenced = [], [], [], 0
-        self.watched = []
+        self.watched, self.observed = [], []
         self.lost = None
         self.registry = CollectorRegistry()
 
@@ -58,6 +58,7 @@ class Stage:
             books=self,
             markets=Markets(self),
             limits=LIMITS,
+            dynamic=self,
             alarm=self.alarm,
             wakes=self,
             switch=self,
@@ -76,6 +77,9 @@ class Stage:
 
     async def watch(self, session, chain, breaches):
         self.watched.append(breaches)
+
+    async def observe(self, session, market):
+        self.observed.append(market)
 
     async def fence(self, session):
         self.fenced += 1
@@ -222,3 +226,12 @@ async def test_figures_of_a_book_without_debt_and_of_one_that_is_left():
     assert stage.figure("ltv_highest_ratio") is None
     assert stage.figure("deals", state="calm") is None
     assert stage.figure("book_dollars", what="debt") is None
+
+
+async def test_every_tick_moves_the_limits_of_new_deals_with_the_market():
+    stage = Stage()
+    ticker = await Ticker.begun(stage.parts())
+    await ticker.once()
+    stage.market = market(cash=0.95)
+    await ticker.once()
+    assert stage.observed == [market(), market(cash=0.95)]
