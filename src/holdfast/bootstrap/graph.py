@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
+from holdfast.bootstrap.reports import schedule_of
 from holdfast.bootstrap.settings import keys_of, limits_of
 from holdfast.chain.heads import PushedHeads
 from holdfast.chain.node import Node
@@ -52,9 +53,6 @@ from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
-from holdfast.reporting.runs import RunKind
-from holdfast.reporting.schedule import CHORE, Schedule, ScheduledReport
-from holdfast.reporting.scheduled import DailyReport
 from holdfast.reporting.service import DealReporter
 from holdfast.risk.market_reader import MarketReader
 from holdfast.risk.service import DynamicLimits
@@ -83,6 +81,7 @@ if TYPE_CHECKING:
     from holdfast.monitoring.listener import Listener
     from holdfast.monitoring.monitor import Monitor
     from holdfast.monitoring.tick_watch import TickWatch
+    from holdfast.reporting.schedule import Schedule
     from holdfast.risk.limits import RiskLimits
     from holdfast.transactions.ports import Lease
 
@@ -165,7 +164,7 @@ class Graph:
         book = self._book(node, observer)
         monitor, tick_watch = self._monitor(node, book)
         stress_book = self._stress_book(node, observer)
-        settings = self._settings
+        settings, notices = self._settings, self._notices
         return System(
             settings=settings,
             profile=self._profile,
@@ -190,9 +189,9 @@ class Graph:
             stress_book=stress_book,
             monitor=monitor,
             tick_watch=tick_watch,
-            notices=self._notices,
+            notices=notices,
             switch=self._switch,
-            reports=self._reports(),
+            reports=schedule_of(notices, self._audit, self._limits, settings.price_history),
             counting=Counting(self._db, self._figures, self._clock),
             metrics=self._metrics,
         )
@@ -355,14 +354,6 @@ class Graph:
             outcomes=self._journal(unobserved, lease=None, shard=Shard()),
             audit=self._audit,
         )
-
-    def _reports(self) -> Schedule:
-        """Made on schedule; who makes them is told to the notices, as it is a chore."""
-        db, clock, alarm = self._db, self._clock, self._notices.alerts
-        daily = DailyReport(db, self._audit, clock, self._limits, self._settings.price_history)
-        makers = {RunKind.DAILY: daily}
-        self._notices.does(CHORE, ScheduledReport(db, alarm, clock, makers))
-        return Schedule(db, makers.keys(), self._notices.chores, alarm, clock, clock)
 
     def _book(self, node: Node, observer: ChainObserver) -> BookReader:
         deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
