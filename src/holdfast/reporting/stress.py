@@ -172,7 +172,7 @@ def _border(one: Found) -> dict[str, Any]:
         "breaks": str(one.rule),
         "first": None if is_out else value,
         "unit": unit,
-        "searched_to": REACH[one.axis] if unit == "days" else REACH[one.axis] * 100 // BPS,
+        "searched_to": REACH[one.axis] if unit == "days" else REACH[one.axis] * 100 / BPS,
     }
 
 

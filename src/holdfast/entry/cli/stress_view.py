@@ -93,7 +93,7 @@ def _reverse(found: Sequence[dict[str, Any]]) -> Table:
 
 def _border(one: dict[str, Any]) -> str:
     unit = " days" if one["unit"] == "days" else " %"
-    return f"not by {one['searched_to']}{unit}" if one["first"] is None else one["first"] + unit
+    return f"not by {one['searched_to']:,g}{unit}" if one["first"] is None else one["first"] + unit
 
 
 def _grid(lines: Sequence[dict[str, Any]]) -> Table:
