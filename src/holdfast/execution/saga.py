@@ -1,6 +1,6 @@
 """What a deal does next: one pure function from its records and its position to a decision."""
 
-from holdfast.common.money import TokenAmount
+from holdfast.execution.ladder import can_redeem, payable
 from holdfast.execution.model import (
     Change,
     Claim,
@@ -28,9 +28,6 @@ from holdfast.model.leg import LegKind
 MAX_TROUBLE = 3
 """How often in a row a leg may be refused or revert before the deal stops trying; two retries
 outlast a price that moved or a block that was full, more would only burn gas."""
-
-LAST_RUNG_PERCENT = 105
-"""The last rung may stretch by the largest slippage a plan may ask for, 5 %."""
 
 DUST_WEI = 10**15
 """Wrapped or lent ether that is worth no transaction: the gas of one at 5 gwei or so."""
@@ -147,7 +144,7 @@ def _without_loan(state: DealState) -> Decision:
 def _monetising(state: DealState, position: Position, venues: Venues) -> Decision:
     if position.claim == 0 or state.keep_claim:
         return Change(DealEvent.CLOSE)
-    if not _can_redeem(state, position, venues):
+    if not can_redeem(state, position, venues):
         return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
     return _redeeming(state, position, venues)
 
@@ -157,44 +154,8 @@ def _redeeming(state: DealState, position: Position, venues: Venues) -> Decision
         return Send(Claim(position.claimable))
     if position.queued:
         return Wait(WaitFor.QUEUE)
-    units = _payable(state, position, venues)
+    units = payable(state, position, venues)
     return Send(Redeem(units, claim_now=venues.queue_delay_seconds == 0))
-
-
-def _can_redeem(state: DealState, position: Position, venues: Venues) -> bool:
-    """Whether the desk is open and can pay what would be asked of it next.
-
-    A fee that makes redeeming a loss is as good as a freeze; what was asked before it keeps its
-    price and is claimed.
-    """
-    asked = position.queued + position.claimable
-    if venues.redeems_at_a_loss and not asked:
-        return False
-    if venues.redemption_frozen or venues.desk_cash < asked:
-        return False
-    return bool(asked) or _payable(state, position, venues) > 0
-
-
-def _payable(state: DealState, position: Position, venues: Venues) -> int:
-    """The next tranche, or as much of it as the desk can pay; 0 under the smallest rung."""
-    wanted = next_tranche(state, position.tokens).units
-    smallest = min(wanted, state.terms.tranches[0].units)
-    payable = min(wanted, venues.desk_cash)
-    return payable if payable >= smallest else 0
-
-
-def next_tranche(state: DealState, held: int) -> TokenAmount:
-    """The next rung of the ladder: each rung is open only when the one before paid cash.
-
-    The last rung takes all that is left when the purchase gave a little more than was quoted; so
-    does the only rung of a lot.
-    """
-    terms, ladder = state.terms, state.terms.tranches
-    passed = state.landed.get(LegKind.CLAIM_REDEMPTION, 0)
-    proved = min(max(0, state.purchases - 1) if terms.lots else passed, len(ladder) - 1)
-    rung, is_last = ladder[proved], proved == len(ladder) - 1
-    most = rung.units * LAST_RUNG_PERCENT // 100 if is_last or terms.lots else rung.units
-    return TokenAmount(rung.token, min(most, held))
 
 
 def _after_trouble(state: DealState, kind: LegKind) -> Decision:
@@ -228,8 +189,8 @@ def _unwinding(state: DealState, position: Position, venues: Venues) -> Decision
     if not position.claim:
         # A deal that was never funded has done nothing that could complete.
         return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
-    can_redeem = _can_redeem(state, position, venues)
-    return Change(DealEvent.RESUME) if can_redeem else Wait(WaitFor.THAW)
+    is_open = can_redeem(state, position, venues)
+    return Change(DealEvent.RESUME) if is_open else Wait(WaitFor.THAW)
 
 
 def _standing_still(position: Position, venues: Venues) -> Decision:
@@ -285,7 +246,7 @@ def _is_empty_but_for_dust(state: DealState, position: Position, venues: Venues)
 def _redeeming_instead(state: DealState, position: Position, venues: Venues) -> Decision | None:
     """A tranche's cash for the debt, when the reserve could not be turned into cash last time."""
     fails = state.trouble is not None and state.trouble.kind in {LegKind.SWAP, LegKind.REPAY}
-    if not (position.debt and fails and position.claim and _can_redeem(state, position, venues)):
+    if not (position.debt and fails and position.claim and can_redeem(state, position, venues)):
         return None
     redeeming = _redeeming(state, position, venues)
     return redeeming if isinstance(redeeming, Send) else None
