@@ -10,7 +10,7 @@ from holdfast.common.errors import Rejected
 from holdfast.execution import model as m
 from holdfast.execution.desk import Order
 from holdfast.model.deal import DealEvent, DealStatus
-from holdfast.model.leg import LegKind
+from holdfast.model.leg import LegKind, LegStatus
 from holdfast.risk.trading import DESK, Scope, TradingState
 from tests.support.deals import ALICE, request_for, settings_for, until
 from tests.support.onchain import OnChain
@@ -121,28 +121,53 @@ async def test_a_half_built_deal_goes_home_when_told_while_the_desk_reduces(
     before.assert_whole(chain, deal)
 
 
-async def test_a_broken_rule_repays_though_the_desk_is_halted_and_the_rest_waits(
+async def test_what_cannot_be_cured_goes_home_though_the_desk_is_halted_and_the_rest_waits(
     devnet, database_url, tmp_path
 ):
+    """With the loan spent, 1,000 ETH at $1,200 no longer cover it: 594,000 of 612,000 dollars."""
     chain, turning = OnChain(devnet), Turning()
     before = Principal.of(chain)
     settings = settings_for(devnet, database_url, tmp_path)
-    async with meddled(settings, after={m.Purchase: turning.to(TradingState.HALTED)}) as system:
+    async with meddled(settings, after={m.Redeem: turning.to(TradingState.HALTED)}) as system:
         turning.system = system
         made = await started(system, devnet)
-        deal = await waiting(system, made)
-        account = deal.plan.accounts.deal
+        account = (await waiting(system, made)).plan.accounts.deal
         assert chain.holdings(account).debt > 0
-        await asyncio.to_thread(devnet.control.set_price, Decimal(1200))  # 33 % of LTV
+        await asyncio.to_thread(devnet.control.set_price, Decimal(1200))
         await until(
             system,
             made.deal_id,
             lambda one: (one.status, one.waits_for) == (DealStatus.HOLDING, "trading"),
         )
-        assert (chain.holdings(account).debt, chain.holdings(account).collateral) == (0, 0)
         kept = await assert_stands_still(chain, account)
+        assert (kept.debt, kept.collateral) == (0, 0)
         assert kept.native + kept.weth > 0  # home only after the halt
+        assert kept.usdtz > 0
         await turn(system, TradingState.ACTIVE)
         deal, report = await ended(system, made)
     assert_nothing_left(chain, deal, report)
     before.assert_whole(chain, deal)
+
+
+def is_cured(deal):
+    # A leg that is only sent may be read with the row as it was before.
+    repaid = [leg.status for leg in deal.legs if leg.kind is LegKind.REPAY]
+    return repaid == [LegStatus.LANDED] and deal.waits_for == "trading"
+
+
+async def test_a_loan_over_its_cap_is_cured_though_the_desk_is_halted(
+    devnet, database_url, tmp_path
+):
+    """600,000 dollars over 1,500 ETH at $1,200 are 33 %: a part is repaid, the purchase waits."""
+    chain, turning = OnChain(devnet), Turning()
+    settings = settings_for(devnet, database_url, tmp_path)
+    async with meddled(settings, after={m.Purchase: turning.to(TradingState.HALTED)}) as system:
+        turning.system = system
+        made = await started(system, devnet)
+        account = (await waiting(system, made)).plan.accounts.deal
+        owed = chain.holdings(account).debt
+        await asyncio.to_thread(devnet.control.set_price, Decimal(1200))
+        deal = await until(system, made.deal_id, is_cured)
+        cured = await assert_stands_still(chain, account)
+    assert 0 < cured.debt < owed
+    assert (deal.status, cured.usdtz) == (DealStatus.EXECUTING, 0)
