@@ -112,6 +112,7 @@ class Settings(BaseModel):
         database_pool: how many connections one process keeps.
         sweep_seconds: how often overdue deals are looked for.
         holding_check_seconds: how often a deal in HOLDING looks whether it may go on.
+        exit_check_blocks: how many blocks lie between two trials of an open deal's unwind.
         metrics_port: where a worker serves its figures to this machine; not at all without it.
         alert_urls: where alerts go besides the log, as apprise URLs with blanks between them.
         alert_severity: the least severity that goes there.
@@ -145,6 +146,7 @@ class Settings(BaseModel):
     database_pool: int = Field(default=8, ge=1, le=100)
     sweep_seconds: float = Field(default=5.0, gt=0, le=3600)
     holding_check_seconds: float = Field(default=15.0, gt=0, le=3600)
+    exit_check_blocks: int = Field(default=100, ge=1, le=100_000)
     metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     alert_urls: _HiddenList = ()
     alert_severity: Severity = Severity.WARNING

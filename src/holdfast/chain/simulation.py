@@ -53,15 +53,24 @@ class SimResult:
 
 
 def simulate_params(steps: Sequence[SimCall], timestamp: int) -> dict[str, Any]:
-    """The first parameter of `eth_simulateV1`: all calls in one block at `timestamp` seconds.
+    """The first parameter of `eth_simulateV1`: all calls in one block at `timestamp` seconds."""
+    return of_blocks([simulated_block(steps, timestamp)])
+
+
+def of_blocks(blocks: Sequence[Json]) -> dict[str, Any]:
+    """The first parameter of `eth_simulateV1`: these blocks, one on top of the other.
 
     Source: Ethereum execution-apis, eth_simulateV1.
     """
-    block = {
+    return {"blockStateCalls": [*blocks], "validation": False, "traceTransfers": False}
+
+
+def simulated_block(steps: Sequence[SimCall], timestamp: int) -> Json:
+    """One block of it, at `timestamp` seconds."""
+    return {
         "blockOverrides": {"time": hex(timestamp)},
         "calls": [call_params(step) for step in steps],
     }
-    return {"blockStateCalls": [block], "validation": False, "traceTransfers": False}
 
 
 def call_params(step: SimCall) -> dict[str, str]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from holdfast.common.db import Session
+    from holdfast.common.evm import Address
     from holdfast.common.ids import BankId, ChainId, DealId, GroupId
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
@@ -132,5 +133,33 @@ class Builder(Protocol):
 
         Raises:
             MoveRefused: when a leg would fail; its kind is in the fields.
+        """
+        ...
+
+
+class Future(Protocol):
+    """One chain as it would be after groups of legs that nobody sends."""
+
+    async def is_sequential(self, account: Address) -> bool:
+        """Whether the node can try calls one on top of the other, those of `account` too.
+
+        Raises:
+            Transient: when the chain does not answer, as all of these do.
+        """
+        ...
+
+    async def observe(self, deal: DealRecord) -> Seen:
+        """What the deal would hold and owe, and what the venues would allow."""
+        ...
+
+    async def build(self, deal: DealRecord, move: Move, seen: Seen) -> Sequence[Leg]:
+        """The legs of `move`, tried on top of what was applied; raises as `Builder.build`."""
+        ...
+
+    async def apply(self, legs: Sequence[Leg], seen: Seen) -> None:
+        """Have the legs, built at `seen`, mined in the next block.
+
+        Raises:
+            MoveRefused: when one would fail as it is signed; nothing was applied.
         """
         ...

@@ -175,6 +175,7 @@ def test_the_worker_has_people_told_of_what_nobody_foresaw_while_a_deal_advances
         chain_loops=[],
         sweep=part,
         listener=part,
+        exit_checks=part,
         notices=part,
         watch=part,
         reports=part,

@@ -93,6 +93,7 @@ def system(**changes):
         "chain_loops": [loop, loop],
         "sweep": one,
         "listener": one,
+        "exit_checks": one,
         "notices": SimpleNamespace(do_chores=nothing),
         "watch": one,
         "reports": one,
@@ -140,8 +141,8 @@ def running(monkeypatch):
 
 
 PARTS = [
-    *("queue", "chain-0", "chain-1", "sweep", "events", "chores", "nodes", "reports"),
-    *("risk", "ticks"),
+    *("queue", "chain-0", "chain-1", "sweep", "events", "exits", "chores"),
+    *("nodes", "reports", "risk", "ticks"),
 ]
 
 

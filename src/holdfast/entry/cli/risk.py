@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from holdfast.entry.cli.risk_exits import exits
 from holdfast.entry.cli.risk_gate import gate
 from holdfast.entry.cli.risk_limits import limits, market
 from holdfast.entry.cli.risk_replay import replay
@@ -25,3 +26,4 @@ app.command("watch")(watch)
 app.command("stress")(stress)
 app.command()(limits)
 app.command()(market)
+app.command()(exits)

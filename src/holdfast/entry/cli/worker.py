@@ -86,6 +86,7 @@ def worker_parts(system: System) -> list[Part]:
         *(Part(f"chain-{n}", loop.run) for n, loop in enumerate(system.chain_loops)),
         Part("sweep", system.sweep.run),
         Part("events", system.listener.run),
+        Part("exits", system.exit_checks.run),
         Part("chores", system.notices.do_chores),
         Part("nodes", system.watch.run),
         Part("reports", system.reports.run),

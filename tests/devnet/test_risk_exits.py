@@ -1,0 +1,107 @@
+"""The trial of an unwind against the chain that it is about."""
+
+import contextlib
+
+from holdfast.devnet.uniswap import remove_liquidity
+from holdfast.execution import model as m
+from holdfast.execution.desk import Order
+from holdfast.model.deal import DealEvent, DealStatus, HoldReason
+from holdfast.model.leg import LegKind, LegStatus
+from holdfast.monitoring.exits import FAILING
+from tests.support.deals import ALICE, settings_for
+from tests.support.onchain import OnChain
+from tests.support.scenes import HOLD, Orders, ended, holding, meddled, started
+
+CLOSE = Order(DealEvent.CLOSE, ALICE, keep_claim=True)
+AMOUNTS_DIFFER = {LegKind.RETURN_TOKEN, LegKind.RETURN_NATIVE}
+"""A deal that closes sends the claim home too, and keeps no ether to redeem with."""
+
+
+@contextlib.asynccontextmanager
+async def bought(devnet, database_url, tmp_path):
+    """A deal that has its loan and its tokens and stands still, and the system that runs it."""
+    orders = Orders()
+    settings = settings_for(devnet, database_url, tmp_path, HOLDFAST_EXIT_CHECK_BLOCKS="1")
+    async with meddled(settings, after={m.Redeem: orders.give(HOLD)}) as system:
+        orders.system = system
+        made = await started(system, devnet)
+        yield system, await holding(system, made, HoldReason.OPERATOR)
+
+
+async def test_what_the_trial_says_is_what_the_unwind_then_does(devnet, database_url, tmp_path):
+    chain = OnChain(devnet)
+    async with bought(devnet, database_url, tmp_path) as (system, deal):
+        home, sent = deal.plan.accounts.treasury_return, len(deal.legs)
+        before, burnt = chain.native(home), chain.gas_paid(deal.plan.accounts.deal)
+        check = await system.exits.check(deal)
+        await system.desk.give(deal.deal_id, CLOSE)
+        over, _ = await ended(system, deal, DealStatus.COMPLETED_WITH_CLAIM)
+    assert check.works is True
+    assert check.refusals == ()
+    tried = [leg.kind for group in check.groups for leg in group]
+    done = [leg.kind for leg in over.legs[sent:] if leg.status is LegStatus.LANDED]
+    assert without(done) == without(tried)
+    assert {LegKind.SWAP, LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP} <= set(tried)
+    # A trial keeps ether to redeem with and simulates no gas; the rest is interest of a few blocks.
+    told = sum(one.units for one in check.home if one.token.symbol == "ETH")
+    kept = deal.plan.terms.gas_reserve.units
+    burnt = chain.gas_paid(deal.plan.accounts.deal) - burnt
+    assert abs(chain.native(home) - before + burnt - told - kept) < 10**16
+    assert 0 < check.cost < 20_000 * 10**8  # slippage on $600,000
+
+
+def without(kinds):
+    return [kind for kind in kinds if kind not in AMOUNTS_DIFFER]
+
+
+async def test_a_drained_pool_fails_it_at_the_sale_and_nothing_was_sent(
+    devnet, database_url, tmp_path
+):
+    chain, control = OnChain(devnet), devnet.control
+    async with bought(devnet, database_url, tmp_path) as (system, deal):
+        account = deal.plan.accounts.deal
+        pool = control._pool(devnet.profile.weth)
+        remove_liquidity(control.rpc, control._provider, control._uniswap(), pool, bps=9_999)
+        before = chain.holdings(account), chain.transactions(account)
+        check = await system.exits.check(deal)
+        assert (chain.holdings(account), chain.transactions(account)) == before
+    assert check.works is False
+    assert check.failing.leg is LegKind.SWAP
+    assert "pool" in check.failing.reason
+    assert (check.groups, check.home) == ((), [])
+    assert check.after.position.debt == before[0].debt
+
+
+async def test_a_paused_debt_token_raises_the_alert_and_its_end_closes_it(
+    devnet, database_url, tmp_path
+):
+    async with bought(devnet, database_url, tmp_path) as (system, deal):
+
+        async def told():
+            devnet.control.mine()
+            await system.exit_checks.round()
+            async with system.db.begin() as session:
+                listed = await system.notices.alerts.listed(session)
+            return [one for one in listed if one.code == FAILING]
+
+        assert await told() == []  # seen for the first time
+        assert await told() == []  # tried, and it works
+        devnet.control.pause_usdt()
+        (alert,) = await told()
+        assert alert.deal_id == deal.deal_id
+        assert alert.fields["leg"] == "swap"
+        assert [one.count for one in await told()] == [2]
+        devnet.control.unpause_usdt()
+        assert await told() == []
+
+
+async def test_a_deal_that_owes_nothing_yet_comes_home_too(devnet, database_url, tmp_path):
+    orders = Orders()
+    settings = settings_for(devnet, database_url, tmp_path)
+    async with meddled(settings, before={m.Open: orders.give(HOLD)}) as system:
+        orders.system = system
+        made = await started(system, devnet)
+        deal = await holding(system, made, HoldReason.OPERATOR)
+        check = await system.exits.check(deal)
+    assert check.works is True
+    assert [leg.kind for group in check.groups for leg in group] == [LegKind.RETURN_NATIVE]
