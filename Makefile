@@ -16,7 +16,7 @@ SETUP := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 export UV_CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check unit crash-test simulate e2e-testnet bench fix lock clean
+.PHONY: help setup setup-demo demo test check unit crash-test simulate exit-proofs e2e-testnet bench fix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ crash-test: setup ## Kill workers KILLS=1000 times over DEALS=500 deals, count e
 
 simulate: setup ## Run the transaction layer in SEEDS=10000 seeded worlds of faults, in virtual time
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --from $(or $(FROM),0) $(ARGS)
+
+exit-proofs: setup ## Execute every unwind, freeze x step, on the devnet; ARGS="--into docs/exit-proofs.md"
+	@$(BIN)/python -m tests.exits $(ARGS)
 
 e2e-testnet: setup ## Open and close a tiny position, swap and swap back, on a public testnet (docs/testnet.md)
 	@$(BIN)/python -m tests.e2e $(ARGS)

@@ -69,14 +69,27 @@ def postgres_template(request, postgres_url):
 
 
 @pytest.fixture
-def database_url(request, postgres_url, postgres_template):
-    """The address of a database of this test's own, with the product's schema."""
+def new_database(request, postgres_url, postgres_template):
+    """Makes databases of this test's own, with the product's schema; returns their addresses."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    name = f"test_{os.getpid()}_{worker}_{next(_numbers)}"
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-    _execute(postgres_url, statement, name, postgres_template)
-    yield database_at(postgres_url, name)
-    _execute(postgres_url, sql.SQL("DROP DATABASE {} WITH (FORCE)"), name)
+    made = []
+
+    def make():
+        name = f"test_{os.getpid()}_{worker}_{next(_numbers)}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        _execute(postgres_url, statement, name, postgres_template)
+        made.append(name)
+        return database_at(postgres_url, name)
+
+    yield make
+    for name in made:
+        _execute(postgres_url, sql.SQL("DROP DATABASE {} WITH (FORCE)"), name)
+
+
+@pytest.fixture
+def database_url(new_database):
+    """The address of a database of this test's own, with the product's schema."""
+    return new_database()
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ SELECTORS = {
     "getReserveData(address)": "0x35ea6a75",
     "pendingRedeemRequest(uint256,address)": "0xf5a23d8d",
     "claimableRedeemRequest(uint256,address)": "0xeaed1d07",
+    "getAssetPrice(address)": "0xb3596f07",
 }
 
 TIMED = frozenset({"repay", "withdraw", "unwrap", "return_token", "return_native"})
