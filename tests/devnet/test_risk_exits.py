@@ -33,7 +33,7 @@ async def test_what_the_trial_says_is_what_the_unwind_then_does(devnet, database
     async with bought(devnet, database_url, tmp_path) as (system, deal):
         home, sent = deal.plan.accounts.treasury_return, len(deal.legs)
         before, burnt = chain.native(home), chain.gas_paid(deal.plan.accounts.deal)
-        check = await system.exits.check(deal)
+        check = await system.exit_checks.exits.check(deal)
         await system.desk.give(deal.deal_id, CLOSE)
         over, _ = await ended(system, deal, DealStatus.COMPLETED_WITH_CLAIM)
     assert check.works is True
@@ -63,7 +63,7 @@ async def test_a_drained_pool_fails_it_at_the_sale_and_nothing_was_sent(
         pool = control._pool(devnet.profile.weth)
         remove_liquidity(control.rpc, control._provider, control._uniswap(), pool, bps=9_999)
         before = chain.holdings(account), chain.transactions(account)
-        check = await system.exits.check(deal)
+        check = await system.exit_checks.exits.check(deal)
         assert (chain.holdings(account), chain.transactions(account)) == before
     assert check.works is False
     assert check.failing.leg is LegKind.SWAP
@@ -102,6 +102,6 @@ async def test_a_deal_that_owes_nothing_yet_comes_home_too(devnet, database_url,
         orders.system = system
         made = await started(system, devnet)
         deal = await holding(system, made, HoldReason.OPERATOR)
-        check = await system.exits.check(deal)
+        check = await system.exit_checks.exits.check(deal)
     assert check.works is True
     assert [leg.kind for group in check.groups for leg in group] == [LegKind.RETURN_NATIVE]

@@ -25,6 +25,7 @@ QUIET_SECONDS = 6.0
 PATIENT_SECONDS = 60.0
 """The same where it is to come home whatever happens."""
 _LOOK_SECONDS = 0.05
+_BEFORE_THE_NEXT_MOVE_SECONDS = 1.0
 _FEE_SLACK_WEI = 10**16  # for a last transfer that would cost more than it carries
 
 _CLOSE = Order(DealEvent.CLOSE, ALICE, keep_claim=True)
@@ -98,6 +99,7 @@ class Attempt:
     folder: object
     is_ordered: bool = False
     frozen: asyncio.Event = field(default_factory=asyncio.Event)
+    ordered: asyncio.Event = field(default_factory=asyncio.Event)
     system: object = None
 
     async def run(self):
@@ -147,6 +149,7 @@ class Attempt:
             await self._order(deal)
 
     async def _order(self, deal):
+        self.ordered.set()
         await self.system.desk.give(deal.deal_id, _CLOSE)
 
     async def _freeze_met(self, deal):
@@ -156,6 +159,11 @@ class Attempt:
             await self._overtake(deal)
         async with asyncio.timeout(PATIENT_SECONDS):
             await self.frozen.wait()
+        if self.is_ordered and self.cell.at is At.SPLIT:
+            await until(self.system, deal.deal_id, _is_funded)
+            await asyncio.sleep(_BEFORE_THE_NEXT_MOVE_SECONDS)
+            if not self.ordered.is_set():  # it does not even decide on the next move
+                await self._order(deal)
 
     async def _rested(self, deal):
         """Whether the deal is home, once it is or nothing moves any more."""
@@ -204,15 +212,16 @@ def is_home(deal):
     """Over, or nothing is under way and the native token was sent back: a claim may be left."""
     if deal.status in TERMINAL:
         return True
-    returned = any(
-        leg.kind is LegKind.RETURN_NATIVE and leg.status is LegStatus.LANDED for leg in deal.legs
-    )
-    return deal.group_id is None and returned
+    return deal.group_id is None and _has_landed(deal, LegKind.RETURN_NATIVE)
+
+
+def _is_funded(deal):
+    return _has_landed(deal, LegKind.FUND) and deal.group_id is None
 
 
 def _waits_in_queue(deal):
-    asked = any(
-        leg.kind is LegKind.REQUEST_REDEMPTION and leg.status is LegStatus.LANDED
-        for leg in deal.legs
-    )
-    return asked and deal.group_id is None
+    return _has_landed(deal, LegKind.REQUEST_REDEMPTION) and deal.group_id is None
+
+
+def _has_landed(deal, kind):
+    return any(leg.kind is kind and leg.status is LegStatus.LANDED for leg in deal.legs)

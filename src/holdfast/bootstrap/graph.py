@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
+from holdfast.bootstrap.exits import exit_checks_of
 from holdfast.bootstrap.reports import schedule_of
 from holdfast.bootstrap.settings import keys_of, limits_of
 from holdfast.chain.heads import PushedHeads
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from holdfast.common.notify import Signal
     from holdfast.config import Settings
     from holdfast.execution.ports import Observer
+    from holdfast.monitoring.exits import ExitChecks
     from holdfast.monitoring.listener import Listener
     from holdfast.monitoring.monitor import Monitor
     from holdfast.monitoring.tick_watch import TickWatch
@@ -116,6 +118,7 @@ class System:
     stress_book: StressBook
     monitor: Monitor
     tick_watch: TickWatch
+    exit_checks: ExitChecks
     notices: Notices
     switch: KillSwitch
     reports: Schedule
@@ -172,7 +175,7 @@ class Graph:
             db=self._db,
             pool=pool,
             node=node,
-            watch=self._watch(pool),
+            watch=Watch(self._profile.chain_id, pool, self._notices, self._clock),
             limits=self._limits,
             market=MarketReader(node, self._protocols, self._clock),
             dynamic=self._dynamic,
@@ -189,6 +192,7 @@ class Graph:
             stress_book=stress_book,
             monitor=monitor,
             tick_watch=tick_watch,
+            exit_checks=exit_checks_of(self._url, pool, node, notices, settings=settings),
             notices=notices,
             switch=self._switch,
             reports=schedule_of(notices, self._audit, self._limits, settings.price_history),
@@ -208,9 +212,6 @@ class Graph:
             limits=self._limits,
             trading=self._switch,
         )
-
-    def _watch(self, pool: Pool) -> Watch:
-        return Watch(self._profile.chain_id, pool, self._notices, self._clock)
 
     def _sweep(self) -> Sweep:
         return Sweep(

@@ -64,6 +64,11 @@ class ExitChecks:
     leadership: Leadership
     checked: dict[DealId, int] = field(default_factory=dict["DealId", int])
 
+    @property
+    def exits(self) -> Unwinds:
+        """What tries one deal, at whoever's wish."""
+        return self.parts.exits
+
     async def run(self) -> None:
         """Lead, and check until cancelled.
 

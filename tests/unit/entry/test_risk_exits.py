@@ -38,7 +38,8 @@ def world(monkeypatch):
     @contextlib.asynccontextmanager
     async def opened(settings):
         pool = SimpleNamespace(require=require)
-        yield SimpleNamespace(pool=pool, desk=Desk(), exits=Exits(made.begin))
+        checks = SimpleNamespace(exits=Exits(made.begin))
+        yield SimpleNamespace(pool=pool, desk=Desk(), exit_checks=checks)
 
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(commands, "opened", opened)

@@ -41,7 +41,7 @@ def exits(context: typer.Context, *, deal: Deal, as_json: AsJson = False) -> Non
 async def _checked(settings: Settings, wanted: DealId) -> dict[str, Any]:
     async with opened(settings) as system:
         await system.pool.require()
-        return exit_view(await system.exits.check(await system.desk.find(wanted)))
+        return exit_view(await system.exit_checks.exits.check(await system.desk.find(wanted)))
 
 
 def _show(document: dict[str, Any]) -> None:
