@@ -1,6 +1,5 @@
 """Builds the object graph; the only place that names concrete adapters."""
 
-from holdfast.bootstrap.graph import System
 from holdfast.bootstrap.settings import (
     create_keystore,
     database_url,
@@ -17,6 +16,7 @@ from holdfast.bootstrap.system import (
     opened_switch,
     opened_workers_reporter,
 )
+from holdfast.bootstrap.whole import System
 
 __all__ = [
     "System",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.audit.service import AuditTrail
@@ -11,6 +10,7 @@ from holdfast.authorization.service import Authorization
 from holdfast.bootstrap.exits import exit_checks_of
 from holdfast.bootstrap.reports import schedule_of
 from holdfast.bootstrap.settings import keys_of, limits_of
+from holdfast.bootstrap.whole import System
 from holdfast.chain.heads import PushedHeads
 from holdfast.chain.node import Node
 from holdfast.chain.rpc import Rpc
@@ -43,7 +43,6 @@ from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import (
     ChainParts,
-    Notices,
     Watching,
     listener_of,
     monitor_of,
@@ -79,51 +78,13 @@ if TYPE_CHECKING:
     from holdfast.common.notify import Signal
     from holdfast.config import Settings
     from holdfast.execution.ports import Observer
-    from holdfast.monitoring.exits import ExitChecks
     from holdfast.monitoring.listener import Listener
     from holdfast.monitoring.monitor import Monitor
     from holdfast.monitoring.tick_watch import TickWatch
-    from holdfast.reporting.schedule import Schedule
-    from holdfast.risk.limits import RiskLimits
     from holdfast.transactions.ports import Lease
 
 _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
 """Where each transaction is mined at once, the next look need not wait for a block."""
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """Everything that an entry point may use, built for one chain and one database."""
-
-    settings: Settings
-    profile: ChainProfile
-    database_url: str
-    db: Database
-    pool: Pool
-    node: Node
-    watch: Watch
-    limits: RiskLimits
-    market: MarketReader
-    dynamic: DynamicLimits
-    desk: DealDesk
-    gatekeeper: Gatekeeper
-    reporter: DealReporter
-    advance: Advance
-    queue: Queue
-    sweep: Sweep
-    chain_loops: tuple[ChainLoop, ...]
-    inbox: Inbox
-    listener: Listener
-    book: BookReader
-    stress_book: StressBook
-    monitor: Monitor
-    tick_watch: TickWatch
-    exit_checks: ExitChecks
-    notices: Notices
-    switch: KillSwitch
-    reports: Schedule
-    counting: Counting
-    metrics: CollectorRegistry
 
 
 class Graph:

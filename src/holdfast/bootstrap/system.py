@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from holdfast.audit.service import AuditTrail
-from holdfast.bootstrap.graph import Graph, System
+from holdfast.bootstrap.graph import Graph
 from holdfast.bootstrap.settings import database_url, limits_of, profile_of
 from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.pool import Pool
@@ -28,6 +28,7 @@ from holdfast.transactions.store.recording import CHANNEL
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from holdfast.bootstrap.whole import System
     from holdfast.config import Settings
     from holdfast.reporting.reporter import Reporter
 
