@@ -92,7 +92,7 @@ def test_a_paused_debt_token_is_disclosed_only_when_all_is_home_afterwards():
     assert proof(Freeze.USDT_PAUSED, poorer, HOME).verdict is Verdict.BROKEN
 
 
-@pytest.mark.parametrize("freeze", set(Freeze) - {Freeze.USDT_PAUSED})
+@pytest.mark.parametrize("freeze", [one for one in Freeze if one is not Freeze.USDT_PAUSED])
 def test_no_other_freeze_may_keep_the_principal(freeze):
     assert proof(freeze, STUCK, HOME).verdict is Verdict.BROKEN
 
