@@ -96,7 +96,7 @@ async def test_a_frozen_worker_that_does_not_lead_gives_up_its_deal_and_lives(
     scene, undisturbed, point
 ):
     async with contextlib.AsyncExitStack() as leading:
-        for what in ("chain", "events"):
+        for what in ("chain", "events", "risk", "exits"):
             lock = LeaderLock(scene.database_url, f"{what}:{scene.system.profile.chain_id}")
             await leading.enter_async_context(lock.held())
         deal = await scene.deal()
