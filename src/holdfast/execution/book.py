@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockRef
     from holdfast.common.ids import DealId
-    from holdfast.execution.observer import ChainObserver, Market
+    from holdfast.execution.market import Market
+    from holdfast.execution.observer import ChainObserver
     from holdfast.execution.open_deals import OpenDeal, OpenDeals
     from holdfast.execution.records import DealRecord
     from holdfast.protocols.uniswap_v3.pools import Slot0

@@ -1,23 +1,21 @@
-"""Reads what one decision needs, all at one block; what deals share is read once a block."""
+"""Reads what one decision about a deal needs, all at one block."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
-from holdfast.common.errors import Transient
-from holdfast.common.money import BPS, Bps, Usd8
+from holdfast.common.money import BPS, Bps
 from holdfast.execution.breaches import Exposure, breaches
 from holdfast.execution.cures import cure_for
 from holdfast.execution.holdings import Holdings
+from holdfast.execution.market import Markets
 from holdfast.execution.model import Leftover, Venues
 from holdfast.execution.observation import Seen
 from holdfast.ledger.ports import Indexes
 from holdfast.model.deal import DealStatus
-from holdfast.protocols.price_feed import PriceFeed
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, sweep_fee_wei
 
 if TYPE_CHECKING:
@@ -26,36 +24,15 @@ if TYPE_CHECKING:
     from holdfast.chain.multicall import Read
     from holdfast.chain.node import Node
     from holdfast.chain.receipts import Head
-    from holdfast.common.evm import Address, BlockHash
+    from holdfast.common.evm import Address
+    from holdfast.execution.market import Market
     from holdfast.execution.records import DealRecord
-    from holdfast.protocols.aave_v3.reserve import Reserve
     from holdfast.protocols.suite import Protocols
     from holdfast.risk.limits import RiskLimits
     from holdfast.signing.model import Fees
     from holdfast.transactions.model import Place
 
 TRANSFER_GAS: Final = 21_000
-_BLOCKS_KEPT: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What all deals see alike at one block; prices in dollars times 1e8, the fee in bps.
-
-    `price_age` is how many seconds ago the feed of ETH was updated.
-    """
-
-    frozen: bool
-    queue_delay: int
-    redemption_fee: int
-    desk_reserves: int
-    cash: Reserve
-    ether: Reserve
-    lendable: int
-    eth_price: Usd8
-    cash_price: Usd8
-    price_age: int
-    tip_wei: int
 
 
 class ChainObserver:
@@ -65,8 +42,7 @@ class ChainObserver:
         self._node = node
         self._protocols = protocols
         self._limits = limits
-        self._markets: OrderedDict[BlockHash, asyncio.Task[Market]] = OrderedDict()
-        self._places: tuple[Address, Address] | None = None
+        self._markets = Markets(node, protocols)
 
     @property
     def protocols(self) -> Protocols:
@@ -120,59 +96,7 @@ class ChainObserver:
 
     async def market(self, head: Head) -> Market:
         """The market at `head`; whoever looks at the same block shares one read."""
-        task = self._markets.get(head.ref.hash)
-        if task is None or (task.done() and task.exception() is not None):
-            task = asyncio.create_task(self._read_market(head))
-            self._markets[head.ref.hash] = task
-            while len(self._markets) > _BLOCKS_KEPT:
-                self._markets.popitem(last=False)
-        return await asyncio.shield(task)
-
-    async def _read_market(self, head: Head) -> Market:
-        parts = self._protocols
-        usdt, weth = parts.usdt.address, parts.weth.address
-        reads: list[Read[Any]] = [
-            parts.desk.is_frozen(),
-            parts.desk.queue_delay(),
-            parts.desk.fee_bps(),
-            parts.desk.reserves(),
-            parts.aave.reserve(usdt),
-            parts.aave.reserve(weth),
-            parts.oracle.price(weth),
-            parts.oracle.price(usdt),
-            parts.oracle.source_of(weth),
-        ]
-        known = self._places
-        values, tip = await asyncio.gather(
-            self._node.read([*reads, *self._reads_at(known)], head.ref),
-            self._node.suggest_tip_wei(),
-        )
-        frozen, delay, fee, reserves, cash, ether, eth_price, cash_price, feed, *found = values
-        _require_as_of(head, cash, ether)
-        self._places = (cash.a_token, feed)
-        if self._places != known:
-            found = await self._node.read(self._reads_at(self._places), head.ref)
-        lendable, answer = found
-        return Market(
-            frozen=frozen,
-            queue_delay=delay,
-            redemption_fee=fee,
-            desk_reserves=reserves,
-            cash=cash,
-            ether=ether,
-            lendable=lendable,
-            eth_price=eth_price,
-            cash_price=cash_price,
-            price_age=max(0, head.ref.timestamp - answer.updated_at),
-            tip_wei=tip,
-        )
-
-    def _reads_at(self, places: tuple[Address, Address] | None) -> list[Read[Any]]:
-        """What is asked where other answers say: the cash to lend, and the feed of ETH."""
-        if places is None:
-            return []
-        lending, feed = places
-        return [self._protocols.usdt.balance_of(lending), PriceFeed(feed).latest()]
+        return await self._markets.at(head)
 
     def _account_reads(self, deal: DealRecord, market: Market) -> list[Read[Any]]:
         parts, owner, core = self._protocols, deal.plan.accounts.deal, deal.plan.accounts.core
@@ -281,12 +205,6 @@ class ChainObserver:
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:
         pairs = zip(self.allowances(), allowances, strict=True)
         return tuple(Leftover(token, spender) for (token, spender), left in pairs if left)
-
-
-def _require_as_of(head: Head, *reserves: Reserve) -> None:
-    """A node that mines while it answers may show a later state than that of the block asked."""
-    if any(reserve.last_update > head.ref.timestamp for reserve in reserves):
-        raise Transient("chain.other_block", "the node answered from a later block than was asked")
 
 
 def _can_borrow(market: Market, amount: int) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain.node import Node
     from holdfast.execution.book import Book, BookReader, BookRow
-    from holdfast.execution.observer import Market
+    from holdfast.execution.market import Market
     from holdfast.model.plan import Terms
     from holdfast.protocols.suite import Protocols
     from holdfast.risk.scenarios import Exposed
