@@ -16,8 +16,9 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
 from holdfast.bootstrap import opened
+from holdfast.chain.endpoint import Endpoint, Timeouts
 from holdfast.chain.node import Node
-from holdfast.chain.rpc import Endpoint, Rpc, Timeouts
+from holdfast.chain.rpc import Rpc
 from holdfast.chain.transport import HttpTransport
 from holdfast.common.db import libpq_url
 from holdfast.common.ids import new_deal_id

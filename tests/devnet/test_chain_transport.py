@@ -6,7 +6,8 @@ import aiohttp.web
 import pytest
 import pytest_asyncio
 
-from holdfast.chain.rpc import Request, Rpc, Timeouts
+from holdfast.chain.endpoint import Request, Timeouts
+from holdfast.chain.rpc import Rpc
 from holdfast.chain.transport import HttpOptions, HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Transient
 

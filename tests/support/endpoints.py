@@ -4,10 +4,10 @@ import asyncio
 
 from prometheus_client import CollectorRegistry
 
+from holdfast.chain.endpoint import Endpoint
 from holdfast.chain.member import Member
 from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.pool import Pool
-from holdfast.chain.rpc import Endpoint
 from tests.support.fake_chain import SetClock
 from tests.support.fake_node import FakeTransport, error, result
 

@@ -11,8 +11,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from holdfast.chain.blocks import head_request
+from holdfast.chain.endpoint import REVERTED, Fault, Request
 from holdfast.chain.receipts import parse_head
-from holdfast.chain.rpc import REVERTED, Fault, Request, Rpc
+from holdfast.chain.rpc import Rpc
 from holdfast.chain.simulation import of_blocks, simulated_block
 from holdfast.common.errors import Broken
 from holdfast.common.evm import keccak256

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.chain.endpoint import Request
 from holdfast.chain.receipts import Block, Head, Json, parse_head, parse_receipts
-from holdfast.chain.rpc import Request
 from holdfast.common.errors import Transient
 
 if TYPE_CHECKING:

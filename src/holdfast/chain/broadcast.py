@@ -12,8 +12,8 @@ from holdfast.chain.transport import LostError, NotSentError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.chain.endpoint import Request
     from holdfast.chain.member import Member
-    from holdfast.chain.rpc import Request
 
 LATE_ANSWER_SECONDS: Final = 1.0
 """For the other endpoints' answers to a broadcast that one has taken already."""

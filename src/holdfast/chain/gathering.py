@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from holdfast.chain.rpc import Fault
+from holdfast.chain.endpoint import Fault
 from holdfast.chain.sending import SendOutcome, send_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.chain.rpc import Request
+    from holdfast.chain.endpoint import Request
 
 TAGS: Final = frozenset({"latest", "safe", "finalized"})
 

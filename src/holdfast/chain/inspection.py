@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holdfast.chain.blocks import head_request
+from holdfast.chain.endpoint import Fault, Request
 from holdfast.chain.health import Circuit, Failure, Trouble, allowed_lag_blocks, misplaced, outvoted
 from holdfast.chain.profiles import verify_node
 from holdfast.chain.receipts import MALFORMED, parse_head
-from holdfast.chain.rpc import Fault, Request
 from holdfast.chain.transport import LostError, NotSentError
 from holdfast.common.errors import Broken, Rejected
 

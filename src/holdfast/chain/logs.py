@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain.blocks import head_of, head_request, heads_of
+from holdfast.chain.endpoint import Request
 from holdfast.chain.receipts import Head, parse_log
-from holdfast.chain.rpc import Request
 from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import BlockHash, EventLog, TxHash
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from holdfast.chain.endpoint import Endpoint, Request
     from holdfast.chain.metrics import EndpointMetrics
-    from holdfast.chain.rpc import Endpoint, Request
     from holdfast.common.clock import Clock
 
 log = structlog.stdlib.get_logger(__name__)

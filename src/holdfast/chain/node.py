@@ -18,6 +18,7 @@ from holdfast.chain.blocks import (
     read_heads,
 )
 from holdfast.chain.bundles import bundle_parts, decode_bundles, encode_bundles
+from holdfast.chain.endpoint import Fault, Request
 from holdfast.chain.logs import LogPage, MinedLog, read_page, read_span
 from holdfast.chain.multicall import (
     block_timestamp,
@@ -35,7 +36,7 @@ from holdfast.chain.receipts import (
     parse_receipts,
     parse_transactions,
 )
-from holdfast.chain.rpc import MAX_BATCH, Fault, Request, Rpc
+from holdfast.chain.rpc import MAX_BATCH, Rpc
 from holdfast.chain.sending import SendAnswer, send_answer, unanswered
 from holdfast.chain.simulator import Simulator
 from holdfast.common.errors import Ambiguous, Rejected, Transient

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.chain.rpc import INVALID_PARAMS, METHOD_NOT_FOUND, Fault, fault_error
+from holdfast.chain.endpoint import INVALID_PARAMS, METHOD_NOT_FOUND, Fault
+from holdfast.chain.rpc import fault_error
 from holdfast.common.errors import HoldfastError, Transient
 
 if TYPE_CHECKING:

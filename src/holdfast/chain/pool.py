@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdfast.chain.broadcast import Broadcasts
+from holdfast.chain.endpoint import Endpoint
 from holdfast.chain.gathering import Gathered, heads, sent_answer
 from holdfast.chain.health import Failure, Trouble
 from holdfast.chain.inspection import Inspector
 from holdfast.chain.member import Member
-from holdfast.chain.rpc import Endpoint
 from holdfast.chain.sending import Silence
 from holdfast.chain.shapes import malformed
 from holdfast.chain.transport import HttpTransport, LostError, NotSentError
@@ -19,10 +19,10 @@ from holdfast.common.errors import Ambiguous, Paused, Rejected, Transient
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.chain.endpoint import Request
     from holdfast.chain.member import EndpointStatus
     from holdfast.chain.metrics import ChainMetrics
     from holdfast.chain.profiles import ChainProfile
-    from holdfast.chain.rpc import Request
     from holdfast.common.clock import Clock
 
 CHECK_SECONDS: Final = 2.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from holdfast.chain.rpc import Fault
+from holdfast.chain.endpoint import Fault
 
 
 class SendOutcome(StrEnum):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.chain.endpoint import Fault
 from holdfast.chain.logs import parse_mined
 from holdfast.chain.receipts import MALFORMED, parse_head, parse_receipts, parse_transactions
-from holdfast.chain.rpc import Fault
 from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import BlockHash, BlockRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from holdfast.chain.rpc import Request
+    from holdfast.chain.endpoint import Request
 
 
 def malformed(requests: Sequence[Request], answers: Sequence[Any]) -> str | None:

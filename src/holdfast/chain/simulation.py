@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.chain.endpoint import Fault
 from holdfast.chain.receipts import Json, parse_log
 from holdfast.chain.reverts import revert_reason
-from holdfast.chain.rpc import Fault
 from holdfast.common.errors import Broken
 
 if TYPE_CHECKING:

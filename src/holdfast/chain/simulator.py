@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.chain.endpoint import METHOD_NOT_FOUND, Fault, Request
 from holdfast.chain.pins import pinned, pinned_error
-from holdfast.chain.rpc import METHOD_NOT_FOUND, Fault, Request, Rpc
 from holdfast.chain.simulation import (
     SimCall,
     SimResult,
@@ -20,6 +20,7 @@ from holdfast.chain.simulation import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.chain.rpc import Rpc
     from holdfast.common.evm import BlockRef
 
 

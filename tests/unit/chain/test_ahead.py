@@ -4,9 +4,10 @@ import pytest
 
 from holdfast.chain.abi import WORD
 from holdfast.chain.ahead import Ahead
+from holdfast.chain.endpoint import Endpoint, Request
 from holdfast.chain.multicall import Read
 from holdfast.chain.node import Node
-from holdfast.chain.rpc import Endpoint, Request, Rpc
+from holdfast.chain.rpc import Rpc
 from holdfast.chain.simulation import SimCall
 from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.model.leg import Call

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.chain.endpoint import Fault, Request
 from holdfast.chain.gathering import Gathered, heads, is_taken, sent_answer
-from holdfast.chain.rpc import Fault, Request
 from holdfast.chain.sending import SendOutcome, send_answer
 
 LATEST = Request("eth_getBlockByNumber", ("latest", False))

@@ -1,7 +1,8 @@
 import pytest
 
+from holdfast.chain.endpoint import Endpoint
 from holdfast.chain.logs import LogFilter, read_page, read_span
-from holdfast.chain.rpc import Endpoint, Rpc
+from holdfast.chain.rpc import Rpc
 from holdfast.common.errors import Broken, Transient
 from tests.support.fake_node import FakeTransport, result
 

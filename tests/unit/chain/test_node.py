@@ -7,10 +7,11 @@ from eth_abi.abi import encode as general
 
 from holdfast.chain import abi
 from holdfast.chain.bundles import bundle
+from holdfast.chain.endpoint import Endpoint
 from holdfast.chain.multicall import Read, Reverted
 from holdfast.chain.node import BlockTag, Node
 from holdfast.chain.profiles import ChainProfile, FeeModel, ProfileKind
-from holdfast.chain.rpc import MAX_BATCH, Endpoint, Rpc
+from holdfast.chain.rpc import MAX_BATCH, Rpc
 from holdfast.chain.sending import SendOutcome
 from holdfast.chain.transport import LostError, NotSentError
 from holdfast.common.errors import Broken, Rejected, Transient

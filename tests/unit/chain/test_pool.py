@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from holdfast.chain import inspection
+from holdfast.chain.endpoint import Fault, Request
 from holdfast.chain.health import FAILURES_IN_WINDOW
 from holdfast.chain.node import Node
 from holdfast.chain.profiles import ProfileKind
-from holdfast.chain.rpc import Fault, Request, Rpc
+from holdfast.chain.rpc import Rpc
 from holdfast.chain.sending import SendOutcome
 from holdfast.chain.transport import LostError, NotSentError, TimedOutError
 from holdfast.common.errors import Ambiguous, Paused, Rejected, Transient

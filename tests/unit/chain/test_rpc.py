@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from holdfast.chain.rpc import MAX_BATCH, MAX_BODY, Endpoint, Fault, Request, Rpc
+from holdfast.chain.endpoint import Endpoint, Fault, Request
+from holdfast.chain.rpc import MAX_BATCH, MAX_BODY, Rpc
 from holdfast.chain.transport import HttpTransport, LostError, NotSentError
 from holdfast.common.errors import Ambiguous, Broken, Rejected, Transient
 from tests.support.fake_node import FakeTransport, error, result

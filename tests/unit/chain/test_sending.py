@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.chain.rpc import Fault
+from holdfast.chain.endpoint import Fault
 from holdfast.chain.sending import SendOutcome, send_answer
 
 HASH = "0x" + "ab" * 32

@@ -2,8 +2,9 @@
 
 import pytest
 
+from holdfast.chain.endpoint import Endpoint
 from holdfast.chain.node import Node
-from holdfast.chain.rpc import Endpoint, Rpc
+from holdfast.chain.rpc import Rpc
 from holdfast.chain.simulation import SimCall, SimResult, simulate_params
 from holdfast.common.errors import Broken, Transient
 from holdfast.common.evm import checksummed

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from holdfast.chain import inspection
-from holdfast.chain.rpc import Request
+from holdfast.chain.endpoint import Request
 from holdfast.chain.transport import NotSentError
 from holdfast.chain.watch import Watch
 from holdfast.common.alerts import Alert, Ended, Severity
