@@ -9,16 +9,13 @@ from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
 from holdfast.bootstrap.exits import exit_checks_of
 from holdfast.bootstrap.reports import schedule_of
+from holdfast.bootstrap.sending import Sending
 from holdfast.bootstrap.settings import keys_of, limits_of
 from holdfast.bootstrap.whole import System
-from holdfast.chain.heads import PushedHeads
 from holdfast.chain.node import Node
 from holdfast.chain.rpc import Rpc
 from holdfast.chain.watch import Watch
-from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.crash import crash_boundary
-from holdfast.common.fair_share import FairShare
-from holdfast.common.leader import LeaderLock
 from holdfast.common.queue import Queue
 from holdfast.common.system_clock import SystemClock
 from holdfast.execution.book import BookReader
@@ -33,7 +30,6 @@ from holdfast.execution.open_book import OpenBook
 from holdfast.execution.open_deals import OpenDeals
 from holdfast.execution.packaging import EoaAccount
 from holdfast.execution.patience import Patience
-from holdfast.execution.reopening import Reopening
 from holdfast.execution.service import Advance
 from holdfast.execution.start_check import StartCheck
 from holdfast.execution.store.deals import DealStore
@@ -58,14 +54,8 @@ from holdfast.risk.market_reader import MarketReader
 from holdfast.risk.service import DynamicLimits
 from holdfast.risk.switch import KillSwitch
 from holdfast.signing.hd import FLOAT_INDEX
-from holdfast.transactions.actions import Patience as SendPatience
-from holdfast.transactions.inbox import Inbox
-from holdfast.transactions.journal import PostgresJournal
-from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.metrics import TransactionMetrics
-from holdfast.transactions.parts import Pace, Parts
 from holdfast.transactions.service import Transactions
-from holdfast.transactions.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +71,6 @@ if TYPE_CHECKING:
     from holdfast.monitoring.listener import Listener
     from holdfast.monitoring.monitor import Monitor
     from holdfast.monitoring.tick_watch import TickWatch
-    from holdfast.transactions.ports import Lease
 
 _DEVNET_PATIENCE_BLOCK_SECONDS = 0.2
 """Where each transaction is mined at once, the next look need not wait for a block."""
@@ -102,7 +91,6 @@ class Graph:
         self._settings, self._profile, self._url, self._db = settings, profile, url, db
         self._clock = SystemClock()
         self._metrics = metrics
-        self._tx_metrics = TransactionMetrics(metrics)
         self._figures = MonitoringMetrics(metrics)
         self._limits = limits_of(settings)
         self._policy = PlanPolicy(limits=self._limits)
@@ -119,6 +107,21 @@ class Graph:
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)
+        self._sending = Sending(
+            timeout_seconds=settings.transaction_timeout_seconds,
+            profile=profile,
+            url=url,
+            db=db,
+            keys=self._keys,
+            deals=self._deals,
+            books=self._books,
+            audit=self._audit,
+            queue=self._queue,
+            alarm=self._notices.alerts,
+            clock=self._clock,
+            boundary=self._boundary,
+            metrics=TransactionMetrics(metrics),
+        )
         self._dynamic = DynamicLimits(profile.chain_id, self._limits, self._notices.alerts)
 
     def system(self, pool: Pool, signals: Sequence[Signal]) -> System:
@@ -146,8 +149,8 @@ class Graph:
             advance=self._advance(node, StartCheck(observer, stress_book, self._limits)),
             queue=self._queue,
             sweep=self._sweep(),
-            chain_loops=self._chain_loops(node, signals),
-            inbox=self._inbox(node),
+            chain_loops=self._sending.loops(node, signals),
+            inbox=self._sending.inbox(node),
             listener=self._listener(node),
             book=book,
             stress_book=stress_book,
@@ -217,7 +220,7 @@ class Graph:
 
     def _advance(self, node: Node, observer: Observer) -> Advance:
         book, alarm = self._tokens, self._notices.alerts
-        transactions = self._transactions()
+        transactions = self._sending.transactions()
         tokens = DealTokens(book.native, book.weth, book.usdt, book.usdtz)
         block = self._profile.block_time_seconds or _DEVNET_PATIENCE_BLOCK_SECONDS
         return Advance(
@@ -241,80 +244,6 @@ class Graph:
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),
             at=self._boundary,
             alarm=alarm,
-        )
-
-    def _transactions(self) -> Transactions:
-        return Transactions(self._keys, self._boundary, alarm=self._notices.alerts)
-
-    def _reopening(self) -> Reopening:
-        return Reopening(
-            finality=self._profile.final_depth,
-            deals=self._deals,
-            books=self._books,
-            audit=self._audit,
-            wakes=self._queue,
-            alarm=self._notices.alerts,
-            clock=self._clock,
-        )
-
-    def _chain_loops(self, node: Node, signals: Sequence[Signal]) -> tuple[ChainLoop, ...]:
-        """A loop for each shard, which listens to its own signal."""
-        share = FairShare()
-        chain, shards = f"chain:{self._profile.chain_id}", len(signals)
-        loops: list[ChainLoop] = []
-        for number, signal in enumerate(signals):
-            shard = Shard(number, shards)
-            # A sole loop bears the name that it had before there were shards.
-            name = chain if shards == 1 else f"{chain}:{shard.name}"
-            lead = LeaderLock(self._url, name, share=share)
-            loops.append(ChainLoop(self._parts(node, lead, shard), lead, signal))
-        return tuple(loops)
-
-    def _parts(self, node: Node, lead: LeaderLock, shard: Shard) -> Parts:
-        chain_id, lease = self._profile.chain_id, lead.lease
-        return Parts(
-            chain_id=chain_id,
-            fee_model=self._profile.fee_model,
-            network=node,
-            journal=self._journal(self._boundary, lease=lease, shard=shard),
-            keys=self._keys,
-            clock=self._clock,
-            boundary=self._boundary,
-            lease=lease,
-            patience=SendPatience.of_chain(
-                self._profile.block_time_seconds,
-                timeout_seconds=self._settings.transaction_timeout_seconds,
-                finality=self._profile.final_depth,
-            ),
-            pace=Pace.of_chain(self._profile.block_time_seconds),
-            heads=PushedHeads(self._profile.ws_urls) if self._profile.ws_urls else None,
-            shard=shard,
-            metrics=self._tx_metrics,
-        )
-
-    def _journal(self, boundary: Boundary, *, lease: Lease | None, shard: Shard) -> PostgresJournal:
-        return PostgresJournal(
-            self._db,
-            self._profile.chain_id,
-            self._queue,
-            boundary,
-            reorgs=self._reopening(),
-            alarm=self._notices.alerts,
-            lease=lease,
-            shard=shard,
-        )
-
-    def _inbox(self, node: Node) -> Inbox:
-        return Inbox(
-            db=self._db,
-            chain_id=self._profile.chain_id,
-            finality=self._profile.final_depth,
-            fee_model=self._profile.fee_model,
-            network=node,
-            keys=self._keys,
-            deals=self._deals,
-            outcomes=self._journal(unobserved, lease=None, shard=Shard()),
-            audit=self._audit,
         )
 
     def _book(self, node: Node, observer: ChainObserver) -> BookReader:
@@ -343,7 +272,7 @@ class Graph:
         parts = ChainParts(
             node=node,
             protocols=self._protocols,
-            own=self._transactions(),
+            own=self._sending.transactions(),
             deals=self._deals,
             clock=self._clock,
             notices=self._notices,
