@@ -15,15 +15,13 @@ from holdfast.common.ids import new_group_id
 from holdfast.execution import notices
 from holdfast.execution.alerts import unexplained
 from holdfast.execution.cure_records import cure_act
-from holdfast.execution.errors import CoreShort, MoveRefused, TradingChanged, Unexplained
-from holdfast.execution.foresight import would_break
-from holdfast.execution.model import Send, Wait, WaitFor
+from holdfast.execution.errors import CoreShort, TradingChanged, Unexplained
 from holdfast.execution.patience import Patience, waits_for
-from holdfast.execution.prepared import Prepared
+from holdfast.execution.preparation import Preparation
 from holdfast.execution.records import is_cure
 from holdfast.execution.restraint import restrained
 from holdfast.execution.script import play
-from holdfast.execution.settlement import is_ambiguous, refused, settle
+from holdfast.execution.settlement import is_ambiguous, settle
 from holdfast.execution.standstill import StandStill, act_of
 from holdfast.execution.store.snapshots import last_snapshot
 from holdfast.model.deal import TERMINAL, DealStatus, HoldReason
@@ -42,10 +40,9 @@ if TYPE_CHECKING:
     from holdfast.execution.bookkeeping import Bookkeeping
     from holdfast.execution.packaging import EoaAccount
     from holdfast.execution.ports import Builder, Observer, TradingStates
+    from holdfast.execution.prepared import Prepared
     from holdfast.execution.records import DealRecord
-    from holdfast.execution.settlement import Settlement
     from holdfast.execution.store.deals import DealStore
-    from holdfast.model.leg import Leg
     from holdfast.risk.limits import RiskLimits
     from holdfast.risk.trading import Trading
     from holdfast.transactions.model import IntentOutcome
@@ -103,34 +100,12 @@ class Advance:
         elif is_ambiguous(outcomes):
             await self.stand_still.hold_ambiguous(deal)
         elif all(outcome.is_final for outcome in outcomes):
-            await self._write_or_stop(await self._prepare(settle(deal, outcomes), trading))
+            await self._write_or_stop(await self.preparation(settle(deal, outcomes), trading))
 
-    async def _prepare(self, settlement: Settlement, trading: Trading) -> Prepared:
-        """Look at the chain and decide; nothing is written and no row is locked."""
-        seen = await self.observer.observe(settlement.deal)
-        self.at("advance.after_observe")
-        if seen.position.at.number < settlement.deal.last_block:
-            raise Transient("chain.behind", "the node has not seen the deal's own blocks yet")
-        stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None
-        script = play(settlement.deal, seen.position, seen.venues, stop=stop)
-        script = restrained(settlement.deal, script, trading.state, seen.venues)
-        if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
-            script = replace(script, outcome=Wait(WaitFor.GAS))
-        deal = script.deal
-        legs: Sequence[Leg] = ()
-        blocks: tuple[str, ...] = ()
-        if isinstance(script.outcome, Send):
-            try:
-                legs = await self.builder.build(deal, script.outcome.move, seen)
-            except MoveRefused as error:
-                _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
-                deal = refused(deal, error.kind, error.message)
-            else:
-                move, limits = script.outcome.move, self.limits
-                blocks = would_break(deal, move, legs, seen=seen, limits=limits)
-        if blocks:
-            script, legs = replace(script, outcome=Wait(WaitFor.LIMITS)), ()
-        return Prepared(settlement, script, deal, legs, seen, blocks=blocks)
+    @property
+    def preparation(self) -> Preparation:
+        """What looks at the chain and decides."""
+        return Preparation(self.observer, self.builder, self.limits, self.at)
 
     @property
     def stand_still(self) -> StandStill:
