@@ -10,6 +10,7 @@ import stamina
 from holdfast.common.errors import Ambiguous, Broken, Paused, Rejected, Transient
 from holdfast.common.money import USD8
 from holdfast.entry.cli import deal as commands
+from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
 from holdfast.execution.desk import Order
 from holdfast.execution.script import Changed
@@ -104,7 +105,7 @@ def desk(monkeypatch):
         )
 
     monkeypatch.setenv("COLUMNS", "220")  # wide enough that no table is folded
-    monkeypatch.setattr(commands, "opened", opened)
+    monkeypatch.setattr(session, "opened", opened)
     monkeypatch.setattr(commands, "plan_view", lambda report: f"plan {report['plan_hash']}")
     return made
 

@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.common.errors import Paused
 from holdfast.entry.cli import risk_limits as commands
+from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
 from holdfast.risk.dynamic import next_state
 from holdfast.risk.limits import RiskLimits
@@ -65,7 +66,7 @@ def system(monkeypatch):
         return made.changes
 
     monkeypatch.setenv("COLUMNS", "220")
-    monkeypatch.setattr(commands, "opened", opened)
+    monkeypatch.setattr(session, "opened", opened)
     monkeypatch.setattr(commands, "newest_changes", newest_changes)
     return made
 

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import new_intent_id
-from holdfast.entry.cli import tx as commands
+from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
 from holdfast.entry.cli.tx_view import case_view, shown_view
 from holdfast.transactions.inbox import Shown
@@ -77,7 +77,7 @@ def inbox(monkeypatch):
         yield SimpleNamespace(inbox=made)
 
     monkeypatch.setenv("COLUMNS", "300")  # wide enough that no table is folded
-    monkeypatch.setattr(commands, "opened", opened)
+    monkeypatch.setattr(session, "opened", opened)
     return made
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
-from holdfast.bootstrap import limits_of, opened
+from holdfast.bootstrap import limits_of
 from holdfast.common.errors import Paused
 from holdfast.common.ids import bank_id, deal_id, principal_id
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
-from holdfast.entry.cli.deal_view import show_changed, show_deal, show_deals
-from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.deal_orders import DealArgument, approve, cancel, close, hold, resume
+from holdfast.entry.cli.deal_view import show_deal, show_deals
+from holdfast.entry.cli.options import AsJson, By, Execute
+from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plan_view import plan_view
-from holdfast.execution.desk import Order
-from holdfast.model.deal import DealEvent, DealStatus
+from holdfast.entry.cli.session import on_chain, with_system
+from holdfast.model.deal import DealStatus
 from holdfast.planning.request import RequestText, parse_request
 from holdfast.reporting.views import deal_view
 
@@ -48,10 +48,6 @@ Horizon = Annotated[str, typer.Option("--horizon-days", help="How far the worst 
 LadderText = Annotated[
     str, typer.Option("--ladder", help="redemption; position buys and redeems lot by lot.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-DealArgument = Annotated[str, typer.Argument(metavar="DEAL", help="The id that `list` shows.")]
-Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this, only show it.")]
-By = Annotated[str, typer.Option("--as", help="Who asks; recorded.")]
 
 
 @app.command()
@@ -78,8 +74,8 @@ def plan(  # noqa: PLR0913 - one parameter per option
         made = await _soon(functools.partial(system.desk.preview, _request(system, text)))
         return {**made.report, "plan_hash": made.plan_hash}
 
-    report = _with_system(context, _on_chain(work))
-    _show(report, _show_plan, as_json=as_json)
+    report = with_system(context, on_chain(work))
+    show_document(report, _show_plan, as_json=as_json)
 
 
 @app.command()
@@ -118,31 +114,10 @@ def run(  # noqa: PLR0913 - one parameter per option
         deal = await _soon(functools.partial(create, request))
         return {**deal_view(deal), "plan": dict(deal.plan.report), "dry_run": False}
 
-    report = _with_system(context, _on_chain(work))
-    _show(report, _show_plan if not execute else show_deal, as_json=as_json)
+    report = with_system(context, on_chain(work))
+    show_document(report, _show_plan if not execute else show_deal, as_json=as_json)
     if not execute:
         typer.echo("Dry run: nothing was stored. Add --execute to create the deal.", err=True)
-
-
-@app.command()
-def approve(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By,
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Approve a deal's present plan, which starts it."""
-    wanted, principal = deal_id(deal), principal_id(by)
-
-    async def work(system: System) -> dict[str, Any]:
-        changed = await system.desk.check(wanted, Order(DealEvent.APPROVE, principal))
-        if execute:
-            await system.desk.approve(wanted, principal)
-        return _changed(deal, str(changed.before), str(changed.after), execute=execute)
-
-    _show(_with_system(context, _on_chain(work)), show_changed, as_json=as_json)
 
 
 @app.command()
@@ -156,7 +131,7 @@ def show(context: typer.Context, deal: DealArgument, *, as_json: AsJson = False)
         except Paused as error:
             return {**await system.reporter.stored(wanted), "read_only": error.as_dict()}
 
-    _show(_with_system(context, work), show_deal, as_json=as_json)
+    show_document(with_system(context, work), show_deal, as_json=as_json)
 
 
 @app.command("list")
@@ -175,86 +150,14 @@ def list_deals(
         found = await system.desk.recent(status=status, bank=of_bank, limit=limit)
         return {"deals": [deal_view(each) for each in found]}
 
-    _show(_with_system(context, work), show_deals, as_json=as_json)
+    show_document(with_system(context, work), show_deals, as_json=as_json)
 
 
-@app.command()
-def hold(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make a deal stand still and give up what is not mined yet; `resume` lets it go on."""
-    order = Order(DealEvent.HOLD, principal_id(by))
-    _order(context, deal, order, execute=execute, as_json=as_json)
-
-
-@app.command()
-def resume(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Let a deal that holds go on."""
-    _order(
-        context, deal, Order(DealEvent.RESUME, principal_id(by)), execute=execute, as_json=as_json
-    )
-
-
-@app.command()
-def close(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    keep_claim: Annotated[
-        bool, typer.Option("--keep-claim", help="Send unredeemed tokens to the treasury.")
-    ] = False,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Repay, unlock and return everything now, without redeeming further."""
-    order = Order(DealEvent.CLOSE, principal_id(by), keep_claim=keep_claim)
-    _order(context, deal, order, execute=execute, as_json=as_json)
-
-
-@app.command()
-def cancel(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Give up a deal that has done nothing on chain yet."""
-    _order(
-        context, deal, Order(DealEvent.CANCEL, principal_id(by)), execute=execute, as_json=as_json
-    )
-
-
-def _order(
-    context: typer.Context, deal: str, order: Order, *, execute: bool, as_json: bool
-) -> None:
-    wanted = deal_id(deal)
-
-    async def work(system: System) -> dict[str, Any]:
-        changed = await system.desk.check(wanted, order)
-        if execute:
-            await system.desk.give(wanted, order)
-        return _changed(deal, str(changed.before), str(changed.after), execute=execute)
-
-    _show(_with_system(context, work), show_changed, as_json=as_json)
-
-
-def _changed(deal: str, before: str, after: str, *, execute: bool) -> dict[str, Any]:
-    return {"deal_id": deal, "before": before, "after": after, "dry_run": not execute}
+app.command()(approve)
+app.command()(hold)
+app.command()(resume)
+app.command()(close)
+app.command()(cancel)
 
 
 def _text(context: typer.Context) -> RequestText:
@@ -272,32 +175,5 @@ async def _soon(call: Callable[[], Awaitable[T]]) -> T:
     return await patiently(call, seconds=A_MOMENT_SECONDS)
 
 
-def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:
-    async def session() -> T:
-        async with opened(invocation(context).settings) as system:
-            return await work(system)
-
-    return asyncio.run(session())
-
-
-def _on_chain(work: Callable[[System], Awaitable[T]]) -> Callable[[System], Awaitable[T]]:
-    """`work`, refused before it begins when the chain cannot be read."""
-
-    async def checked(system: System) -> T:
-        await system.pool.require()
-        return await work(system)
-
-    return checked
-
-
 def _show_plan(report: dict[str, Any]) -> None:
     Console().print(plan_view(report))
-
-
-def _show(
-    document: dict[str, Any], render: Callable[[dict[str, Any]], None], *, as_json: bool
-) -> None:
-    if as_json:
-        typer.echo(json.dumps(document, default=str))
-    else:
-        render(document)

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
 
-from holdfast.bootstrap import opened
-from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
+from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plain import plain_console
+from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.reporting.market import limits_document, market_document
 from holdfast.risk.store.limits import newest_changes
 from holdfast.risk.volatility import REFERENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.bootstrap import System
 
 _CHANGES = 10
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
 
 def limits(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show the published limits, those in force, why, and when they may rise again."""
-    document = _with_system(context, _limits)
-    if as_json:
-        typer.echo(json.dumps(document))
-    else:
-        _show_limits(document)
+    show_document(with_system(context, _limits), _show_limits, as_json=as_json)
 
 
 def market(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Read prices, lending, pools, gas and desk at the newest block, with the market's score."""
-    document = _with_system(context, _market)
-    if as_json:
-        typer.echo(json.dumps(document))
-    else:
-        _show_market(document)
+    show_document(with_system(context, on_chain(_market)), _show_market, as_json=as_json)
 
 
 async def _limits(system: System) -> dict[str, Any]:
@@ -52,22 +41,11 @@ async def _limits(system: System) -> dict[str, Any]:
 
 
 async def _market(system: System) -> dict[str, Any]:
-    await system.pool.require()
     async with system.db.begin() as session:
         state = await system.dynamic.kept(session)
     seen = await system.market.newest()
     volatility = REFERENCE if state is None else state.volatility.yearly
     return market_document(seen, system.limits, volatility)
-
-
-def _with_system(
-    context: typer.Context, work: Callable[[System], Awaitable[dict[str, Any]]]
-) -> dict[str, Any]:
-    async def session() -> dict[str, Any]:
-        async with opened(invocation(context).settings) as system:
-            return await work(system)
-
-    return asyncio.run(session())
 
 
 def _show_limits(document: Mapping[str, Any]) -> None:

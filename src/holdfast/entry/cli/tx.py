@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.bootstrap import opened
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import intent_id, principal_id
-from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson, By, Execute
+from holdfast.entry.cli.output import show_document
+from holdfast.entry.cli.session import with_system
 from holdfast.entry.cli.tx_view import (
     case_view,
     plan_view,
@@ -23,20 +22,13 @@ from holdfast.entry.cli.tx_view import (
 from holdfast.transactions.repairs import Repair, RepairOrder, Stated
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from holdfast.bootstrap import System
-
-T = TypeVar("T")
 
 app = typer.Typer(name="tx", help=__doc__, no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 IntentArgument = Annotated[str, typer.Argument(metavar="INTENT", help="The id `inbox` shows.")]
 ActionArgument = Annotated[Repair, typer.Argument(metavar="ACTION", help=", ".join(Repair))]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
-By = Annotated[str, typer.Option("--as", help="Who asks; recorded.")]
-Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this, only show it.")]
 Outcome = Annotated[
     Stated | None, typer.Option("--outcome", help="For accept-outcome: what really happened.")
 ]
@@ -49,7 +41,7 @@ def inbox(context: typer.Context, *, as_json: AsJson = False) -> None:
     async def work(system: System) -> dict[str, Any]:
         return {"cases": [case_view(case) for case in await system.inbox.cases()]}
 
-    _show(_with_system(context, work), show_cases, as_json=as_json)
+    show_document(with_system(context, work), show_cases, as_json=as_json)
 
 
 @app.command()
@@ -62,7 +54,7 @@ def show(
     async def work(system: System) -> dict[str, Any]:
         return shown_view(await system.inbox.show(wanted, person))
 
-    _show(_with_system(context, work), show_shown, as_json=as_json)
+    show_document(with_system(context, work), show_shown, as_json=as_json)
 
 
 @app.command()
@@ -87,23 +79,6 @@ def resolve(  # noqa: PLR0913 - one parameter per option
         made = system.inbox.carry_out if execute else system.inbox.plan
         return {**plan_view(await made(wanted, order)), "dry_run": not execute}
 
-    _show(_with_system(context, work), show_plan, as_json=as_json)
+    show_document(with_system(context, work), show_plan, as_json=as_json)
     if not execute:
         typer.echo("Nothing was done. Add --execute to carry it out.", err=True)
-
-
-def _with_system(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:
-    async def session() -> T:
-        async with opened(invocation(context).settings) as system:
-            return await work(system)
-
-    return asyncio.run(session())
-
-
-def _show(
-    document: dict[str, Any], render: Callable[[dict[str, Any]], None], *, as_json: bool
-) -> None:
-    if as_json:
-        typer.echo(json.dumps(document, default=str))
-    else:
-        render(document)
