@@ -6,7 +6,7 @@ Each group of legs can be looked at before it is sent, on the very state it woul
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from holdfast.chain.multicall import chunks, decode_aggregate, encode_aggregate
+from holdfast.chain.multicall import decode_aggregate, encode_aggregate, within_gas
 from holdfast.chain.simulation import SimCall
 from holdfast.common.ids import (
     BankId,
@@ -66,7 +66,7 @@ class Imagined:
         return replace(self._base, ref=ref)
 
     async def read(self, reads, at):
-        parts = list(chunks(reads))
+        parts = list(within_gas(reads))
         target = self.profile.require_multicall3()
         steps = [
             SimCall(READER, Call(target, encode_aggregate(part)), sum(read.gas for read in part))

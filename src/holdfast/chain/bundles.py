@@ -14,14 +14,13 @@ from holdfast.chain import abi
 from holdfast.chain.abi import WORD
 from holdfast.chain.multicall import (
     AGGREGATE3,
-    CALL_GAS,
     Read,
     decode_aggregate,
     encoded_call,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _ANSWER: Final = 4 * WORD
 """A one-word answer: success, where its bytes begin, their length, the word."""
@@ -47,18 +46,6 @@ def bundle(reads: Sequence[Read[int]]) -> Bundle:
     starts = [sum(map(len, calls[:index])) for index in range(len(calls))]
     gas = sum(read.gas for read in reads)
     return Bundle(tuple(reads), gas, b"".join(calls), tuple(starts))
-
-
-def bundle_parts(bundles: Sequence[Bundle], limit: int = CALL_GAS) -> Iterator[Sequence[Bundle]]:
-    """`bundles` in their order, in parts whose gas stays within `limit` where one bundle does."""
-    start, used = 0, 0
-    for index, one in enumerate(bundles):
-        if used + one.gas > limit and index > start:
-            yield bundles[start:index]
-            start, used = index, 0
-        used += one.gas
-    if start < len(bundles):
-        yield bundles[start:]
 
 
 def encode_bundles(first: Read[int], bundles: Sequence[Bundle]) -> bytes:

@@ -6,7 +6,7 @@ Source: Multicall3 (mds1/multicall), aggregate3((address,bool,bytes)[]).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from holdfast.chain import abi
 from holdfast.chain.abi import WORD, selector
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+C = TypeVar("C", bound="Costed")
 
 MULTICALL3: Final = "0xcA11bde05977b3631167028862bE2a173976CA11"
 """Multicall3's address on nearly every chain.
@@ -33,6 +34,15 @@ CALL_GAS: Final = 20_000_000  # under the 30M gas cap of a call on anvil and the
 AGGREGATE3: Final = selector("aggregate3((address,bool,bytes)[])")
 _ETH_BALANCE: Final = selector("getEthBalance(address)")
 _TIMESTAMP: Final = selector("getCurrentBlockTimestamp()")
+
+
+class Costed(Protocol):
+    """What is asked of the chain, with the most gas that it may need."""
+
+    @property
+    def gas(self) -> int:
+        """At most so much."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +78,16 @@ def block_timestamp(multicall3: Address) -> Read[int]:
     return Read(multicall3, _TIMESTAMP, abi.uint)
 
 
-def chunks(reads: Sequence[Read[Any]], limit: int = CALL_GAS) -> Iterator[Sequence[Read[Any]]]:
-    """`reads` in their order, in parts whose gas stays within `limit` where one read does."""
+def within_gas(asked: Sequence[C], limit: int = CALL_GAS) -> Iterator[Sequence[C]]:
+    """`asked` in its order, in parts whose gas stays within `limit` where one alone does."""
     start, used = 0, 0
-    for index, read in enumerate(reads):
-        if used + read.gas > limit and index > start:
-            yield reads[start:index]
+    for index, one in enumerate(asked):
+        if used + one.gas > limit and index > start:
+            yield asked[start:index]
             start, used = index, 0
-        used += read.gas
-    if start < len(reads):
-        yield reads[start:]
+        used += one.gas
+    if start < len(asked):
+        yield asked[start:]
 
 
 def encode_aggregate(reads: Sequence[Read[Any]]) -> bytes:

@@ -17,15 +17,15 @@ from holdfast.chain.blocks import (
     read_blocks,
     read_heads,
 )
-from holdfast.chain.bundles import bundle_parts, decode_bundles, encode_bundles
+from holdfast.chain.bundles import decode_bundles, encode_bundles
 from holdfast.chain.endpoint import Fault, Request
 from holdfast.chain.logs import LogPage, MinedLog, read_page, read_span
 from holdfast.chain.multicall import (
     block_timestamp,
-    chunks,
     decode_aggregate,
     encode_aggregate,
     eth_balance,
+    within_gas,
 )
 from holdfast.chain.pins import OtherBlock, pinned, pinned_error
 from holdfast.chain.profiles import ChainProfile, FeeModel, verify_node
@@ -180,7 +180,7 @@ class Node:
 
     async def _read(self, reads: Sequence[Read[Any]], at: BlockRef) -> list[Any]:
         target = self._profile.require_multicall3()
-        parts = [(block_timestamp(target), *part) for part in chunks(reads)]
+        parts = [(block_timestamp(target), *part) for part in within_gas(reads)]
         calls = [{"to": target, "input": "0x" + encode_aggregate(part).hex()} for part in parts]
         answers = await self._at("eth_call", [(call,) for call in calls], at)
         values: list[Any] = []
@@ -201,7 +201,7 @@ class Node:
     async def _read_bundles(self, bundles: Sequence[Bundle], at: BlockRef) -> list[list[int]]:
         target = self._profile.require_multicall3()
         stamp = block_timestamp(target)
-        parts = list(bundle_parts(bundles))
+        parts = list(within_gas(bundles))
         inputs = ["0x" + encode_bundles(stamp, part).hex() for part in parts]
         answers = await self._at(
             "eth_call", [({"to": target, "input": one},) for one in inputs], at

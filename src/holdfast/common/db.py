@@ -10,7 +10,18 @@ import psycopg
 from psycopg import AsyncConnection as PsycopgConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import IdleInTransactionSessionTimeout
-from sqlalchemy import Column, DateTime, Integer, MetaData, Numeric, TypeDecorator, func, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    Numeric,
+    Text,
+    TypeDecorator,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import (
@@ -82,6 +93,15 @@ def stamps() -> tuple[Column[datetime], Column[datetime], Column[int]]:
     """What every row that changes has: when it was made, when it changed, and how often."""
     version = Column("version", Integer, nullable=False, server_default=text("1"))
     return stamp("created_at"), stamp("updated_at"), version
+
+
+def block_columns() -> tuple[Column[int], Column[str], Column[int]]:
+    """The block that a row tells of: its number, its hash, and its timestamp in seconds."""
+    return (
+        Column("block_number", BigInteger, nullable=False),
+        Column("block_hash", Text, nullable=False),
+        Column("block_timestamp", BigInteger, nullable=False),
+    )
 
 
 def listed(values: Iterable[StrEnum]) -> str:

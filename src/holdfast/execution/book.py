@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.bundles import bundle
 from holdfast.chain.multicall import eth_balance
-from holdfast.common.money import Bps, Usd8, mul_div
-from holdfast.execution.breaches import Exposure, stress_of
+from holdfast.common.money import Usd8, mul_div
+from holdfast.execution.breaches import exposed_to, stress_of
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen
 from holdfast.protocols.aave_v3.math import unscaled
@@ -245,14 +245,7 @@ def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
     market, limits = sight.market, sight.limits
     envelope = one.deal.plan.envelope
     terms, claim = envelope.terms, position.claim
-    exposure = Exposure(
-        position=position,
-        eth_price=market.eth_price,
-        cash_price=market.cash_price,
-        cash_decimals=terms.spend.token.decimals,
-        borrow_rate=market.cash.variable_borrow_rate,
-        threshold=Bps(market.ether.configuration.liquidation_threshold),
-    )
+    exposure = exposed_to(market, position, terms.spend.token.decimals)
     whole_token = 10**terms.min_tokens.token.decimals
     cost = mul_div(
         one.token_cost(claim), market.cash_price, 10**terms.spend.token.decimals, round_up=True

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
-from holdfast.common.money import BPS, Bps
-from holdfast.execution.breaches import Exposure, breaches
+from holdfast.common.money import BPS
+from holdfast.execution.breaches import breaches, exposed_to
 from holdfast.execution.cures import cure_for
 from holdfast.execution.holdings import Holdings
 from holdfast.execution.market import Markets
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.chain.node import Node
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address
+    from holdfast.execution.breaches import Exposure
     from holdfast.execution.market import Market
     from holdfast.execution.records import DealRecord
     from holdfast.protocols.suite import Protocols
@@ -148,14 +149,7 @@ class ChainObserver:
             final_from=deal.last_block + self._node.profile.final_depth - 1,
         )
         terms = envelope.terms
-        exposure = Exposure(
-            position=position,
-            eth_price=market.eth_price,
-            cash_price=market.cash_price,
-            cash_decimals=terms.borrow.token.decimals,
-            borrow_rate=market.cash.variable_borrow_rate,
-            threshold=Bps(market.ether.configuration.liquidation_threshold),
-        )
+        exposure = exposed_to(market, position, terms.borrow.token.decimals)
         return Seen(
             head=head,
             position=position,

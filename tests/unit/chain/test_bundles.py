@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.chain import abi
-from holdfast.chain.bundles import bundle, bundle_parts, decode_bundles, encode_bundles
-from holdfast.chain.multicall import MULTICALL3, Read, block_timestamp, encode_aggregate
+from holdfast.chain.bundles import bundle, decode_bundles, encode_bundles
+from holdfast.chain.multicall import MULTICALL3, Read, block_timestamp, encode_aggregate, within_gas
 from holdfast.common.errors import Broken, Rejected
 from holdfast.common.evm import checksummed
 
@@ -62,10 +62,10 @@ def test_an_answer_to_another_number_of_reads_is_broken():
 
 def test_parts_hold_whole_bundles_within_the_gas_of_one_call():
     bundles = [bundle([read(gas=3), read(gas=3)]) for _ in range(5)]
-    parts = list(bundle_parts(bundles, limit=13))  # 6 each: two fit, a third would make 18
+    parts = list(within_gas(bundles, limit=13))  # 6 each: two fit, a third would make 18
     assert [len(part) for part in parts] == [2, 2, 1]
 
 
 def test_a_bundle_over_the_gas_of_one_call_is_asked_alone():
-    assert [len(part) for part in bundle_parts([bundle([read(gas=9)])] * 2, limit=5)] == [1, 1]
-    assert list(bundle_parts([], limit=5)) == []
+    assert [len(part) for part in within_gas([bundle([read(gas=9)])] * 2, limit=5)] == [1, 1]
+    assert list(within_gas([], limit=5)) == []

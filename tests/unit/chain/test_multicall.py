@@ -11,10 +11,10 @@ from holdfast.chain.multicall import (
     Read,
     Reverted,
     block_timestamp,
-    chunks,
     decode_aggregate,
     encode_aggregate,
     eth_balance,
+    within_gas,
 )
 from holdfast.common.errors import Broken, Rejected
 from holdfast.common.evm import Address, checksummed
@@ -78,14 +78,14 @@ def test_no_code_at_multicalls_address_is_no_answer():
 @given(st.lists(st.integers(min_value=1, max_value=50), max_size=30))
 def test_parts_keep_order_and_stay_under_the_gas_limit_unless_one_read_alone_exceeds_it(gas):
     reads = [read(bytes([index]), gas=one) for index, one in enumerate(gas)]
-    parts = list(chunks(reads, limit=40))
+    parts = list(within_gas(reads, limit=40))
     assert [one for part in parts for one in part] == reads
     assert all(len(part) == 1 or sum(one.gas for one in part) <= 40 for part in parts)
 
 
 def test_parts_are_as_few_as_the_order_allows():
     # 20 + 20 fill 40; 20 + 25 would pass it; 25 + 10 fit.
-    parts = list(chunks([read(gas=gas) for gas in (20, 20, 25, 10)], limit=40))
+    parts = list(within_gas([read(gas=gas) for gas in (20, 20, 25, 10)], limit=40))
     assert [[one.gas for one in part] for part in parts] == [[20, 20], [25, 10]]
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Json, Units, metadata, stamp, stamps
+from holdfast.common.db import Json, Units, block_columns, metadata, stamp, stamps
 
 deal_numbers = Sequence("deal_numbers", start=1, metadata=metadata)
 """The index of each deal's own key; 0 is the funding key's."""
@@ -127,9 +127,7 @@ snapshots = Table(
     Column("deal_id", Uuid, nullable=False, index=True),
     Column("chain_id", BigInteger, nullable=False),
     Column("participant_bank_id", Text, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", Text, nullable=False),
-    Column("block_timestamp", BigInteger, nullable=False),
+    *block_columns(),
     Column("deal_nonce", BigInteger, nullable=False),
     Column("float_nonce", BigInteger, nullable=False),
     Column("position", Json, nullable=False),

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Units, metadata, stamp
+from holdfast.common.db import Units, block_columns, metadata, stamp
 
 ledger_entries = Table(
     "ledger_entries",
@@ -30,9 +30,7 @@ ledger_entries = Table(
     Column("label", Text, nullable=False),
     Column("leg_id", Uuid, nullable=True),
     Column("tx_hash", Text, nullable=True),
-    Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", Text, nullable=False),
-    Column("block_timestamp", BigInteger, nullable=False),
+    *block_columns(),
     Column("digest", LargeBinary, nullable=False),
     Column("revision", SmallInteger, nullable=False, server_default=text("1")),
     Column("reverses", Uuid, ForeignKey("ledger_entries.entry_id")),
@@ -82,9 +80,7 @@ ledger_reconciliations = Table(
     Column("deal_id", Uuid, nullable=False),
     Column("participant_bank_id", Text, nullable=False),
     Column("chain_id", BigInteger, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", Text, nullable=False),
-    Column("block_timestamp", BigInteger, nullable=False),
+    *block_columns(),
     Column("mismatch_units", Units, nullable=False),
     stamp("created_at"),
     Index(None, "deal_id", "block_number"),

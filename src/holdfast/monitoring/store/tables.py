@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from holdfast.common.alerts import Severity
-from holdfast.common.db import Json, Units, listed, metadata, stamp
+from holdfast.common.db import Json, Units, block_columns, listed, metadata, stamp
 from holdfast.monitoring.model import ChoreState
 
 IS_OPEN = "acknowledged_at IS NULL AND resolved_at IS NULL"
@@ -135,9 +135,7 @@ risk_ticks = Table(
     metadata,
     Column("tick_id", BigInteger, Identity(), primary_key=True),
     Column("chain_id", BigInteger, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", Text, nullable=False),
-    Column("block_timestamp", BigInteger, nullable=False),
+    *block_columns(),
     Column("taken_at", DateTime(timezone=True), nullable=False),
     Column("took_micros", BigInteger, nullable=False),
     Column("is_kept", Boolean, nullable=False),

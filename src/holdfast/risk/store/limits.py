@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from holdfast.common.append_only import append_only
-from holdfast.common.db import Json, Units, metadata, stamp, stamps
+from holdfast.common.db import Json, Units, block_columns, metadata, stamp, stamps
 from holdfast.common.money import Bps, Usd8
 from holdfast.risk.dynamic import Cause, LimitState
 from holdfast.risk.volatility import Volatility
@@ -60,9 +60,7 @@ risk_limit_changes = Table(
     metadata,
     Column("change_id", BigInteger, Identity(), primary_key=True),
     Column("chain_id", BigInteger, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", Text, nullable=False),
-    Column("block_timestamp", BigInteger, nullable=False),
+    *block_columns(),
     Column("before_bps", Integer, nullable=False),
     Column("after_bps", Integer, nullable=False),
     Column("cause", Text, nullable=False),

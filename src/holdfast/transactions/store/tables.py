@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from holdfast.common.db import Json, Units, listed, metadata, stamp, stamps
+from holdfast.common.db import Json, Units, block_columns, listed, metadata, stamp, stamps
 from holdfast.transactions.model import FINAL, AttemptState, IntentStatus, Purpose
 
 IS_LIVE: Final = f"status NOT IN ({listed(FINAL)})"
@@ -118,9 +118,7 @@ receipts = Table(
     Column("chain_id", BigInteger, nullable=False),
     Column("participant_bank_id", Text, nullable=False),
     Column("tx_hash", Text, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
-    Column("block_hash", Text, nullable=False),
-    Column("block_timestamp", BigInteger, nullable=False),
+    *block_columns(),
     Column("sender", Text, nullable=False),
     Column("succeeded", Boolean, nullable=False),
     Column("gas_used", BigInteger, nullable=False),
