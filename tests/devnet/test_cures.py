@@ -245,6 +245,8 @@ async def test_on_a_stale_price_a_deal_cures_nothing_and_says_so_until_the_feed_
         assert "deal.price_stale" in await alerts(system)
         devnet.control.set_price_staleness(0)
         await fall.rests(cures=1)
+        await fall.sends_nothing()
+        assert not {"deal.price_stale", "deal.cure"} & await alerts(system)
         if dollars == 1_300:
             assert fall.ltv() <= 0.20
         else:

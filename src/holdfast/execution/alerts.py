@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast.execution.records import DealRecord
 
 BLOCKED: Final = "deal.blocked"
+GAS_TOO_DEAR: Final = "deal.gas_too_dear"
 
 
 def unexplained(
@@ -41,7 +42,7 @@ def unexplained(
 def gas_too_dear(deal: DealRecord) -> Alert:
     """The deal waits for cheaper gas."""
     return Alert(
-        code="deal.gas_too_dear",
+        code=GAS_TOO_DEAR,
         severity=Severity.WARNING,
         subject=str(deal.deal_id),
         text="a block costs more than the plan allows: the deal waits until gas is cheaper",

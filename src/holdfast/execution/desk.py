@@ -159,7 +159,8 @@ class DealDesk:
             values = {
                 "keep_claim": order.keep_claim or deal.keep_claim,
                 "wake_at": self.clock.now(),
-                "waits_for": None,
+                # A hold ends no alert: the next look does, by what the deal waited for.
+                "waits_for": deal.waits_for if order.event is DealEvent.HOLD else None,
             }
             await self._save(session, changed_deal, changed, actor=order.by, values=values)
             if order.event is DealEvent.HOLD and deal.group_id is not None:

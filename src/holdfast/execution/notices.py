@@ -1,21 +1,40 @@
-"""What people are told with what one look at a deal led to; pure."""
+"""What people are told with what one look at a deal led to, and when it is over; pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Ended
-from holdfast.execution.alerts import BLOCKED, blocked, gas_too_dear
+from holdfast.execution.alerts import BLOCKED, GAS_TOO_DEAR, blocked, gas_too_dear
 from holdfast.execution.cure_records import PRICE_STALE, cure_begun, cure_over, price_stale
 from holdfast.execution.model import Wait, WaitFor
+from holdfast.execution.patience import waits_for
 from holdfast.execution.records import is_cure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from holdfast.common.alerts import Alert
     from holdfast.execution.prepared import Prepared
     from holdfast.execution.records import DealRecord
+
+_TOLD_OF: Final = {
+    WaitFor.LIMITS: BLOCKED,
+    WaitFor.GAS: GAS_TOO_DEAR,
+    WaitFor.PRICE: PRICE_STALE,
+}
+"""The waits that people are told of, each with the code of its alert."""
+
+
+def awaited(prepared: Prepared, *, is_under_way: bool) -> WaitFor | None:
+    """What the deal is shown as waiting for; `is_under_way` when it sends legs.
+
+    A cure that a stale price keeps back is waited for whatever else the deal does meanwhile. The
+    next look ends the alerts by this word.
+    """
+    if _is_cure_withheld(prepared):
+        return WaitFor.PRICE
+    return None if is_under_way else waits_for(prepared.script.outcome)
 
 
 def begun(prepared: Prepared, deal: DealRecord) -> Iterator[Alert]:
@@ -23,8 +42,7 @@ def begun(prepared: Prepared, deal: DealRecord) -> Iterator[Alert]:
     seen, outcome = prepared.seen, prepared.script.outcome
     if outcome == Wait(WaitFor.GAS):
         yield gas_too_dear(deal)
-    is_withheld = seen.venues.is_price_stale and seen.venues.cure is not None
-    if outcome == Wait(WaitFor.PRICE) or is_withheld:
+    if outcome == Wait(WaitFor.PRICE) or _is_cure_withheld(prepared):
         yield price_stale(deal, seen)
     if prepared.blocks and prepared.doubt is None:
         yield blocked(deal, prepared.blocks)
@@ -34,10 +52,25 @@ def begun(prepared: Prepared, deal: DealRecord) -> Iterator[Alert]:
 
 def over(prepared: Prepared, deal: DealRecord) -> Iterator[Ended]:
     """What was told before and is so no longer."""
-    before, venues = prepared.settlement.deal, prepared.seen.venues
-    if before.waits_for == WaitFor.LIMITS and not prepared.blocks:
-        yield Ended(BLOCKED, str(deal.deal_id))
-    if before.waits_for == WaitFor.PRICE and not venues.is_price_stale:
-        yield Ended(PRICE_STALE, str(deal.deal_id))
-    if is_cure(prepared.settlement.legs) and venues.cure is None:
+    before = prepared.settlement.deal
+    still = {alert.code for alert in begun(prepared, deal)}
+    for code in _told_of(before):
+        if code not in still:
+            yield Ended(code, str(deal.deal_id))
+    # A cure that failed may be asked for no more at any later look, for the market came back.
+    if is_cure(before.legs) and prepared.seen.venues.cure is None:
         yield cure_over(deal)
+
+
+def _told_of(before: DealRecord) -> Iterable[str]:
+    """The codes that may be open by what the deal was found to wait for."""
+    if before.waits_for is None or before.waits_for not in _TOLD_OF:
+        return ()
+    word = WaitFor(before.waits_for)
+    # The price is shown before all else: the others may be open beside it.
+    return _TOLD_OF.values() if word is WaitFor.PRICE else (_TOLD_OF[word],)
+
+
+def _is_cure_withheld(prepared: Prepared) -> bool:
+    venues = prepared.seen.venues
+    return venues.is_price_stale and venues.cure is not None

@@ -16,7 +16,7 @@ from holdfast.execution import notices
 from holdfast.execution.alerts import unexplained
 from holdfast.execution.cure_records import cure_act
 from holdfast.execution.errors import CoreShort, TradingChanged, Unexplained
-from holdfast.execution.patience import Patience, waits_for
+from holdfast.execution.patience import Patience
 from holdfast.execution.preparation import Preparation
 from holdfast.execution.records import is_cure
 from holdfast.execution.restraint import restrained
@@ -166,7 +166,7 @@ class Advance:
     async def _write(self, prepared: Prepared) -> None:
         before = prepared.settlement.deal
         group_id = new_group_id() if prepared.legs else None
-        waits = None if group_id else waits_for(prepared.script.outcome)
+        waits = notices.awaited(prepared, is_under_way=group_id is not None)
         deal = replace(prepared.deal, group_id=group_id, waits_for=waits)
         ended = frozenset(leg.step for leg in prepared.settlement.legs)
         touched = ended | frozenset(leg.step for leg in prepared.legs)

@@ -145,7 +145,7 @@ class StandStill:
             "status": str(after.status),
             "hold_reason": str(reason) if reason else None,
             "wake_at": self.clock.now() + pause if looks_again else None,
-            "waits_for": None,
+            "waits_for": deal.waits_for if looks_again else None,
         }
         await self.deals.change(session, deal, row)
 

@@ -11,7 +11,7 @@ from holdfast.common.ids import new_group_id
 from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
-from holdfast.execution.model import Redeem, RepayPart, Trouble
+from holdfast.execution.model import Redeem, RepayPart, Trouble, WaitFor
 from holdfast.execution.patience import Patience
 from holdfast.execution.service import Advance
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
@@ -386,6 +386,53 @@ async def test_a_price_too_old_to_act_on_is_told_where_something_waits_for_it():
     assert waiting.alarm.codes == withheld.alarm.codes == ["deal.price_stale"]
     fine = await Stage(record, **asking(None, is_price_stale=True)).run()
     assert fine.alarm.codes == []
+
+
+def ends(stage):
+    return {one.codes for one in stage.alarm.over}
+
+
+@pytest.mark.parametrize("status", [DealStatus.EXECUTING, DealStatus.HOLDING])
+async def test_the_alert_of_a_stale_price_ends_when_the_withheld_cure_may_be_sent(status):
+    """The deal went on meanwhile, or held: it is remembered that a price is waited for."""
+    reason = HoldReason.OPERATOR if status is DealStatus.HOLDING else None
+    record = deal(status=status, hold_reason=reason, legs=BOUGHT)
+    withheld = await Stage(record, **asking(RepayPart(7), is_price_stale=True)).run()
+    assert withheld.alarm.codes == ["deal.price_stale"]
+    assert withheld.saved.waits_for == WaitFor.PRICE
+    again = await Stage(
+        replace(record, waits_for="price"), **asking(RepayPart(7), is_price_stale=True)
+    ).run()
+    assert again.alarm.codes == ["deal.price_stale"]
+    assert "deal.price_stale" not in ends(again)
+    fresh = await Stage(
+        replace(record, waits_for="price"),
+        **asking(RepayPart(7)),
+        builder=fakes.Builder(CURE_LEGS),
+    ).run()
+    assert "deal.price_stale" in ends(fresh)
+    assert fresh.saved.waits_for is None
+
+
+async def test_the_alert_of_a_stale_price_ends_when_nothing_waits_for_it_any_more():
+    record = deal(status=DealStatus.EXECUTING, legs=BOUGHT, waits_for="price")
+    stage = await Stage(record, **asking(None, is_price_stale=True)).run()
+    assert "deal.price_stale" in ends(stage)
+
+
+async def test_the_alert_of_dear_gas_ends_when_gas_is_cheap_again():
+    record = deal(status=DealStatus.EXECUTING, legs=BOUGHT)
+    dear = await Stage(record, **asking(None), gas_is_too_dear=True).run()
+    assert (dear.alarm.codes, dear.saved.waits_for) == (["deal.gas_too_dear"], WaitFor.GAS)
+    cheap = await Stage(replace(record, waits_for="gas"), **asking(None)).run()
+    assert cheap.alarm.over == [Ended("deal.gas_too_dear", str(record.deal_id))]
+
+
+async def test_the_alert_of_a_cure_that_failed_ends_when_the_market_comes_back():
+    failed = leg(LegKind.REPAY, Step.LIQUIDITY, LegStatus.REVERTED)
+    record = deal(status=DealStatus.EXECUTING, legs=(*BOUGHT, failed))
+    stage = await Stage(record, **asking(None)).run()
+    assert stage.alarm.over == [Ended("deal.cure", str(record.deal_id))]
 
 
 def status_of(stage):
