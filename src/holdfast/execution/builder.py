@@ -10,13 +10,14 @@ from holdfast.common.money import TokenAmount
 from holdfast.execution.calls import DealCalls, DealTokens
 from holdfast.execution.envelope import require_inside
 from holdfast.execution.errors import MoveRefused
-from holdfast.execution.moves import Task, legs_of
+from holdfast.execution.moves import ALONE, Task, legs_of
 from holdfast.model.leg import LegKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.node import Node
+    from holdfast.chain.simulation import SimResult
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
@@ -45,7 +46,8 @@ class LegBuilder:
         """The legs of `move`, ready to be signed.
 
         Raises:
-            MoveRefused: when a leg would fail at the observed block, or no longer fits the plan.
+            MoveRefused: when a leg would fail at the observed block, or no longer fits the plan;
+                a leg that no other rests on is left out instead, unless all of them would fail.
         """
         task = Task(deal, seen, DealCalls(self.protocols, self.tokens, deal.plan.accounts))
         legs = await legs_of(self.node, task, move)
@@ -53,11 +55,8 @@ class LegBuilder:
         tried = await self.node.simulate(
             [SimCall(leg.sender, _trial(leg), TRIAL_GAS) for leg in legs], seen.head.ref
         )
-        for leg, result in zip(legs, tried, strict=True):
-            if not result.ok:
-                raise MoveRefused(leg.kind, result.error)
-        used = [result.gas_used for result in tried]
-        return [self._limited(leg, gas, seen) for leg, gas in zip(legs, used, strict=True)]
+        works = _working(list(zip(legs, tried, strict=True)))
+        return [self._limited(leg, result.gas_used, seen) for leg, result in works]
 
     def _limited(self, leg: Leg, gas_used: int, seen: Seen) -> Leg:
         if leg.kind is not LegKind.RETURN_NATIVE:
@@ -75,6 +74,20 @@ class LegBuilder:
             label=f"return native {amount}",
             gas_limit=gas_used,
         )
+
+
+def _working(tried: Sequence[tuple[Leg, SimResult]]) -> list[tuple[Leg, SimResult]]:
+    """The legs to send: all, or all but those that would fail and that no other rests on (I7).
+
+    Leaving them out is what their reverting would be, and every subset of a group is allowed.
+    """
+    works = [(leg, result) for leg, result in tried if result.ok]
+    failing = [(leg, result) for leg, result in tried if not result.ok]
+    vital = [(leg, result) for leg, result in failing if leg.kind not in ALONE]
+    if vital or (failing and not works):
+        leg, result = (vital or failing)[0]
+        raise MoveRefused(leg.kind, result.error)
+    return works
 
 
 def _trial(leg: Leg) -> Call:

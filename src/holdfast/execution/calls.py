@@ -103,9 +103,9 @@ class DealCalls:
         """Repay the whole debt, about `owed`."""
         return self._repay(Step.CLOSE, ALL, owed)
 
-    def repay(self, units: int) -> Leg:
+    def repay(self, step: Step, units: int) -> Leg:
         """Repay `units` of a debt that goes on."""
-        return self._repay(Step.LIQUIDITY, units, units)
+        return self._repay(step, units, units)
 
     def withdraw_all(self, wei: int) -> Leg:
         """Withdraw the whole collateral, about `wei`."""

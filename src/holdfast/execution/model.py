@@ -197,7 +197,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Repay:
-    """Step 4: pay the whole debt, from cash and as much of the reserve as is missing; unlock."""
+    """Step 4: pay the whole debt, from cash and as much of the reserve as is missing; unlock.
+
+    One that does not sell pays a part: what cash there is.
+    """
+
+    sells: bool = True
 
 
 @dataclass(frozen=True, slots=True)

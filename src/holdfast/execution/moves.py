@@ -50,6 +50,9 @@ DEADLINE_SECONDS: Final = 300
 REPAY_ROOM_BPS: Final = 1
 """Interest that may accrue between look and block: 0.01 % is 53 minutes at 10 % a year."""
 
+ALONE: Final = frozenset({LegKind.REVOKE, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_TOKEN})
+"""The kinds of legs that no other leg of their group rests on: none of them keeps the others."""
+
 FEE_ROOM_BPS: Final = 25
 """The room when repaying failed for want of cash: Tether may keep up to 0.19 % of a transfer.
 
@@ -95,8 +98,8 @@ async def legs_of(  # noqa: C901, PLR0911, PLR0912 - one arm a move, proved whol
             return await _repay_part(node, task, units)
         case Convert(units):
             return await _raise(node, task, units, Step.LIQUIDITY)
-        case Repay():
-            return await _repay(node, task)
+        case Repay(sells):
+            return await _repay(node, task) if sells else _pay(task, Step.CLOSE, position.cash)
         case Revoke(leftovers):
             return [
                 calls.revoke(Step.CLOSE, calls.token_at(left.token), left.spender)
@@ -193,9 +196,7 @@ async def _repay(node: Node, task: Task) -> list[Leg]:
     needed = position.debt + room
     raised = await _lacking(node, task, needed, Step.CLOSE)
     pool, cash = calls.protocols.aave.address, calls.tokens.cash
-    # I7: a venue that does not let the collateral go must not keep the debt from being paid.
-    unlocks = position.collateral and not _failed(task, LegKind.WITHDRAW)
-    unlock = [calls.withdraw_all(position.collateral)] if unlocks else []
+    unlock = [calls.withdraw_all(position.collateral)] if position.collateral else []
     return [
         *raised,
         calls.approve(Step.CLOSE, cash, pool, needed),
@@ -212,15 +213,20 @@ def _failed(task: Task, kind: LegKind) -> bool:
 
 async def _repay_part(node: Node, task: Task, units: int) -> list[Leg]:
     """Pay `units` of the debt; the collateral stays where it is."""
-    calls, share = task.calls, FEE_ROOM_BPS if _failed(task, LegKind.REPAY) else 0
+    share = FEE_ROOM_BPS if _failed(task, LegKind.REPAY) else 0
     needed = units + mul_div(units, share, BPS, round_up=True)
     raised = await _lacking(node, task, needed, Step.LIQUIDITY)
+    return [*raised, *_pay(task, Step.LIQUIDITY, units, allowed=needed)]
+
+
+def _pay(task: Task, step: Step, units: int, *, allowed: int | None = None) -> list[Leg]:
+    """Let the venue take `allowed`, pay `units` of the debt, and take back what is left."""
+    calls = task.calls
     pool, cash = calls.protocols.aave.address, calls.tokens.cash
     return [
-        *raised,
-        calls.approve(Step.LIQUIDITY, cash, pool, needed),
-        calls.repay(units),
-        calls.revoke(Step.LIQUIDITY, cash, pool),
+        calls.approve(step, cash, pool, units if allowed is None else allowed),
+        calls.repay(step, units),
+        calls.revoke(step, cash, pool),
     ]
 
 

@@ -1,5 +1,6 @@
 """What a deal does next: one pure function from its records and its position to a decision."""
 
+from holdfast.execution.homeward import fails, homeward, tried_again
 from holdfast.execution.ladder import can_redeem, payable
 from holdfast.execution.model import (
     Change,
@@ -7,14 +8,12 @@ from holdfast.execution.model import (
     DealState,
     Decision,
     Fund,
-    GoHome,
     Open,
     Position,
     Purchase,
     Redeem,
     Repay,
     RepayPart,
-    ReturnNative,
     Revoke,
     Send,
     Venues,
@@ -99,9 +98,10 @@ def _buys_next(state: DealState, position: Position, venues: Venues) -> bool:
 def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision | None:
     if state.trouble is not None and state.trouble.times >= MAX_TROUBLE:
         return _after_trouble(state, state.trouble.kind)
-    if position.leftovers:
-        return Send(Revoke(position.leftovers))
-    return _protection(position, venues)
+    revoking = Send(Revoke(position.leftovers)) if position.leftovers else None
+    if revoking is not None and not fails(state, LegKind.REVOKE):
+        return revoking
+    return _protection(position, venues) or revoking  # no cure waits for a token's contract (I7)
 
 
 def _protection(position: Position, venues: Venues) -> Decision | None:
@@ -182,15 +182,19 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
 
 def _unwinding(state: DealState, position: Position, venues: Venues) -> Decision:
     keep = state.terms.gas_reserve.units if position.claim else 0
-    homeward = _homeward(state, position, venues, keep=keep, with_claim=False)
-    if homeward is not None:
+    step = homeward(state, position, venues, keep=keep, with_claim=False)
+    if step is not None:
         instead = _redeeming_instead(state, position, venues)
-        return instead if instead and homeward == Send(Repay()) else homeward
-    if not position.claim:
-        # A deal that was never funded has done nothing that could complete.
-        return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
-    is_open = can_redeem(state, position, venues)
-    return Change(DealEvent.RESUME) if is_open else Wait(WaitFor.THAW)
+        return instead if instead and step == Send(Repay()) else step
+    if position.claim and can_redeem(state, position, venues):
+        return Change(DealEvent.RESUME)
+    refused = tried_again(position, with_claim=False)
+    if refused is not None:
+        return refused
+    if position.claim:
+        return Wait(WaitFor.THAW)
+    # A deal that was never funded has done nothing that could complete.
+    return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
 
 
 def _standing_still(position: Position, venues: Venues) -> Decision:
@@ -219,9 +223,12 @@ def _closing(state: DealState, position: Position, venues: Venues) -> Decision:
         return Change(DealEvent.HOLD, HoldReason.REDEMPTION_FROZEN)
     queued = position.queued + position.claimable
     keep = state.terms.gas_reserve.units if queued else 0
-    homeward = _homeward(state, position, venues, keep=keep, with_claim=True)
-    if homeward is not None:
-        return homeward
+    step = homeward(state, position, venues, keep=keep, with_claim=True)
+    if step is not None:
+        return step
+    refused = tried_again(position, with_claim=True)
+    if refused is not None:
+        return refused
     kept = state.claim_returned and state.keep_claim
     return Change(DealEvent.COMPLETE_WITH_CLAIM if kept or queued else DealEvent.COMPLETE)
 
@@ -245,37 +252,9 @@ def _is_empty_but_for_dust(state: DealState, position: Position, venues: Venues)
 
 def _redeeming_instead(state: DealState, position: Position, venues: Venues) -> Decision | None:
     """A tranche's cash for the debt, when the reserve could not be turned into cash last time."""
-    fails = state.trouble is not None and state.trouble.kind in {LegKind.SWAP, LegKind.REPAY}
-    if not (position.debt and fails and position.claim and can_redeem(state, position, venues)):
+    if not (position.debt and position.claim and fails(state, LegKind.SWAP, LegKind.REPAY)):
+        return None
+    if not can_redeem(state, position, venues):
         return None
     redeeming = _redeeming(state, position, venues)
     return redeeming if isinstance(redeeming, Send) else None
-
-
-def _homeward(
-    state: DealState, position: Position, venues: Venues, *, keep: int, with_claim: bool
-) -> Decision | None:
-    """The way back in its order: pay the debt, unlock, unwrap and return, then the native token.
-
-    Repaying comes before anything is returned, so that the reserve never leaves while debt is open.
-    An allowance that its token refuses to take back waits until everything else is done (I7).
-    """
-    refuses = state.trouble is not None and state.trouble.kind is LegKind.REVOKE
-    if position.leftovers and not refuses:
-        return Send(Revoke(position.leftovers))
-    if position.debt or position.collateral:
-        return Send(Repay())
-    return _returning(position, venues, keep=keep, with_claim=with_claim)
-
-
-def _returning(
-    position: Position, venues: Venues, *, keep: int, with_claim: bool
-) -> Decision | None:
-    claim_goes = with_claim and position.tokens > 0
-    if position.weth or position.cash or claim_goes:
-        return Send(GoHome(with_claim=claim_goes))
-    if position.leftovers:
-        return Send(Revoke(position.leftovers))
-    if position.native > keep + venues.transfer_fee_wei:
-        return Send(ReturnNative(keep))
-    return None

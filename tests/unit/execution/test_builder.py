@@ -15,7 +15,7 @@ from tests.unit.planning.world import VENUES
 
 
 class Trial:
-    """A node that runs every call for `gas`, but for the one that fails."""
+    """A node that runs every call for `gas`, but for the ones that fail."""
 
     def __init__(self, gas=100_000, fails=None, why="no"):
         self.gas, self.fails, self.why = gas, fails, why
@@ -27,7 +27,8 @@ class Trial:
         return [self._result(index) for index in range(len(steps))]
 
     def _result(self, index):
-        ok = index != self.fails
+        fails = self.fails if isinstance(self.fails, set) else {self.fails}
+        ok = index not in fails
         return SimResult(ok, self.gas, b"", "" if ok else self.why, ())
 
 
@@ -56,6 +57,52 @@ async def test_the_first_leg_that_fails_refuses_the_move_and_is_named():
     assert refused.value.code == "leg.would_fail"
     assert refused.value.message == "request_redemption: frozen"
     assert refused.value.fields == {"leg": "request_redemption", "reason": "frozen"}
+
+
+HOMEWARD = {"weth": 5, "cash": 6, "tokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("fails", "sent"),
+    [
+        ({0}, [K.RETURN_TOKEN, K.RETURN_TOKEN]),
+        ({1}, [K.UNWRAP, K.RETURN_TOKEN]),
+        ({1, 2}, [K.UNWRAP]),
+        ({0, 2}, [K.RETURN_TOKEN]),
+    ],
+)
+async def test_what_goes_home_does_not_wait_for_a_token_that_keeps_something_back(fails, sent):
+    """I7: with the debt token paused the ether comes home all the same."""
+    legs = await built(Trial(fails=fails), m.GoHome(with_claim=True), **HOMEWARD)
+    assert [one.kind for one in legs] == sent
+
+
+async def test_a_group_of_which_nothing_works_is_refused():
+    with pytest.raises(MoveRefused) as refused:
+        await built(Trial(fails={0, 1, 2}), m.GoHome(with_claim=True), **HOMEWARD)
+    assert refused.value.kind is K.UNWRAP
+
+
+OWING = {"cash": 10**12, "debt": 6 * 10**11, "collateral": 9}
+PAID = [K.APPROVE, K.REPAY, K.REVOKE, K.WITHDRAW]
+
+
+async def test_the_debt_is_paid_though_the_venue_keeps_the_collateral_or_an_allowance_stays():
+    """I7: with all WETH lent out the withdrawal is refused, and is tried alone later."""
+    assert [one.kind for one in await built(Trial(), m.Repay(), **OWING)] == PAID
+    locked = await built(Trial(fails=3), m.Repay(), **OWING)
+    assert [one.kind for one in locked] == PAID[:3]
+    stubborn = await built(Trial(fails={2, 3}), m.Repay(), **OWING)
+    assert [one.kind for one in stubborn] == PAID[:2]
+
+
+async def test_a_leg_that_others_rest_on_refuses_the_move_whatever_else_fails():
+    with pytest.raises(MoveRefused) as refused:
+        await built(Trial(fails={1, 2, 3}), m.Repay(), **OWING)
+    assert refused.value.kind is K.REPAY
+    with pytest.raises(MoveRefused) as first:
+        await built(Trial(fails={0, 3}), m.Repay(), **OWING)
+    assert first.value.kind is K.APPROVE
 
 
 async def test_what_lies_outside_the_approval_is_not_even_tried():

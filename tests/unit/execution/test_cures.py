@@ -295,4 +295,4 @@ def test_a_reserve_that_passes_the_hard_rule_can_always_pay_the_cure(case):
 def test_the_plans_of_these_tests_open_where_the_product_does():
     assert PLANS[Funding.BORROW].envelope.opening_ltv == 2_000
     assert PLANS[Funding.BORROW].envelope.max_ltv == 3_000
-    assert CALLS.repay(5).step is Step.LIQUIDITY
+    assert CALLS.repay(Step.LIQUIDITY, 5).step is Step.LIQUIDITY

@@ -211,11 +211,11 @@ async def test_a_debt_without_collateral_withdraws_nothing():
     assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
 
 
-async def test_a_collateral_that_is_locked_does_not_keep_the_debt_from_being_paid():
-    """I7: with all WETH lent out the withdrawal is refused, and once tried goes alone, later."""
-    of = deal(trouble=m.Trouble(K.WITHDRAW, 1))
-    made = await legs(m.Repay(), of=of, cash=MILLION, debt=600_000 * 10**6, collateral=9)
+async def test_what_cash_there_is_pays_a_part_of_the_debt_without_selling_or_unlocking():
+    made = await legs(m.Repay(sells=False), cash=50_000 * 10**6, debt=MILLION, collateral=9)
     assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
+    assert [one.amount.units for one in made[:2]] == [50_000 * 10**6] * 2
+    assert {one.step for one in made} == {Step.CLOSE}
 
 
 async def test_a_repayment_that_failed_is_tried_with_room_for_the_tokens_own_fee():

@@ -154,9 +154,13 @@ def test_an_allowance_that_cannot_be_taken_back_keeps_no_debt_from_being_paid():
     stubborn = m.Trouble(K.REVOKE, 3)
     decision = decide(*owing(DealStatus.EXECUTING, stubborn))
     assert decision == m.Change(DealEvent.HOLD, HoldReason.LEG_REVERTED)
-    # Last of all it is tried again, while there still is ether to pay for it.
+    # Last of all it is tried again: what pays for its gas stays until then, the rest goes home.
     empty = {"debt": 0, "collateral": 0, "tokens": 0}
-    assert isinstance(decide(*owing(DealStatus.CLOSING, stubborn, **empty)).move, m.Revoke)
+    most = decide(*owing(DealStatus.CLOSING, stubborn, **empty))
+    assert most == m.Send(m.ReturnNative(keep=1))
+    assert isinstance(
+        decide(*owing(DealStatus.CLOSING, stubborn, **empty, native=1)).move, m.Revoke
+    )
 
 
 @pytest.mark.parametrize("kind", [K.SWAP, K.REPAY])

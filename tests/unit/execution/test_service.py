@@ -340,7 +340,7 @@ BOUGHT = (
     leg(LegKind.FUND, Step.SPLIT),
     leg(LegKind.SWAP, Step.PURCHASE, token=TOKENS.cash.symbol),
 )
-CURE_LEGS = [CALLS.repay(7)]
+CURE_LEGS = [CALLS.repay(Step.LIQUIDITY, 7)]
 
 
 def asking(cure, **venues):
