@@ -17,19 +17,32 @@ BLOCKED: Final = "deal.blocked"
 GAS_TOO_DEAR: Final = "deal.gas_too_dear"
 
 
+def about(
+    deal: DealRecord, code: str, severity: Severity, *, text: str, fields: Mapping[str, object]
+) -> Alert:
+    """An alert whose subject is the deal."""
+    return Alert(
+        code=code,
+        severity=severity,
+        subject=str(deal.deal_id),
+        text=text,
+        chain_id=deal.chain_id,
+        deal_id=deal.deal_id,
+        bank_id=deal.bank,
+        fields=fields,
+    )
+
+
 def unexplained(
     seen: Seen, deal: DealRecord, doubt: Unexplained, before: Mapping[str, object]
 ) -> Alert:
     """The chain shows less than is recorded; `before` is what the last group was decided on."""
-    return Alert(
-        code="deal.unexplained",
-        severity=Severity.CRITICAL,
-        subject=str(deal.deal_id),
+    return about(
+        deal,
+        "deal.unexplained",
+        Severity.CRITICAL,
         text="the chain shows less of this deal than is recorded: find out what happened to it, "
         "then `deal resume` or `deal close`; what you have seen does not stop it again",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
         fields={
             "lines": list(doubt.lines),
             "block": seen.head.ref.number,
@@ -41,28 +54,22 @@ def unexplained(
 
 def gas_too_dear(deal: DealRecord) -> Alert:
     """The deal waits for cheaper gas."""
-    return Alert(
-        code=GAS_TOO_DEAR,
-        severity=Severity.WARNING,
-        subject=str(deal.deal_id),
+    return about(
+        deal,
+        GAS_TOO_DEAR,
+        Severity.WARNING,
         text="a block costs more than the plan allows: the deal waits until gas is cheaper",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
         fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
     )
 
 
 def blocked(deal: DealRecord, codes: Sequence[str]) -> Alert:
     """The deal's next move would break a rule of the desk: it is not made."""
-    return Alert(
-        code=BLOCKED,
-        severity=Severity.WARNING,
-        subject=str(deal.deal_id),
+    return about(
+        deal,
+        BLOCKED,
+        Severity.WARNING,
         text=f"the deal's next move would break {', '.join(codes)} at present prices: it waits "
         "until it would not; `deal close` brings home what it has",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
         fields={"codes": list(codes)},
     )

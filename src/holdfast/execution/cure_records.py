@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.audit.model import Act
 from holdfast.common.alerts import Alert, Ended, Severity
+from holdfast.execution.alerts import about
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,16 +28,13 @@ def cure_act(deal: DealRecord, seen: Seen, legs: Sequence[Leg]) -> Act:
 
 def cure_begun(deal: DealRecord, seen: Seen, legs: Sequence[Leg]) -> Alert:
     """The market made the deal repay, or sell of its reserve."""
-    return Alert(
-        code=_CODE,
-        severity=Severity.WARNING,
-        subject=str(deal.deal_id),
+    return about(
+        deal,
+        _CODE,
+        Severity.WARNING,
         text="the market has moved against this deal: it repays, or turns ether of its reserve "
         "into cash, by itself. Nothing has to be done; where a cure does not restore it, the deal "
         "holds and goes home",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
         fields=_facts(seen, legs),
     )
 
@@ -48,15 +46,12 @@ def cure_over(deal: DealRecord) -> Ended:
 
 def price_stale(deal: DealRecord, seen: Seen) -> Alert:
     """The deal does nothing that needs ETH's price, since that is too old."""
-    return Alert(
-        code=PRICE_STALE,
-        severity=Severity.CRITICAL,
-        subject=str(deal.deal_id),
+    return about(
+        deal,
+        PRICE_STALE,
+        Severity.CRITICAL,
         text="the price of ETH is too old to act on: the deal adds no risk, and neither repays nor "
         "sells for a price until the feed is updated. `deal close` brings it home all the same",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
         fields=_facts(seen, ()),
     )
 

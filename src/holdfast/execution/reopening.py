@@ -8,7 +8,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from holdfast.audit.model import Act
-from holdfast.common.alerts import Alert, Severity
+from holdfast.common.alerts import Severity
+from holdfast.execution.alerts import about
 from holdfast.execution.script import held
 from holdfast.execution.settlement import reopened
 from holdfast.execution.standstill import act_of
@@ -83,7 +84,7 @@ class Reopening:
             "the same bytes were sent again, and the deal waits for them"
         )
         await self.alarm.raised(
-            session, _alert(deal, "tx.reorg_reopened", Severity.WARNING, text=text, facts=facts)
+            session, about(deal, "tx.reorg_reopened", Severity.WARNING, text=text, fields=facts)
         )
         await self.wakes.wake(session, deal.deal_id)
 
@@ -97,7 +98,7 @@ class Reopening:
         )
         facts = _facts(orphans, deal)
         await self.alarm.raised(
-            session, _alert(deal, "tx.final_reorged", Severity.CRITICAL, text=text, facts=facts)
+            session, about(deal, "tx.final_reorged", Severity.CRITICAL, text=text, fields=facts)
         )
 
     async def _hold(self, session: Session, deal: DealRecord) -> None:
@@ -131,18 +132,3 @@ def _facts(orphans: Sequence[Orphan], deal: DealRecord) -> dict[str, JsonValue]:
 
 def _act(deal: DealRecord, action: str, detail: dict[str, JsonValue]) -> Act:
     return Act(deal.deal_id, deal.bank, deal.chain_id, "chain", action, "deal", detail)
-
-
-def _alert(
-    deal: DealRecord, code: str, severity: Severity, *, text: str, facts: dict[str, JsonValue]
-) -> Alert:
-    return Alert(
-        code=code,
-        severity=severity,
-        subject=str(deal.deal_id),
-        text=text,
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
-        fields=facts,
-    )

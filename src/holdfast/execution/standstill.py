@@ -12,6 +12,7 @@ import structlog
 from holdfast.audit.model import Act
 from holdfast.common.alerts import Alert, Severity
 from holdfast.common.boundary import Boundary, unobserved
+from holdfast.execution.alerts import about
 from holdfast.execution.script import change, held
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 
@@ -94,14 +95,11 @@ class StandStill:
 
     async def tell(self, deal: DealRecord, error: HoldfastError) -> None:
         """Have a person told of what will go wrong again, and try again only after a while."""
-        alert = Alert(
-            code=error.code,
-            severity=Severity.CRITICAL,
-            subject=str(deal.deal_id),
+        alert = about(
+            deal,
+            error.code,
+            Severity.CRITICAL,
             text=f"the deal cannot go on: {error.message}",
-            chain_id=deal.chain_id,
-            deal_id=deal.deal_id,
-            bank_id=deal.bank,
             fields={name: str(value) for name, value in error.fields.items()},
         )
         async with self._writing() as session:

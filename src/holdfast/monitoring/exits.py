@@ -9,6 +9,7 @@ import structlog
 
 from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.errors import Rejected, Transient
+from holdfast.execution.alerts import about
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -135,15 +136,12 @@ def failing(deal: DealRecord, check: ExitCheck) -> Alert:
         why = "gas costs more than its plan allows" if check.before.gas_is_too_dear else "it stalls"
     else:
         why = f"{failed.leg} would fail: {failed.reason}"
-    return Alert(
-        code=FAILING,
-        severity=Severity.CRITICAL,
-        subject=str(deal.deal_id),
+    return about(
+        deal,
+        FAILING,
+        Severity.CRITICAL,
         text=f"the deal could not be unwound now: {why}. `holdfast risk exits --deal` shows how "
         "far it would come",
-        chain_id=deal.chain_id,
-        deal_id=deal.deal_id,
-        bank_id=deal.bank,
         fields={
             "leg": None if failed is None else str(failed.leg),
             "reason": why,

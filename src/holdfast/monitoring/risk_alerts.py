@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Alert, Severity
 from holdfast.common.money import BPS, Bps
+from holdfast.execution.alerts import about
 from holdfast.risk.invariants import Moment, Reaction, reaction
 from holdfast.risk.model import Severity as Weight
 
@@ -57,14 +58,11 @@ def deal_alerts(one: Assessed) -> Iterator[Alert]:
     """An alert for each check of the deal that fails."""
     deal = one.row.deal
     for check in one.failed:
-        yield Alert(
-            code=f"risk.{_kind(check)}.{check.code}",
-            severity=_gravity(check),
-            subject=str(deal.deal_id),
+        yield about(
+            deal,
+            f"risk.{_kind(check)}.{check.code}",
+            _gravity(check),
             text=f"deal {deal.deal_number}: {check.text}; {_follows(check)}",
-            chain_id=deal.chain_id,
-            deal_id=deal.deal_id,
-            bank_id=deal.bank,
             fields=_fields(one.row, check),
         )
 
