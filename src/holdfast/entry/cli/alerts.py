@@ -12,6 +12,7 @@ from holdfast.bootstrap import database_url
 from holdfast.common.db import Database
 from holdfast.common.ids import principal_id
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.migrations import runner
 from holdfast.monitoring.targets import targets
@@ -33,7 +34,6 @@ _LAST_NUMBER: Final = 2**63 - 1  # of a PostgreSQL bigint
 
 app = typer.Typer(name="alerts", help=__doc__, no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AlertArgument = Annotated[
     int, typer.Argument(min=1, max=_LAST_NUMBER, metavar="ALERT", help="The number `list` shows.")
 ]

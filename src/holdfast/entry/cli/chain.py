@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.table import Table
 from holdfast.bootstrap import opened_chain
 from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from holdfast.chain.pool import Pool
 
 app = typer.Typer(name="chain", help=__doc__, no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.callback()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.entry.cli.alerts import AsJson, with_notices
+from holdfast.entry.cli.alerts import with_notices
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_facts
 from holdfast.entry.cli.plain import plain_console, whole_table
 

@@ -11,6 +11,7 @@ from holdfast.common.db import Database
 from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Broken, Rejected
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_facts
 from holdfast.migrations import runner
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(name="db", help=__doc__, no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()

@@ -13,7 +13,7 @@ from holdfast.bootstrap import limits_of
 from holdfast.common.errors import Paused
 from holdfast.common.ids import bank_id, deal_id, principal_id
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
-from holdfast.entry.cli.deal_orders import DealArgument, approve, cancel, close, hold, resume
+from holdfast.entry.cli.deal_orders import ORDERS, DealArgument, approve, close, ordering
 from holdfast.entry.cli.deal_view import show_deal, show_deals
 from holdfast.entry.cli.options import AsJson, By, Execute
 from holdfast.entry.cli.output import show_document
@@ -154,10 +154,9 @@ def list_deals(
 
 
 app.command()(approve)
-app.command()(hold)
-app.command()(resume)
 app.command()(close)
-app.command()(cancel)
+for _name, (_event, _help) in ORDERS.items():
+    app.command(_name, help=_help)(ordering(_event))
 
 
 def _text(context: typer.Context) -> RequestText:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,9 +15,22 @@ from holdfast.execution.desk import Order
 from holdfast.model.deal import DealEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.bootstrap import System
 
 DealArgument = Annotated[str, typer.Argument(metavar="DEAL", help="The id that `list` shows.")]
+
+
+ORDERS: Final[dict[str, tuple[DealEvent, str]]] = {
+    "hold": (
+        DealEvent.HOLD,
+        "Make a deal stand still and give up what is not mined yet; `resume` lets it go on.",
+    ),
+    "resume": (DealEvent.RESUME, "Let a deal that holds go on."),
+    "cancel": (DealEvent.CANCEL, "Give up a deal that has done nothing on chain yet."),
+}
+"""Those that need no word more, with what each says for itself."""
 
 
 def approve(
@@ -40,31 +53,21 @@ def approve(
     show_document(with_system(context, on_chain(work)), show_changed, as_json=as_json)
 
 
-def hold(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make a deal stand still and give up what is not mined yet; `resume` lets it go on."""
-    order = Order(DealEvent.HOLD, principal_id(by))
-    _order(context, deal, order, execute=execute, as_json=as_json)
+def ordering(event: DealEvent) -> Callable[..., None]:
+    """The command that gives a deal the order `event`."""
 
+    def give(
+        context: typer.Context,
+        deal: DealArgument,
+        *,
+        by: By = "operator",
+        execute: Execute = False,
+        as_json: AsJson = False,
+    ) -> None:
+        order = Order(event, principal_id(by))
+        _order(context, deal, order, execute=execute, as_json=as_json)
 
-def resume(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Let a deal that holds go on."""
-    _order(
-        context, deal, Order(DealEvent.RESUME, principal_id(by)), execute=execute, as_json=as_json
-    )
+    return give
 
 
 def close(
@@ -81,20 +84,6 @@ def close(
     """Repay, unlock and return everything now, without redeeming further."""
     order = Order(DealEvent.CLOSE, principal_id(by), keep_claim=keep_claim)
     _order(context, deal, order, execute=execute, as_json=as_json)
-
-
-def cancel(
-    context: typer.Context,
-    deal: DealArgument,
-    *,
-    by: By = "operator",
-    execute: Execute = False,
-    as_json: AsJson = False,
-) -> None:
-    """Give up a deal that has done nothing on chain yet."""
-    _order(
-        context, deal, Order(DealEvent.CANCEL, principal_id(by)), execute=execute, as_json=as_json
-    )
 
 
 def _order(

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from holdfast.entry.cli.deal_view import show_deal
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.demo import Demo, DemoOptions
 from holdfast.model.deal import Funding
 
@@ -28,7 +29,7 @@ def demo(
     block_time: Annotated[
         int, typer.Option(min=0, max=60, help="Seconds between blocks; 0 mines at once.")
     ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run one whole deal on a local chain: plan, legs, freeze, ledger, profit."""
     began = time.monotonic()

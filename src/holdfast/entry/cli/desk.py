@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -12,6 +12,7 @@ from holdfast.bootstrap import opened_switch
 from holdfast.common.ids import bank_id, chain_id, principal_id
 from holdfast.entry.cli.errors import Misused
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.reporting.views import setting_view, trading_view
 from holdfast.risk.trading import DESK, Scope, TradingState, in_force
@@ -30,49 +31,49 @@ Bank = Annotated[str | None, typer.Option("--bank", help="Only this bank, such a
 Chain = Annotated[int | None, typer.Option("--chain", help="Only this chain, by its id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded, and shown to who waits.")]
 By = Annotated[str, typer.Option("--as", help="Who does it; recorded.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@app.command()
-def halt(
-    context: typer.Context,
-    *,
-    reason: Reason,
-    by: By,
-    bank: Bank = None,
-    chain: Chain = None,
-    as_json: AsJson = False,
-) -> None:
-    """Send nothing but what repays debt where an invariant breaks; takes effect at once."""
-    _turn(context, TradingState.HALTED, _scope(bank, chain), (by, reason), as_json=as_json)
+_TURNS: Final[dict[str, tuple[TradingState, str]]] = {
+    "halt": (
+        TradingState.HALTED,
+        "Send nothing but what repays debt where an invariant breaks; takes effect at once.",
+    ),
+    "reduce": (
+        TradingState.REDUCING,
+        "Start, open and buy nothing; whatever reduces risk goes on. Takes effect at once.",
+    ),
+    "activate": (
+        TradingState.ACTIVE,
+        "Let it go on; what another scope or the monitor set stays in force.",
+    ),
+}
 
 
-@app.command()
-def reduce(
-    context: typer.Context,
-    *,
-    reason: Reason,
-    by: By,
-    bank: Bank = None,
-    chain: Chain = None,
-    as_json: AsJson = False,
-) -> None:
-    """Start, open and buy nothing; whatever reduces risk goes on. Takes effect at once."""
-    _turn(context, TradingState.REDUCING, _scope(bank, chain), (by, reason), as_json=as_json)
+def _turning(state: TradingState) -> Callable[..., None]:
+    """The command that sets `state`."""
+
+    def turn(
+        context: typer.Context,
+        *,
+        reason: Reason,
+        by: By,
+        bank: Bank = None,
+        chain: Chain = None,
+        as_json: AsJson = False,
+    ) -> None:
+        scope, principal = _scope(bank, chain), principal_id(by)
+
+        async def work(session: Session, switch: KillSwitch) -> dict[str, Any]:
+            await switch.turn(session, scope, state, by=principal, reason=reason)
+            return await _standing(session, switch, scope)
+
+        _show(_with_switch(context, work), as_json=as_json)
+
+    return turn
 
 
-@app.command()
-def activate(
-    context: typer.Context,
-    *,
-    reason: Reason,
-    by: By,
-    bank: Bank = None,
-    chain: Chain = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let it go on; what another scope or the monitor set stays in force."""
-    _turn(context, TradingState.ACTIVE, _scope(bank, chain), (by, reason), as_json=as_json)
+for _name, (_state, _help) in _TURNS.items():
+    app.command(_name, help=_help)(_turning(_state))
 
 
 @app.command()
@@ -83,23 +84,6 @@ def status(
     scope = _scope(bank, chain)
 
     async def work(session: Session, switch: KillSwitch) -> dict[str, Any]:
-        return await _standing(session, switch, scope)
-
-    _show(_with_switch(context, work), as_json=as_json)
-
-
-def _turn(
-    context: typer.Context,
-    state: TradingState,
-    scope: Scope,
-    who_and_why: tuple[str, str],
-    *,
-    as_json: bool,
-) -> None:
-    principal, reason = principal_id(who_and_why[0]), who_and_why[1]
-
-    async def work(session: Session, switch: KillSwitch) -> dict[str, Any]:
-        await switch.turn(session, scope, state, by=principal, reason=reason)
         return await _standing(session, switch, scope)
 
     _show(_with_switch(context, work), as_json=as_json)

@@ -15,6 +15,7 @@ from holdfast.devnet.node import NodeOptions
 from holdfast.devnet.paths import DEFAULT_CACHE, DEFAULT_PORT, DEFAULT_STATE_DIR
 from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_facts
 
 _HEARTBEAT_SECONDS = 5  # an idle devnet's head stays younger than any freshness limit
@@ -30,7 +31,6 @@ CacheDir = Annotated[
 Anvil = Annotated[
     Path | None, typer.Option("--anvil", help="An anvil of your own instead of the pinned one.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()

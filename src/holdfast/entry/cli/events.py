@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.common.ids import deal_id
-from holdfast.entry.cli.alerts import AsJson, with_notices
+from holdfast.entry.cli.alerts import with_notices
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.monitoring.store.events import recent
 

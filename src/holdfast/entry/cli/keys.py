@@ -9,6 +9,7 @@ import typer
 
 from holdfast.bootstrap import create_keystore, keystore_keys
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_facts
 from holdfast.signing.keystore import KeyNetwork
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 FLOAT_INDEX = 0
 
 app = typer.Typer(name="keys", help=__doc__, no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()

@@ -12,6 +12,7 @@ from holdfast.bootstrap import opened
 from holdfast.common.ids import deal_id
 from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.reporting.exits import exit_view
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from holdfast.config import Settings
 
 Deal = Annotated[str, typer.Option("--deal", help="The id that `deal list` shows.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def exits(context: typer.Context, *, deal: Deal, as_json: AsJson = False) -> None:

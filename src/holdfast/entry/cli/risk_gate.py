@@ -13,6 +13,7 @@ from holdfast.bootstrap import opened
 from holdfast.common.errors import Rejected
 from holdfast.common.money import USD8, Usd8, parse_decimal, to_units
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.model.plan import Accounts
 from holdfast.planning.gate import gate_view
@@ -41,7 +42,7 @@ def gate(
     size: Annotated[
         str, typer.Option("--size", help="Dollars of one purchase lot; else the usual sizes.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say which purchase lots the redemption gate lets through now, with the reason."""
     lots = (_dollars(size),) if size else STANDARD

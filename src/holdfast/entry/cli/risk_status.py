@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.console import Group
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from holdfast.bootstrap import opened_risk_status
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _REFRESH_SECONDS: Final = 1.0
 def status(
     context: typer.Context,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """The monitor's last tick: its age, every open deal's LTV, cover and exposure, open alerts."""
     report = asyncio.run(_report(invocation(context).settings))

@@ -12,6 +12,7 @@ from holdfast.bootstrap import opened
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import deal_id
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.stress_view import show_stress
 from holdfast.reporting.stress import stress_report
 from holdfast.risk.matrix import combinations, named
@@ -34,7 +35,7 @@ def stress(  # noqa: PLR0913 - one parameter per option
     ] = False,
     deal: Annotated[str | None, typer.Option("--deal", help="Only this deal's lines.")] = None,
     book: Annotated[bool, typer.Option("--book", help="All open deals; the default.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stress all open deals together at the newest block, as they would sell in one pool."""
     if deal is not None and book:

@@ -17,6 +17,7 @@ from holdfast.common.metrics import MetricsServer
 from holdfast.common.system_clock import SystemClock
 from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.supervisor import Supervisor
 from holdfast.entry.cli.workers_view import show_workers
 from holdfast.entry.worker import Part, Watched, run_worker
@@ -54,7 +55,7 @@ def worker(context: typer.Context, *, supervised: Supervised = False) -> None:
 def status(
     context: typer.Context,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Who leads what, what waits in the queues, and which deals are late; asks no node."""
 
