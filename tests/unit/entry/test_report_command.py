@@ -58,6 +58,21 @@ def test_a_report_is_a_page_unless_asked_otherwise(asked, capsysbinary):
     assert capsysbinary.readouterr().out.startswith(b"bank,assets,debt")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["daily", "--format", "xml"], "'xml' is not one of 'html', 'json', 'csv', 'parquet'"),
+        (["weekly"], "'weekly' is not one of 'daily', 'exposure', 'history', 'compliance'"),
+    ],
+)
+def test_a_choice_that_is_none_is_told_with_those_that_are(arguments, says, asked, capsys):
+    assert run(["report", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert f": {says}" in told
+    assert "Value error" not in told
+    assert "[usage]" in told
+
+
 def test_a_report_goes_to_a_file(asked, tmp_path, capsys):
     out = tmp_path / "report.parquet"
     assert run(["report", "exposure", "--format", "parquet", "--out", str(out)]) == 0

@@ -134,7 +134,8 @@ def _not_imported() -> None:
 
 
 def _misused(error: typer.TyperException, arguments: Sequence[str], redactor: Redactor) -> int:
-    message = error.format_message()
+    # Typer's own check of a choice comes as pydantic's, with its word for what follows.
+    message = error.format_message().replace(": Value error, ", ": ")
     if not message:  # no command was given, and the help has been printed already
         return ExitCode.USAGE
     context = getattr(error, "ctx", None)
