@@ -49,6 +49,7 @@ from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
+from holdfast.reporting.scheduled import DailyReport, StressRun
 from holdfast.reporting.service import DealReporter
 from holdfast.risk.market_reader import MarketReader
 from holdfast.risk.service import DynamicLimits
@@ -131,6 +132,7 @@ class Graph:
         book = self._book(node, observer)
         monitor, tick_watch = self._monitor(node, book)
         stress_book = self._stress_book(node, observer)
+        stress_run = StressRun(stress_book, self._profile.chain_id, self._clock, self._limits)
         settings, notices = self._settings, self._notices
         return System(
             settings=settings,
@@ -159,7 +161,8 @@ class Graph:
             exit_checks=exit_checks_of(self._url, pool, node, notices, settings=settings),
             notices=notices,
             switch=self._switch,
-            reports=schedule_of(notices, self._audit, self._limits, settings.price_history),
+            reports=schedule_of(notices, self._daily(), stress_run),
+            stress_run=stress_run,
             counting=Counting(self._db, self._figures, self._clock),
             metrics=self._metrics,
         )
@@ -249,6 +252,10 @@ class Graph:
     def _book(self, node: Node, observer: ChainObserver) -> BookReader:
         deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
         return BookReader(deals, node, observer, self._limits)
+
+    def _daily(self) -> DailyReport:
+        prices = self._settings.price_history
+        return DailyReport(self._db, self._audit, self._clock, self._limits, prices)
 
     def _stress_book(self, node: Node, observer: ChainObserver) -> StressBook:
         """With a reader of its own: one keeps what it read, and the monitor's is nobody else's."""

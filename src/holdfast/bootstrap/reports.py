@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 from holdfast.common.system_clock import SystemClock
 from holdfast.reporting.runs import RunKind
 from holdfast.reporting.schedule import CHORE, Schedule, ScheduledReport
-from holdfast.reporting.scheduled import DailyReport
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from holdfast.audit.service import AuditTrail
     from holdfast.monitoring.wiring import Notices
-    from holdfast.risk.limits import RiskLimits
+    from holdfast.reporting.schedule import Document
+    from holdfast.reporting.scheduled import DailyReport, StressRun
 
 
-def schedule_of(
-    notices: Notices, audit: AuditTrail, limits: RiskLimits, price_history: Path | None
-) -> Schedule:
+def schedule_of(notices: Notices, daily: DailyReport, stress: StressRun) -> Schedule:
     """The schedule; who makes the reports is told to the notices, as it is a chore."""
     db, clock, alarm = notices.db, SystemClock(), notices.alerts
-    makers = {RunKind.DAILY: DailyReport(db, audit, clock, limits, price_history)}
+    makers: Mapping[RunKind, Callable[[str], Awaitable[Document]]]
+    makers = {RunKind.DAILY: daily, RunKind.STRESS: stress}
     notices.does(CHORE, ScheduledReport(db, alarm, clock, makers))
     return Schedule(db, makers.keys(), notices.chores, alarm, clock, clock)

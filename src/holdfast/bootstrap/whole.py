@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.monitoring.wiring import Notices
     from holdfast.planning.gatekeeper import Gatekeeper
     from holdfast.reporting.schedule import Schedule
+    from holdfast.reporting.scheduled import StressRun
     from holdfast.reporting.service import DealReporter
     from holdfast.risk.limits import RiskLimits
     from holdfast.risk.market_reader import MarketReader
@@ -68,5 +69,6 @@ class System:
     notices: Notices
     switch: KillSwitch
     reports: Schedule
+    stress_run: StressRun
     counting: Counting
     metrics: CollectorRegistry

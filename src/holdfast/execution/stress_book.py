@@ -54,7 +54,7 @@ class StressBook:
         slot0, liquidity = await self.node.read([pool.slot0(), pool.liquidity()], book.at)
         cash = TokenAmount(self.node.profile.usdt, slot0.reserve_out(route, liquidity))
         return OpenBook(
-            block=book.at.number,
+            at=book.at,
             eth_price=book.market.eth_price,
             pool=ExitPool(_cash_value(cash, book.market), route.fee),
             deals=_deals(book),

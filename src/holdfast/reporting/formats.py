@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import importlib
 import io
 import json
+import re
 from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
@@ -29,6 +31,11 @@ class Format(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
 
+
+_LONG = re.compile(r"_|[0-9a-zA-Z]{16}(?=[0-9a-zA-Z])")
+"""After what a long word may go on in the next line: an underscore, or sixteen letters."""
+
+_CAPITALS = frozenset({"usd", "ltv", "hf", "i3", "id", "es", "var"})
 
 NUMBERS = frozenset({Kind.COUNT, Kind.USD, Kind.UNITS, Kind.PERCENT, Kind.NUMBER})
 
@@ -57,7 +64,28 @@ def _html(report: Report) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     source = resources.files("holdfast.reporting").joinpath("templates/report.html").read_text()
-    return environment.from_string(source).render(report=report, shown=shown, numbers=NUMBERS)
+    return environment.from_string(source).render(
+        report=report,
+        shown=shown,
+        cell=_on_page,
+        heading=_heading,
+        numbers=NUMBERS,
+        flag=Kind.FLAG,
+    )
+
+
+def _heading(name: str) -> str:
+    """A column's name for people, with what is written in capitals in capitals."""
+    return " ".join(word.upper() if word in _CAPITALS else word for word in name.split("_"))
+
+
+def _on_page(value: Value, kind: Kind) -> str:
+    """The value as HTML, which says where a name, an id or a hash may go on in the next line.
+
+    A browser left to itself breaks any word anywhere, or lets a long one push others off the paper.
+    """
+    text = html.escape(shown(value, kind))
+    return _LONG.sub(r"\g<0><wbr>", text) if kind is Kind.TEXT else text
 
 
 def _csv(table: Table) -> str:

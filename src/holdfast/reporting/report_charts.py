@@ -10,6 +10,7 @@ from holdfast.reporting.pictures import new_figure, save
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_COLOURS = ("#ee8866", "#cc3311")
 _MOST_BARS = 60  # more labels cannot be read
 
 
@@ -35,6 +36,32 @@ def bars(
     return _svg(figure)
 
 
+def across(
+    title: str,
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    lines: Mapping[str, float],
+) -> str:
+    """A lying bar for each label, from the top, for labels that are long; with named levels.
+
+    Bars that end under the last level are red.
+    """
+    if not values:
+        return ""
+    figure = new_figure(9, 0.8 + 0.2 * len(values))
+    axes = _axes(figure, title)
+    least = [*lines.values()][-1]
+    colours = [_COLOURS[-1] if value < least else "#4477aa" for value in values]
+    axes.barh(range(len(values)), values, color=colours)
+    axes.set_yticks(range(len(values)), labels, fontsize=8)
+    axes.invert_yaxis()
+    for (name, level), colour in zip(lines.items(), _COLOURS, strict=False):
+        axes.axvline(level, ls=":", color=colour, label=name)
+    axes.legend(loc="best", fontsize=8)
+    return _svg(figure)
+
+
 def losses(title: str, values: Sequence[float], lines: Mapping[str, float]) -> str:
     """Daily returns in percent as thin bars, with named levels across."""
     figure, axes = _sheet(title)
@@ -46,14 +73,18 @@ def losses(title: str, values: Sequence[float], lines: Mapping[str, float]) -> s
 
 def _sheet(title: str) -> tuple[Any, Any]:
     figure = new_figure(9, 2.8)
+    return figure, _axes(figure, title)
+
+
+def _axes(figure: Any, title: str) -> Any:  # noqa: ANN401 - see pictures
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return axes
 
 
 def _levels(axes: Any, lines: Mapping[str, float]) -> None:  # noqa: ANN401 - see pictures
-    for (name, level), colour in zip(lines.items(), ("#ee8866", "#cc3311"), strict=False):
+    for (name, level), colour in zip(lines.items(), _COLOURS, strict=False):
         axes.axhline(level, ls=":", color=colour, label=name)
     if lines:
         axes.legend(loc="best", fontsize=8)

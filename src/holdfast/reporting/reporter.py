@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from holdfast.audit.service import DESK
 from holdfast.common.errors import Broken, Rejected
 from holdfast.common.ids import DealId
 from holdfast.reporting.quality import ChainOfRecord
-from holdfast.reporting.reports import ReportKind, build, span_of
-from holdfast.reporting.runs import RunKind
+from holdfast.reporting.reports import ReportKind, build, runs_report, span_of
+from holdfast.reporting.runs import RunKind, month_before
+from holdfast.reporting.store import runs as store
 from holdfast.reporting.store.facts import read_facts
-from holdfast.reporting.store.runs import made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from holdfast.reporting.facts import Facts
     from holdfast.reporting.tables import Report
     from holdfast.risk.limits import RiskLimits
+
+
+_RUNS: Final = 100
+"""Runs that are listed: a season of days and months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +55,31 @@ class Reporter:
             records = await self._verified(session, facts) if kind is ReportKind.COMPLIANCE else ()
         return build(kind, facts, self.limits, records)
 
-    async def stored(self, kind: ReportKind, day: date | None = None) -> tuple[dict[str, Any], str]:
-        """The report of a day, yesterday without one, that was made on schedule, and its page.
+    async def stored(self, kind: RunKind, day: date | None = None) -> tuple[dict[str, Any], str]:
+        """What was made on schedule: its document and its page.
+
+        Args:
+            kind: the daily report, or the stress run.
+            day: the day of the report, yesterday without one; or one of the month of the run,
+                the month before this one without one.
 
         Raises:
             Rejected: `report.not_made`.
         """
-        period = (day or self.clock.now().date() - timedelta(days=1)).isoformat()
-        found = None
-        if kind is ReportKind.DAILY:
-            async with self.db.begin() as session:
-                found = await made(session, RunKind.DAILY, period)
+        period = _period(kind, day, self.clock.now().date())
+        async with self.db.begin() as session:
+            found = await store.made(session, kind, period)
         if found is None:
             message = f"no {kind} report of {period} was made on schedule"
             raise Rejected("report.not_made", message, value=f"{kind}:{period}")
         return found
+
+    async def runs(self) -> Report:
+        """What was due on schedule lately, and what became of it."""
+        now = self.clock.now()
+        async with self.db.begin() as session:
+            found = await store.listed(session, _RUNS)
+        return runs_report(found, now)
 
     async def _verified(self, session: Session, facts: Facts) -> Sequence[ChainOfRecord]:
         """Every record that the report may speak of, checked from its first entry."""
@@ -79,3 +93,13 @@ class Reporter:
             entries = error.fields.get("seq")
             return ChainOfRecord(deal, entries if isinstance(entries, int) else 0, "", holds=False)
         return ChainOfRecord(deal, link.length, link.digest.hex(), holds=True)
+
+
+def _period(kind: RunKind, day: date | None, today: date) -> str:
+    match kind:
+        case RunKind.DAILY:
+            return (day or today - timedelta(days=1)).isoformat()
+        case RunKind.STRESS:
+            return month_before(today) if day is None else f"{day:%Y-%m}"
+        case _:
+            assert_never(kind)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from holdfast.reporting.facts import AlertRow, Facts
     from holdfast.reporting.quality import ChainOfRecord
+    from holdfast.reporting.runs import RunRow
     from holdfast.reporting.tables import Value
     from holdfast.risk.limits import RiskLimits
 
@@ -63,6 +64,21 @@ def build(
         made_at=facts.made_at,
         tables=tuple(_tables(kind, facts, limits, records)),
     )
+
+
+def runs_report(runs: Sequence[RunRow], now: datetime) -> Report:
+    """What was due on schedule, newest first, and what became of it."""
+    columns = (
+        Column("kind", Kind.TEXT, "daily report or monthly stress run"),
+        Column("period", Kind.TEXT, "the day or month that it is of"),
+        Column("due_at", Kind.TIME, "when it was due"),
+        Column("made_at", Kind.TIME, "when it was made"),
+        Column("state", Kind.TEXT, "made, due, or not wanted: from before the desk's first"),
+    )
+    rows = tuple((one.kind, one.period, one.due_at, one.made_at, one.state) for one in runs)
+    since = min((one.due_at for one in runs), default=now)
+    table = Table("runs", "On schedule", columns, rows)
+    return Report("runs", "Holdfast: reports on schedule", since, now, now, (table,))
 
 
 def _tables(

@@ -44,6 +44,29 @@ class Run:
         return f"{self.kind}:{self.period}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as it is kept; one that `is_kept` has a document and a page."""
+
+    kind: str
+    period: str
+    due_at: datetime
+    made_at: datetime | None
+    is_kept: bool
+
+    @property
+    def state(self) -> str:
+        """What became of it; of the runs before the desk's first ones nothing was wanted."""
+        if self.made_at is None:
+            return "due"
+        return "made" if self.is_kept else "not wanted"
+
+
+def month_before(day: date) -> str:
+    """The period of the stress run that is made in the month of `day`."""
+    return _stress(day).period
+
+
 def parse_subject(subject: str) -> tuple[RunKind, str]:
     """The kind and the period.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from holdfast.common.alerts import Alert, Ended, Severity
+from holdfast.common.errors import Broken, Rejected
 from holdfast.common.retry import patiently
 from holdfast.reporting.runs import GRACE, RunKind, begun, due, parse_subject
 from holdfast.reporting.store import runs as store
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from holdfast.common.alerts import Alarm
     from holdfast.common.clock import Clock, Sleeper
     from holdfast.common.db import Database, Session
+    from holdfast.common.errors import HoldfastError
 
 CHORE: Final = "report"
 """The kind of the chore that makes a report; its subject is the run's."""
 
 MISSED: Final = "report.missed"
+FAILED: Final = "report.failed"
 
 _SECONDS: Final = 60.0
 
@@ -41,6 +44,7 @@ class Document:
     values: Mapping[str, Any]
     page: str
     text: str
+    severity: Severity = Severity.INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +95,39 @@ class ScheduledReport:
         """Make the report of `subject`.
 
         Raises:
-            Broken: `report.run` for a kind that this version, or this worker, does not make.
-            Transient: what it is made from cannot be read.
+            Broken: `report.run` for a kind that this version does not make.
+            Rejected: it cannot be made as things are; `report.failed` tells why.
+            Transient: what it is made from cannot be read; `report.missed` tells, if it stays so.
         """
         kind, period = parse_subject(subject)
-        made = await self.makers[kind](period)
+        made = await self._made(kind, period, subject)
         document, now = json.dumps(made.values), self.clock.now()
         async with self.db.begin() as session:
             kept = await store.keep(session, subject, document=document, page=made.page, at=now)
             if not kept:
                 return  # another worker has made it meanwhile
-            await self.alarm.ended(session, Ended(MISSED, subject))
+            await self.alarm.ended(session, Ended(MISSED, subject), Ended(FAILED, subject))
             code = f"report.{kind}"
-            await self.alarm.raised(session, Alert(code, Severity.INFO, subject, made.text))
+            await self.alarm.raised(session, Alert(code, made.severity, subject, made.text))
             # It is delivered all the same; what is told once needs nobody to acknowledge it.
             await self.alarm.ended(session, Ended(code, subject))
+
+    async def _made(self, kind: RunKind, period: str, subject: str) -> Document:
+        """What waiting does not mend is told at once, not only when the run is late."""
+        try:
+            return await self.makers[kind](period)
+        except (Rejected, Broken) as error:
+            async with self.db.begin() as session:
+                await self.alarm.raised(session, _failed(subject, error))
+            raise
+
+
+def _failed(subject: str, error: HoldfastError) -> Alert:
+    text = (
+        f"The report {subject} cannot be made: {error.message} [{error.code}]. It is tried again; "
+        "mend the cause, then `holdfast chores retry report` with its name has it made at once."
+    )
+    return Alert(FAILED, Severity.WARNING, subject, text, fields=error.as_dict())
 
 
 def _missed(subject: str) -> Alert:

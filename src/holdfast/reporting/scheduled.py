@@ -1,4 +1,4 @@
-"""What is made on schedule: the report of a day that is over."""
+"""What is made on schedule: the report of a day, and once a month a stress run."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from holdfast.audit.service import AuditTrail
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database
+    from holdfast.common.ids import ChainId
+    from holdfast.reporting.ports import StressedBook
     from holdfast.reporting.tables import Report
     from holdfast.risk.limits import RiskLimits
 
@@ -50,6 +52,37 @@ class DailyReport:
         report = await reporter.made(ReportKind.DAILY, day)
         page = await asyncio.to_thread(written, report, Format.HTML)
         return Document(as_json(report), page.decode(), _text(report))
+
+
+@dataclass(frozen=True, slots=True)
+class StressRun:
+    """Stresses the whole open book of a chain as it stands."""
+
+    book: StressedBook
+    chain_id: ChainId
+    clock: Clock
+    limits: RiskLimits
+
+    async def __call__(self, period: str) -> Document:
+        """The run of the month `period`, such as 2026-03, made once the month is over.
+
+        It is of the book when it is made: nobody can go back to what stood at month's end.
+
+        Raises:
+            Transient: the chain or the database does not answer.
+        """
+        from holdfast.reporting.stress_run import document  # noqa: PLC0415 - numpy, as above
+
+        report = await self.made(f"monthly stress run of {period}")
+        return await asyncio.to_thread(document, report)
+
+    async def made(self, name: str) -> Report:
+        """A run of now as a report that is called `name`; raises as `__call__`."""
+        from holdfast.reporting.stress_run import Making, stress_run  # noqa: PLC0415
+
+        book = await self.book.read()
+        making = Making(name, self.chain_id, self.clock.now())
+        return await asyncio.to_thread(stress_run, book, making, self.limits)
 
 
 def _text(report: Report) -> str:

@@ -46,7 +46,9 @@ def stress_report(
     lines = report.book() if deal is None else report.deal(deal)
     found = report.reversed(deal) if with_reverse else {}
     return {
-        "block": book.block,
+        "block": book.at.number,
+        "block_hash": book.at.hash,
+        "block_timestamp": book.at.timestamp,
         "eth_usd": usd(book.eth_price),
         "open_deals": len(book.deals),
         "exit_pool_cash_usd": usd(book.pool.cash),

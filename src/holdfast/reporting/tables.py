@@ -40,7 +40,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of a report; `note` says what a reader must know, `chart` is an SVG picture."""
+    """One table of a report; `note` says what a reader must know, `chart` is an SVG picture.
+
+    The page shows the first `on_page` rows, and says how many there are; every other format all.
+    """
 
     name: str
     title: str
@@ -48,11 +51,15 @@ class Table:
     rows: tuple[tuple[Value, ...], ...]
     note: str = ""
     chart: str = ""
+    on_page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole report; its first table is what formats that hold one table take."""
+    """A whole report; its first table is what formats that hold one table take.
+
+    `about` says what it is of, where that is no stretch of time.
+    """
 
     kind: str
     title: str
@@ -60,6 +67,7 @@ class Report:
     until: datetime
     made_at: datetime
     tables: tuple[Table, ...] = field(default=())
+    about: str = ""
 
     def table(self, name: str | None) -> Table:
         """The table of that name, or the first.
@@ -91,6 +99,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "report": report.kind,
         "title": report.title,
+        "about": report.about,
         "since": report.since.astimezone(UTC).isoformat(),
         "until": report.until.astimezone(UTC).isoformat(),
         "made_at": report.made_at.astimezone(UTC).isoformat(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from holdfast.common.evm import BlockRef
 from holdfast.common.money import Bps, Usd8
 from holdfast.risk.exit_pool import ExitPool, shared_slip
 from holdfast.risk.scenarios import Exposed, Shock, cash_needed, outcome
@@ -17,10 +18,10 @@ _FEW = 100
 class OpenBook:
     """Deals at one block, by a name that is shown, and the pool that they would sell in.
 
-    `eth_price` is that of the same block; `block` is its number.
+    `eth_price` is that of the same block.
     """
 
-    block: int
+    at: BlockRef
     eth_price: Usd8
     pool: ExitPool
     deals: Sequence[tuple[str, Exposed]]

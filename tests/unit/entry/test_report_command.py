@@ -2,20 +2,32 @@
 
 import contextlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from holdfast.common.ids import ChainId
 from holdfast.common.money import Usd8
+from holdfast.common.system_clock import SystemClock
 from holdfast.entry.cli import report
 from holdfast.entry.cli.main import run
 from holdfast.reporting.price_file import daily_closes
-from holdfast.reporting.reports import build, span_of
+from holdfast.reporting.reports import build, runs_report, span_of
+from holdfast.reporting.runs import RunKind, RunRow
+from holdfast.reporting.scheduled import StressRun
 from holdfast.risk.limits import RiskLimits
 from tests.unit.entry.test_cli_main import process_as_before
 from tests.unit.reporting.desk import END, START, facts
+from tests.unit.reporting.test_stress import book
 
 __all__ = ["process_as_before"]
+
+RUNS = [
+    RunRow("daily", "2026-03-01", END, None, is_kept=False),
+    RunRow("stress", "2026-02", START, START + timedelta(seconds=4), is_kept=True),
+    RunRow("daily", "2026-02-27", START - timedelta(days=1), START, is_kept=False),
+]
 
 
 @pytest.fixture
@@ -34,7 +46,11 @@ def asked(monkeypatch):
             return build(kind, found, RiskLimits())
 
         async def stored(self, kind, day):
+            told.append((kind, day, None))
             return {"kept": str(day)}, f"<p>kept {day}</p>"
+
+        async def runs(self):
+            return runs_report(RUNS, END)
 
     @contextlib.asynccontextmanager
     async def opened(settings, closes=()):
@@ -42,6 +58,26 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(report, "opened_reporter", opened)
     return told
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """A system whose open book is three deals."""
+
+    async def require():
+        return None
+
+    class Books:
+        async def read(self):
+            return book()
+
+    run_of_now = StressRun(Books(), ChainId(138), SystemClock(), RiskLimits())
+
+    @contextlib.asynccontextmanager
+    async def opened(settings):
+        yield SimpleNamespace(stress_run=run_of_now, pool=SimpleNamespace(require=require))
+
+    monkeypatch.setattr(report, "opened", opened)
 
 
 def refusal(capsys, *arguments):
@@ -62,7 +98,7 @@ def test_a_report_is_a_page_unless_asked_otherwise(asked, capsysbinary):
     ("arguments", "says"),
     [
         (["daily", "--format", "xml"], "'xml' is not one of 'html', 'json', 'csv', 'parquet'"),
-        (["weekly"], "'weekly' is not one of 'daily', 'exposure', 'history', 'compliance'"),
+        (["weekly"], "'weekly' is not one of 'daily', 'exposure', 'history', 'compliance', "),
     ],
 )
 def test_a_choice_that_is_none_is_told_with_those_that_are(arguments, says, asked, capsys):
@@ -96,6 +132,43 @@ def test_what_was_made_on_schedule_is_kept_as_page_and_json(asked, capsys):
     assert json.loads(capsys.readouterr().out) == {"kept": "2026-03-01"}
     assert run([*kept, "--format", "csv"]) == 3
     assert "[report.stored_format]" in capsys.readouterr().err
+
+
+def test_the_stress_run_of_a_month_is_found_by_any_of_its_days(asked, capsys):
+    assert run(["report", "stress", "--stored", "--date", "2026-02-14"]) == 0
+    assert asked == [(RunKind.STRESS, date(2026, 2, 14), None)]
+    capsys.readouterr()
+    assert refusal(capsys, "compliance", "--stored") == "report.not_made"
+    assert refusal(capsys, "runs", "--stored") == "report.not_made"
+
+
+def test_a_stress_run_is_made_by_hand_of_the_book_as_it_is(system, capsysbinary):
+    assert run(["report", "stress", "--json"]) == 0
+    told = json.loads(capsysbinary.readouterr().out)
+    assert told["title"].startswith("Holdfast: stress run of 20")
+    assert len(told["tables"]["combinations"]["rows"]) == 720
+    assert run(["report", "stress", "--format", "csv", "--table", "deals"]) == 0
+    assert len(capsysbinary.readouterr().out.splitlines()) == 4
+    assert run(["report", "stress"]) == 0
+    assert capsysbinary.readouterr().out.startswith(b"<!doctype html>")
+
+
+def test_there_is_no_stress_run_of_another_day(system, asked, capsys):
+    assert refusal(capsys, "stress", "--date", "2026-02-14") == "report.date"
+    assert refusal(capsys, "runs", "--date", "2026-02-14") == "report.date"
+
+
+def test_what_was_made_on_schedule_is_listed(asked, capsys):
+    assert run(["report", "runs"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(words[0], words[2], words[-1]) for words in lines[-3:]] == [
+        ("daily", "2026-03-01", "due"),
+        ("stress", "2026-02", "made"),
+        ("daily", "2026-02-27", "wanted"),
+    ]
+    assert run(["report", "runs", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["tables"]["runs"]["rows"]
+    assert [row["made_at"] is None for row in told] == [True, False, False]
 
 
 def test_a_day_is_a_day(asked, capsys):

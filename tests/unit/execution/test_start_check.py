@@ -12,7 +12,7 @@ from holdfast.risk.book import OpenBook
 from holdfast.risk.exit_pool import ExitPool
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.scenarios import STANDARD
-from tests.unit.execution.scene import deal, seen
+from tests.unit.execution.scene import AT, deal, seen
 from tests.unit.planning.world import drafted
 
 LIMITS = RiskLimits()
@@ -23,7 +23,7 @@ ONE = deal(status=DealStatus.APPROVED)
 
 def book(others=0, mine=EXPOSED, deal_id=ONE.deal_id):
     deals = [(str(deal_id), mine), *((f"other-{n}", EXPOSED) for n in range(others))]
-    return OpenBook(90, Usd8(2_000 * USD8), POOL, deals)
+    return OpenBook(AT, Usd8(2_000 * USD8), POOL, deals)
 
 
 class Books:

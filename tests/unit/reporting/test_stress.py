@@ -5,6 +5,7 @@ import json
 import pytest
 
 from holdfast.common.errors import Rejected
+from holdfast.common.evm import BlockRef, block_hash
 from holdfast.common.money import USD8, Usd8
 from holdfast.entry.cli.stress_view import show_stress
 from holdfast.reporting.stress import stress_report
@@ -15,6 +16,7 @@ from holdfast.risk.scenarios import STANDARD
 from tests.unit.risk.positions import borrowed, from_bucket
 from tests.unit.risk.test_scenarios import exposed
 
+AT = BlockRef(7, block_hash("0x" + "ab" * 32), 1_772_323_500)  # 2026-03-01 00:05 UTC
 ONE, TWO, FREE = "deal-one", "deal-two", "deal-free"
 DEALS = [
     (ONE, exposed(borrowed("6"))),
@@ -24,7 +26,7 @@ DEALS = [
 
 
 def book(deals=DEALS, cash=10_000):
-    return OpenBook(7, Usd8(2_000 * USD8), ExitPool(Usd8(cash * USD8), 500), deals)
+    return OpenBook(AT, Usd8(2_000 * USD8), ExitPool(Usd8(cash * USD8), 500), deals)
 
 
 def report(shocks=STANDARD, *, deal=None, with_reverse=False, of=None):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
+
+from holdfast.reporting.tables import shown
+
+if TYPE_CHECKING:
+    from holdfast.reporting.tables import Table as ReportTable
 
 _PIPED_COLUMNS: Final = 200
 
@@ -31,3 +36,13 @@ def whole_table(title: str, *columns: str, key: str | None = None) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == key)
     return table
+
+
+def show_table(told: ReportTable) -> None:
+    """Print one table of a report."""
+    names = [column.name.replace("_", " ") for column in told.columns]
+    table = whole_table(told.title, *names)
+    for row in told.rows:
+        pairs = zip(row, told.columns, strict=True)
+        table.add_row(*(shown(value, column.kind) for value, column in pairs))
+    plain_console().print(table)

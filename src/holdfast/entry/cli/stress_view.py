@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.entry.cli.plain import plain_console, whole_table
+from holdfast.reporting.stress_lines import WITH, by_deals_harm, by_harm, grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,11 +14,6 @@ if TYPE_CHECKING:
 
 _NONE: Final = "-"
 _WORST: Final = 20
-_FALLS: Final = ("", "eth_down_30", "eth_down_50", "eth_down_63.9", "eth_down_80")
-_WITH: Final = (
-    *("apr_80", "gas_700_gwei", "usdt_up_5", "usdt_down_5"),
-    *("exit_depth_down_80", "single_venue_price"),
-)
 
 
 def show_stress(document: dict[str, Any], *, is_matrix: bool) -> None:
@@ -27,7 +23,7 @@ def show_stress(document: dict[str, Any], *, is_matrix: bool) -> None:
     lines = document["scenarios"]
     if is_matrix:
         console.print(_grid(lines))
-        lines = sorted(lines, key=_by_harm)[:_WORST]
+        lines = sorted(lines, key=by_harm)[:_WORST]
     console.print(_scenarios(lines, f"The worst {len(lines)}" if is_matrix else "Scenarios"))
     if "deals" in document:
         console.print(_deals(document["deals"]))
@@ -66,7 +62,7 @@ def _scenarios(lines: Sequence[dict[str, Any]], title: str) -> Table:
 
 def _deals(rows: Sequence[dict[str, Any]]) -> Table:
     heads = ("Deal", "Not whole in", "Worst loss USD", "in", "Bound USD", "Cover", "Health", "LTV")
-    worst = sorted(rows, key=lambda one: (-one["scenarios_not_whole"], -float(one["loss_usd"])))
+    worst = sorted(rows, key=by_deals_harm)
     title = "Deals" if len(rows) <= _WORST else f"The worst {_WORST} of {len(rows)} deals"
     table = whole_table(title, *heads, key="Deal")
     for one in worst[:_WORST]:
@@ -97,33 +93,10 @@ def _border(one: dict[str, Any]) -> str:
 
 
 def _grid(lines: Sequence[dict[str, Any]]) -> Table:
-    """The lowest cover among all combinations of a fall with another shock."""
-    table = whole_table("Lowest debt cover; ! where some deal is not whole", "ETH", *_WITH)
-    for fall in _FALLS:
-        of_fall = [one for one in lines if _has_fall(one["scenario"], fall)]
-        cells = [[one for one in of_fall if other in one["scenario"]] for other in _WITH]
-        table.add_row(fall or "no fall", *map(_lowest, cells))
+    table = whole_table("Lowest debt cover; ! where some deal is not whole", "ETH", *WITH)
+    for row in grid(lines):
+        table.add_row(*row)
     return table
-
-
-def _has_fall(name: str, fall: str) -> bool:
-    return f"{name}_".startswith(f"{fall}_") if fall else not name.startswith("eth_down")
-
-
-def _lowest(lines: Sequence[dict[str, Any]]) -> str:
-    covers = [_cover(one) for one in lines]
-    mark = "" if all(one["principal_whole"] for one in lines) else " !"
-    lowest = min(covers, default=float("inf"))
-    return (_NONE if lowest == float("inf") else f"{lowest:.2f}") + mark
-
-
-def _by_harm(one: dict[str, Any]) -> tuple[bool, float, float]:
-    return one["principal_whole"], _cover(one), -float(one["loss_usd"])
-
-
-def _cover(one: dict[str, Any]) -> float:
-    cover = one.get("lowest_debt_cover", one.get("debt_cover"))
-    return float("inf") if cover is None else float(cover)
 
 
 def _count(one: dict[str, Any], many: str, single: str, *, good: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, DateTime, Table, Text, text
 
 from holdfast.common.db import Json, metadata, stamp
-from holdfast.reporting.runs import Run, RunKind, parse_subject
+from holdfast.reporting.runs import Run, RunKind, RunRow, parse_subject
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +49,12 @@ _MADE = text("""
 """)
 
 
+_LISTED = text("""
+    SELECT kind, period, due_at, made_at, document IS NOT NULL AS is_kept FROM report_runs
+    ORDER BY due_at DESC, kind LIMIT :most
+""")
+
+
 async def newest(session: Session) -> dict[RunKind, str]:
     """The last period of each kind that has a row; periods sort as text."""
     rows = await session.execute(_NEWEST)
@@ -83,3 +89,8 @@ async def made(session: Session, kind: RunKind, period: str) -> tuple[dict[str, 
     """What a run made: its document and its page; None when it did not."""
     row = (await session.execute(_MADE, {"kind": str(kind), "period": period})).one_or_none()
     return None if row is None else (row.document, row.page)
+
+
+async def listed(session: Session, most: int) -> list[RunRow]:
+    """The last `most` runs that were due, newest first."""
+    return [RunRow(*row) for row in await session.execute(_LISTED, {"most": most})]
