@@ -98,7 +98,8 @@ class Bench:
 
     async def approve(self, deal_id):
         """Let the deal start."""
-        await self.system.desk.approve(deal_id, _APPROVER)
+        plan = (await self.system.desk.find(deal_id)).plan
+        await self.system.desk.approve(deal_id, _APPROVER, plan.plan_hash)
 
     async def _round(self, deal_ids):
         meter, spent = Meter(self.roots), time.process_time()

@@ -260,7 +260,7 @@ async def test_on_a_stale_price_a_deal_that_was_approved_sends_nothing_until_the
     async with running(settings_for(devnet, database_url, tmp_path)) as system:
         made = await planned(system, devnet)
         devnet.control.set_price_staleness(10_000)
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal = await until(system, made.deal_id, lambda one: one.status is DealStatus.EXECUTING)
         await assert_stands_still(chain, deal.plan.accounts.deal)
         assert "deal.price_stale" in await alerts(system)

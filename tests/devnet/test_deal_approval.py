@@ -45,7 +45,7 @@ async def test_an_approval_is_void_when_the_plan_no_longer_fits(
     async with meddled(settings_for(devnet, database_url, tmp_path)) as system:
         made = await planned(system, devnet)
         disturb(devnet)
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal = await until(system, made.deal_id, lambda one: one.status is DealStatus.PLANNED)
         assert await why(system, deal, "deal.drift") == [code]
         assert deal.legs == ()
@@ -57,7 +57,7 @@ async def test_a_market_that_moved_a_little_voids_nothing(devnet, database_url, 
         made = await planned(system, devnet)
         devnet.control.set_token_price(Decimal("0.602"))  # within 1 % of slippage
         devnet.control.advance_time(600)  # within 900 s
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         over, _ = await ended(system, made)
         assert await whys(system, over, "deal.drift") == []
         assert over.legs != ()
@@ -69,7 +69,7 @@ async def test_core_ether_that_is_gone_voids_the_approval(devnet, database_url, 
         made = await planned(system, devnet)
         devnet.control.set_balance(core, made.plan.terms.split.core.units - 1)
         devnet.control.mine()
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal = await until(system, made.deal_id, lambda one: one.status is DealStatus.PLANNED)
         assert deal.legs == ()
         (reason,) = await why(system, deal, "deal.drift")
@@ -86,7 +86,7 @@ async def test_core_ether_is_booked_once_by_two_deals_that_start_together(
         devnet.control.set_balance(core, first.plan.terms.split.core.units * 3 // 2)
         devnet.control.mine()
         for made in (first, second):
-            await system.desk.approve(made.deal_id, ALICE)
+            await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         states = set()
         for made in (first, second):
             deal = await until(

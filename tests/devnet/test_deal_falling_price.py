@@ -14,7 +14,7 @@ async def test_a_fall_before_the_loan_shrinks_the_loan_and_the_purchase(
     async with running(settings_for(devnet, database_url, tmp_path)) as system:
         made = await system.desk.create(request_for(devnet), author=ALICE, approve_as=None)
         await asyncio.to_thread(devnet.control.set_price, Decimal(1900))
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal = await until(system, made.deal_id, lambda d: d.status is DealStatus.COMPLETED)
         report = await system.reporter.report(made.deal_id)
     loan = next(leg for leg in deal.legs if leg.kind is LegKind.BORROW)

@@ -69,7 +69,7 @@ async def test_a_float_that_cannot_fund_fails_the_deal_and_says_why(devnet, data
         made = await planned(system, devnet)
         devnet.control.set_balance(float_, made.plan.terms.split.moved.units - 1)
         devnet.control.mine()
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal, report = await ended(system, made, DealStatus.FAILED)
         (reason,) = await why(system, deal, "deal.hold")
     assert reason == deal.trouble_text
@@ -88,7 +88,7 @@ async def test_gas_above_the_plans_ceiling_waits_and_then_goes_on(devnet, databa
         ceiling = made.plan.envelope.gas_price_ceiling_wei
         rpc.call("anvil_setNextBlockBaseFeePerGas", hex(ceiling + 1))
         devnet.control.mine()
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         with pytest.raises(TimeoutError):
             await until(system, made.deal_id, lambda deal: deal.legs, seconds=2)
         rpc.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))

@@ -81,7 +81,7 @@ async def test_a_deal_cancelled_after_it_started_frees_its_core(devnet, database
         made = await planned(system, devnet)
         devnet.control.set_balance(float_, made.plan.terms.split.moved.units - 1)
         devnet.control.mine()
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         await until(system, made.deal_id, lambda deal: deal.trouble is not None)
         assert await core_booked(system, made) == made.plan.terms.split.core.units
         await system.desk.give(made.deal_id, CANCEL)

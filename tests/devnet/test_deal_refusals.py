@@ -50,7 +50,7 @@ async def test_a_refused_loan_ends_the_deal_it_was_to_pay_for_with_its_principal
     async with meddled(settings_for(devnet, database_url, tmp_path)) as system:
         made = await planned(system, devnet)
         refuse(devnet)
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal, report = await ended(system, made)
         told = await history(system, deal)
     assert ("deal.hold", HoldReason.BORROW_REFUSED) in told
@@ -72,7 +72,7 @@ async def test_a_refused_loan_does_not_stop_a_deal_that_does_not_need_it(
     async with meddled(settings_for(devnet, database_url, tmp_path)) as system:
         made = await planned(system, devnet, funding=Funding.BUCKET)
         refuse(devnet)
-        await system.desk.approve(made.deal_id, ALICE)
+        await system.desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         deal, report = await ended(system, made)
         told = await history(system, deal)
     assert "deal.hold" not in [action for action, _ in told]

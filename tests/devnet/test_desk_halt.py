@@ -62,7 +62,7 @@ async def test_nothing_is_planned_or_approved_and_an_approved_deal_does_not_star
         for refused in (
             system.desk.preview(request_for(devnet)),
             planned(system, devnet),
-            system.desk.approve(other.deal_id, ALICE),
+            system.desk.approve(other.deal_id, ALICE, other.plan.plan_hash),
         ):
             with pytest.raises(Rejected) as caught:
                 await refused

@@ -40,9 +40,9 @@ async def test_a_second_deal_of_a_bank_that_is_full_is_not_approved(devnet, data
         request = request_for(devnet)
         first = await system.desk.create(request, author=ALICE, approve_as=None)
         second = await system.desk.create(request, author=ALICE, approve_as=None)
-        await system.desk.approve(first.deal_id, ALICE)
+        await system.desk.approve(first.deal_id, ALICE, first.plan.plan_hash)
         with pytest.raises(Rejected) as caught:
-            await system.desk.approve(second.deal_id, ALICE)
+            await system.desk.approve(second.deal_id, ALICE, second.plan.plan_hash)
         assert caught.value.code == "caps.bank"
         with pytest.raises(PlanRefused) as refused:
             await system.desk.preview(request)

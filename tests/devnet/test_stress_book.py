@@ -15,7 +15,7 @@ from tests.support.scenes import planned, why
 async def approved(system, devnet, **fields):
     """A deal that is approved and has not started: nothing runs it."""
     deal = await planned(system, devnet, **fields)
-    return await system.desk.approve(deal.deal_id, ALICE)
+    return await system.desk.approve(deal.deal_id, ALICE, deal.plan.plan_hash)
 
 
 def line(document, name=THEOREM.name):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Address
-    from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
+    from holdfast.common.ids import BankId, ChainId, DealId, PlanHash, PrincipalId
     from holdfast.execution.ports import (
         Admission,
         DealKeys,
@@ -60,11 +60,12 @@ class Treasury:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an operator asks of a deal."""
+    """What an operator asks of a deal; an approval names the plan that was looked at."""
 
     event: DealEvent
     by: PrincipalId
     keep_claim: bool = False
+    plan_hash: PlanHash | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,19 @@ class DealDesk:
                 deal = await self._approve(session, deal, approve_as)
         return deal
 
-    async def approve(self, deal_id: DealId, principal: PrincipalId) -> DealRecord:
-        """Approve the deal's present plan and start it.
+    async def approve(
+        self, deal_id: DealId, principal: PrincipalId, plan_hash: PlanHash
+    ) -> DealRecord:
+        """Approve the plan of that hash and start the deal.
 
         Raises:
-            Rejected: `desk.halted` or `desk.reducing`, or `caps.` and the cap that the open book
-                would break with it; nothing is approved.
+            Rejected: `approval.other_plan` when it is not the deal's present one; `desk.halted`,
+                `desk.reducing`, or `caps.` and the cap that the open book would break with it;
+                nothing is approved.
         """
         async with self._writing() as session:
             deal = await self._locked(session, deal_id)
+            _require_plan(deal, plan_hash)
             return await self._approve(session, deal, principal)
 
     async def check(self, deal_id: DealId, order: Order) -> Changed:
@@ -144,7 +149,10 @@ class DealDesk:
             deal = await self.deals.load(session, deal_id)
             if order.event is DealEvent.APPROVE:
                 await self._require_trading(session, deal.plan.envelope.request)
-        return _ordered(deal, order)[1]
+        changed = _ordered(deal, order)[1]
+        if order.plan_hash is not None:
+            _require_plan(deal, order.plan_hash)
+        return changed
 
     async def give(self, deal_id: DealId, order: Order) -> DealRecord:
         """Carry out `order` and wake the deal.
@@ -258,6 +266,17 @@ class DealDesk:
         detail = {**detail, "plan_hash": deal.plan.plan_hash}
         act = Act(deal.deal_id, deal.bank, deal.chain_id, actor, action, "deal", detail)
         await self.audit.record(session, act)
+
+
+def _require_plan(deal: DealRecord, plan_hash: PlanHash) -> None:
+    found = deal.plan.plan_hash
+    if found != plan_hash:
+        raise Rejected(
+            "approval.other_plan",
+            f"the deal's plan is {found}, not the one that was named: look at it anew",
+            named=plan_hash,
+            found=found,
+        )
 
 
 def _ordered(deal: DealRecord, order: Order) -> tuple[DealRecord, Changed]:

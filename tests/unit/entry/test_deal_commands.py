@@ -10,7 +10,7 @@ import stamina
 from holdfast.common.errors import Ambiguous, Broken, Paused, Rejected, Transient
 from holdfast.common.money import USD8
 from holdfast.entry.cli import deal as commands
-from holdfast.entry.cli import session
+from holdfast.entry.cli import deal_orders, session
 from holdfast.entry.cli.main import run
 from holdfast.execution.desk import Order
 from holdfast.execution.script import Changed
@@ -22,6 +22,7 @@ __all__ = ["process_as_before"]
 
 ASKED = ["--total-eth-value", "10000000", "--bank", "BANK001", "--module", "MODULE001"]
 PLAN = PLANS[Funding.BORROW]
+HASH = PLAN.plan_hash
 DEAL = "8f2b3c44-6a1e-4d0b-9a57-2f3c1d5e7b90"
 
 
@@ -47,8 +48,11 @@ class Desk:
         self._note("create", request, author, approve_as)
         return self.record
 
-    async def approve(self, deal_id, principal):
-        self._note("approve", deal_id, principal)
+    async def approve(self, deal_id, principal, plan_hash):
+        self._note("approve", deal_id, principal, plan_hash)
+        return self.record
+
+    async def find(self, deal_id):
         return self.record
 
     async def check(self, deal_id, order):
@@ -219,17 +223,61 @@ def test_an_approval_names_who_approves(desk, capsys):
     wanted = desk.record.deal_id
     assert said(capsys, "approve", str(wanted))[0] == 2  # nobody approves by default
     code, report = document(capsys, "approve", str(wanted), "--as", "bob")
-    assert (code, report["dry_run"]) == (0, True)
+    assert (code, report["dry_run"], report["plan_hash"]) == (0, True, HASH)
     assert desk.asked == [("check", wanted, Order(DealEvent.APPROVE, "bob"))]
-    code, report = document(capsys, "approve", str(wanted), "--as", "bob", "--execute")
-    assert (code, report["dry_run"]) == (0, False)
-    assert desk.asked[-1] == ("approve", wanted, "bob")
+    named = ["approve", str(wanted), "--as", "bob", "--plan-hash", HASH]
+    code, report = document(capsys, *named, "--execute")
+    assert (code, report["dry_run"], report["plan_hash"]) == (0, False, HASH)
+    order = Order(DealEvent.APPROVE, "bob", plan_hash=HASH)
+    assert desk.asked[1:] == [("check", wanted, order), ("approve", wanted, "bob", HASH)]
 
 
 def test_an_approval_given_is_shown_to_a_person(desk, capsys):
-    code, out, err = said(capsys, "approve", str(desk.record.deal_id), "--as", "bob", "--execute")
+    named = ["approve", str(desk.record.deal_id), "--as", "bob", "--plan-hash", HASH]
+    code, out, err = said(capsys, *named, "--execute")
     assert (code, err) == (0, "")
     assert f"Deal {desk.record.deal_id} went from" in out
+    assert f"Plan hash {HASH}" in out
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_who_cannot_be_asked_must_name_the_plan(desk, capsys, options):
+    wanted = str(desk.record.deal_id)
+    code, out, err = said(capsys, "approve", wanted, "--as", "bob", "--execute", *options)
+    assert code == 2
+    assert "approval.unnamed" in (out if options else err)
+    assert desk.asked == []
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A person at a terminal; what they are asked, and what they answer."""
+    person = SimpleNamespace(asked=[], answer=True)
+
+    def confirm(question):
+        person.asked.append(question)
+        return person.answer
+
+    monkeypatch.setattr(deal_orders.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(deal_orders.typer, "confirm", confirm)
+    monkeypatch.setattr(deal_orders, "plan_view", lambda report: f"plan {report['plan_hash']}")
+    return person
+
+
+def test_a_person_is_shown_the_plan_and_approves_what_was_shown(desk, capsys, terminal):
+    code, out, _ = said(capsys, "approve", str(desk.record.deal_id), "--as", "bob", "--execute")
+    assert code == 0
+    assert f"plan {HASH}" in out
+    assert terminal.asked == [f"Approve plan {HASH[:10]}, shown above?"]
+    assert desk.asked[-1] == ("approve", desk.record.deal_id, "bob", HASH)
+
+
+def test_a_person_who_declines_approves_nothing(desk, capsys, terminal):
+    terminal.answer = False
+    code, _, err = said(capsys, "approve", str(desk.record.deal_id), "--as", "bob", "--execute")
+    assert code == 3
+    assert "approval.declined" in err
+    assert [what for what, *_ in desk.asked] == ["check"]
 
 
 def test_deals_are_listed_and_filtered(desk, capsys):
@@ -299,6 +347,7 @@ def test_a_refused_order_is_not_given(desk, capsys):
 WRONG = {
     "id.deal": ["show", "nonsense"],
     "id.bank": ["list", "--bank", "bank 1"],
+    "id.plan_hash": ["approve", DEAL, "--as", "bob", "--plan-hash", HASH[:10]],
     "id.principal": ["hold", "3f0e7e0c-0000-0000-0000-000000000000", "--as", "no one"],
     "request.not_positive": ["plan", "--total-eth-value", "-1", *ASKED[2:]],
     "request.nan": ["plan", "--total-eth-value", "nan", *ASKED[2:]],
@@ -352,7 +401,11 @@ READ_ONLY = Paused(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["plan", *ASKED], ["run", *ASKED, "--execute"], ["approve", DEAL, "--as", "b", "--execute"]],
+    [
+        ["plan", *ASKED],
+        ["run", *ASKED, "--execute"],
+        ["approve", DEAL, "--as", "b", "--plan-hash", HASH, "--execute"],
+    ],
     ids=["plan", "run", "approve"],
 )
 def test_what_needs_the_chain_is_refused_before_it_begins_while_there_is_none(

@@ -151,7 +151,7 @@ async def test_a_desk_that_takes_on_no_risk_plans_and_approves_nothing(state):
     for ask in (
         stage.desk.preview(REQUEST),
         stage.desk.create(REQUEST, author=ALICE, approve_as=None),
-        stage.desk.approve(waiting.deal_id, BOB),
+        stage.desk.approve(waiting.deal_id, BOB, waiting.plan.plan_hash),
         stage.desk.check(waiting.deal_id, order),
     ):
         with pytest.raises(Rejected) as refused:
@@ -197,7 +197,7 @@ async def test_a_deal_that_the_book_has_no_room_for_any_more_is_not_approved():
     waiting = deal(status=DealStatus.AWAITING_APPROVAL)
     stage = Stage(waiting, full=Rejected("caps.bank", "full"))
     with pytest.raises(Rejected) as refused:
-        await stage.desk.approve(waiting.deal_id, BOB)
+        await stage.desk.approve(waiting.deal_id, BOB, waiting.plan.plan_hash)
     assert refused.value.code == "caps.bank"
     assert stage.journal.done == []
 
@@ -205,12 +205,29 @@ async def test_a_deal_that_the_book_has_no_room_for_any_more_is_not_approved():
 async def test_a_deal_is_approved_once():
     waiting = deal(status=DealStatus.AWAITING_APPROVAL)
     stage = Stage(waiting)
-    approved = await stage.desk.approve(waiting.deal_id, BOB)
+    approved = await stage.desk.approve(waiting.deal_id, BOB, waiting.plan.plan_hash)
     assert approved.status is DealStatus.APPROVED
     assert stage.journal.names() == ["lock_row", "approve", "authorize", "change", "audit", "wake"]
     with pytest.raises(Rejected) as refused:
-        await stage.desk.approve(waiting.deal_id, BOB)
+        await stage.desk.approve(waiting.deal_id, BOB, waiting.plan.plan_hash)
     assert refused.value.code == "deal.transition"
+
+
+async def test_a_plan_that_is_not_the_one_looked_at_is_not_approved():
+    waiting, other = deal(status=DealStatus.AWAITING_APPROVAL), "0x" + "ab" * 32
+    stage = Stage(waiting)
+    order = Order(DealEvent.APPROVE, BOB, plan_hash=other)
+    for refusing in (
+        stage.desk.approve(waiting.deal_id, BOB, other),
+        stage.desk.check(waiting.deal_id, order),
+    ):
+        with pytest.raises(Rejected) as refused:
+            await refusing
+        assert refused.value.code == "approval.other_plan"
+        assert refused.value.fields == {"named": other, "found": waiting.plan.plan_hash}
+    assert stage.journal.done == []
+    same = replace(order, plan_hash=waiting.plan.plan_hash)
+    assert (await stage.desk.check(waiting.deal_id, same)).after is DealStatus.APPROVED
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.console import Console
 
+from holdfast.common.errors import Rejected
 from holdfast.common.ids import deal_id, principal_id
+from holdfast.common.ids import plan_hash as parsed_hash
 from holdfast.entry.cli.deal_view import show_changed
+from holdfast.entry.cli.errors import Misused
 from holdfast.entry.cli.options import AsJson, By, Execute
 from holdfast.entry.cli.output import show_document
+from holdfast.entry.cli.plan_view import plan_view
 from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.execution.desk import Order
 from holdfast.model.deal import DealEvent
@@ -18,7 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.bootstrap import System
+    from holdfast.common.ids import DealId, PlanHash
+    from holdfast.execution.script import Changed
+    from holdfast.model.plan import Plan
 
+PlanHashText = Annotated[
+    str | None, typer.Option("--plan-hash", help="The plan that you have looked at.")
+]
 DealArgument = Annotated[str, typer.Argument(metavar="DEAL", help="The id that `list` shows.")]
 
 
@@ -38,17 +50,26 @@ def approve(
     deal: DealArgument,
     *,
     by: By,
+    plan_hash: PlanHashText = None,
     execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
-    """Approve a deal's present plan, which starts it."""
-    wanted, principal = deal_id(deal), principal_id(by)
+    """Approve the plan that you have looked at, which starts the deal.
+
+    `deal show` shows the plan with its hash. Without --plan-hash, a terminal shows it and asks.
+    """
+    named = None if plan_hash is None else parsed_hash(plan_hash)
+    order = Order(DealEvent.APPROVE, principal_id(by), plan_hash=named)
+    wanted = deal_id(deal)
+    if execute and named is None:
+        named = _looked_at(context, wanted, order, as_json=as_json)
 
     async def work(system: System) -> dict[str, Any]:
-        changed = await system.desk.check(wanted, Order(DealEvent.APPROVE, principal))
-        if execute:
-            await system.desk.approve(wanted, principal)
-        return _changed(deal, str(changed.before), str(changed.after), execute=execute)
+        changed = await system.desk.check(wanted, order)
+        if execute and named is not None:
+            await system.desk.approve(wanted, order.by, named)
+        found = (await system.desk.find(wanted)).plan.plan_hash
+        return {**_changed(deal, changed, execute=execute), "plan_hash": found}
 
     show_document(with_system(context, on_chain(work)), show_changed, as_json=as_json)
 
@@ -86,6 +107,29 @@ def close(
     _order(context, deal, order, execute=execute, as_json=as_json)
 
 
+def _looked_at(context: typer.Context, wanted: DealId, order: Order, *, as_json: bool) -> PlanHash:
+    """The hash of the plan that the person at the terminal was shown and agreed to.
+
+    Raises:
+        Misused: `approval.unnamed` where nobody can be asked.
+        Rejected: `approval.declined`.
+    """
+    if as_json or not sys.stdin.isatty():
+        raise Misused(
+            "approval.unnamed", "name the plan that you have looked at: --plan-hash, see deal show"
+        )
+
+    async def work(system: System) -> Plan:
+        await system.desk.check(wanted, order)
+        return (await system.desk.find(wanted)).plan
+
+    plan = with_system(context, on_chain(work))
+    Console().print(plan_view({**plan.report, "plan_hash": plan.plan_hash}))
+    if not typer.confirm(f"Approve plan {plan.plan_hash[:10]}, shown above?"):
+        raise Rejected("approval.declined", "nothing was approved")
+    return plan.plan_hash
+
+
 def _order(
     context: typer.Context, deal: str, order: Order, *, execute: bool, as_json: bool
 ) -> None:
@@ -95,10 +139,15 @@ def _order(
         changed = await system.desk.check(wanted, order)
         if execute:
             await system.desk.give(wanted, order)
-        return _changed(deal, str(changed.before), str(changed.after), execute=execute)
+        return _changed(deal, changed, execute=execute)
 
     show_document(with_system(context, work), show_changed, as_json=as_json)
 
 
-def _changed(deal: str, before: str, after: str, *, execute: bool) -> dict[str, Any]:
-    return {"deal_id": deal, "before": before, "after": after, "dry_run": not execute}
+def _changed(deal: str, changed: Changed, *, execute: bool) -> dict[str, Any]:
+    return {
+        "deal_id": deal,
+        "before": str(changed.before),
+        "after": str(changed.after),
+        "dry_run": not execute,
+    }

@@ -23,8 +23,11 @@ def show_changed(document: dict[str, Any]) -> None:
         f"Deal {document['deal_id']} {word} from {document['before']} to {document['after']}.",
         highlight=False,
     )
+    if "plan_hash" in document:
+        plain_console().print(f"Plan hash {document['plan_hash']}", highlight=False)
     if document["dry_run"]:
-        Console(stderr=True).print("Dry run: nothing was changed. Add --execute.")
+        named = " and the --plan-hash that you have looked at" if "plan_hash" in document else ""
+        Console(stderr=True).print(f"Dry run: nothing was changed. Add --execute{named}.")
 
 
 def show_deals(document: dict[str, Any]) -> None:
@@ -59,6 +62,8 @@ def show_deal(document: dict[str, Any]) -> None:
     """One deal, whole."""
     console = plain_console()
     console.print(f"Deal {document['deal_id']}: {_status(document)}", highlight=False)
+    if "plan_hash" in document:
+        console.print(f"  plan hash {document['plan_hash']}", highlight=False)
     if document.get("waits_for"):
         console.print(f"  waits for {_waits_for(document)}{_stopped(document)}", highlight=False)
     if document.get("trouble_text"):
