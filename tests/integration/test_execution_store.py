@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from holdfast.common.errors import Broken, Transient
 from holdfast.common.ids import BankId, PrincipalId, new_deal_id, new_group_id
@@ -12,10 +12,11 @@ from holdfast.execution.errors import DealNotFound
 from holdfast.execution.store.deals import DealStore, NewDeal
 from holdfast.execution.store.legs import load_steps, record_legs, record_steps, settle_legs
 from holdfast.execution.store.plans import PlanStore
+from holdfast.execution.store.tables import legs
 from holdfast.model.deal import DealStatus, Funding, Step
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.model.plan import plan_hash
-from holdfast.reporting.views import deal_view
+from holdfast.reporting.views import deal_view, leg_view
 from tests.unit.execution.scene import CALLS, plan, receipt
 from tests.unit.planning import world as market
 
@@ -202,6 +203,19 @@ async def test_words_of_a_later_version_are_listed_as_they_stand_and_never_acted
     assert deal_view(found)["hold_reason"] == "a_later_reason"
     with pytest.raises(ValueError, match="mothballed"):
         await load(database, found.deal_id)
+
+
+async def test_a_deal_with_words_of_a_later_version_is_shown_with_its_legs(database):
+    deal, store = await stored(database), DealStore()
+    async with database.begin() as session:
+        await record_legs(session, deal, new_group_id(), [CALLS.fund(1)])
+        await store.change(session, deal, {"status": "mothballed"})
+        later = {"kind": "teleport", "status": "adrift", "step": 9}
+        await session.execute(update(legs).values(later))
+        found = await store.shown(session, deal.deal_id)
+    (leg,) = found.legs
+    assert deal_view(found)["status"] == "mothballed"
+    assert [leg_view(leg)[name] for name in later] == list(later.values())
 
 
 async def test_no_two_deals_get_the_same_number(database):

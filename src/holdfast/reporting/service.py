@@ -100,7 +100,7 @@ class DealReporter:
     async def stored(self, deal_id: DealId) -> dict[str, Any]:
         """What is stored of the deal, for when the chain cannot be read; `deal.not_found`."""
         async with self.db.begin() as session:
-            return await self._stored(session, await self.deals.load(session, deal_id))
+            return await self._stored(session, await self.deals.shown(session, deal_id))
 
     async def _stored(self, session: Session, deal: DealRecord) -> dict[str, Any]:
         steps = await load_steps(session, deal.deal_id)
@@ -118,7 +118,7 @@ class DealReporter:
         A group that is mined but not yet settled shows as a mismatch until it is.
         """
         async with self.db.begin() as session:
-            deal = await self.deals.load(session, deal_id)
+            deal = await self.deals.shown(session, deal_id)
             booked = await self.deals.booked_core(session, deal.chain_id)
         seen = await self.observer.observe(deal)
         async with self.db.begin() as session:

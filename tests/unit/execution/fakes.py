@@ -85,6 +85,8 @@ class Deals:
             raise DealNotFound(deal_id)
         return self.rows[deal_id]
 
+    shown = load
+
     async def lock(self, session, deal):
         self.journal.note("lock", deal.version)
         if self.rows[deal.deal_id].version != deal.version:

@@ -89,6 +89,16 @@ async def test_a_report_has_every_part_at_one_block(reporter):
     assert {row["code"] for row in report["invariants"]} >= {"I3.debt_cover", "I9.mismatch"}
 
 
+async def test_a_deal_is_reported_whole_whatever_words_a_later_version_left(reporter):
+    later = leg(kind="teleport", status="adrift", step=9)
+    record = deal(status="mothballed", hold_reason="a_later_reason", legs=(later,))
+    report = await reporter(record, balances=Balances({})).report(record.deal_id)
+    assert (report["status"], report["hold_reason"]) == ("mothballed", "a_later_reason")
+    assert [(one["kind"], one["status"], one["step"]) for one in report["legs"]] == [
+        ("teleport", "adrift", 9)
+    ]
+
+
 async def test_each_account_is_listed_with_what_it_holds(reporter):
     record = deal()
     report = await reporter(record, balances=Balances({})).report(record.deal_id)

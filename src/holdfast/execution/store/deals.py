@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -18,6 +17,7 @@ from holdfast.execution.store.legs import load_legs
 from holdfast.execution.store.plans import PlanStore
 from holdfast.execution.store.sums import OPEN, spend_of
 from holdfast.execution.store.tables import deal_numbers, deals
+from holdfast.execution.store.words import Reader, known, shown
 from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from holdfast.common.db import Session
     from holdfast.common.ids import BankId, ChainId, DealId, PrincipalId
     from holdfast.model.plan import Plan
-
-W = TypeVar("W", bound=StrEnum)
 
 # Made once: putting a statement together costs more than running it.
 _LOAD = select(deals).where(deals.c.deal_id == bindparam("deal"))
@@ -49,12 +47,6 @@ class NewDeal:
     author: PrincipalId
     status: DealStatus
     plan: Plan
-
-
-class _Reader(Protocol):
-    """Reads a stored word as one of a kind."""
-
-    def __call__(self, kind: type[W], word: str) -> W: ...
 
 
 class DealStore:
@@ -93,12 +85,19 @@ class DealStore:
 
     async def load(self, session: Session, deal_id: DealId) -> DealRecord:
         """One deal with its plan and legs; `deal.not_found` when there is none."""
+        return await self._load(session, deal_id, known)
+
+    async def shown(self, session: Session, deal_id: DealId) -> DealRecord:
+        """The same, only to show it: words of a later version stand as they are."""
+        return await self._load(session, deal_id, shown)
+
+    async def _load(self, session: Session, deal_id: DealId, read: Reader) -> DealRecord:
         row = (await session.execute(_LOAD, {"deal": deal_id})).one_or_none()
         if row is None:
             raise DealNotFound(deal_id)
-        legs = await load_legs(session, deal_id)
+        legs = await load_legs(session, deal_id, read)
         plans = await self._plans.load(session, [row.plan_hash])
-        return _record(row, plans[row.plan_hash], legs)
+        return _record(row, plans[row.plan_hash], legs, read=read)
 
     async def load_locked(self, session: Session, deal_id: DealId) -> DealRecord:
         """One deal as it is now, its row taken until the transaction ends."""
@@ -135,7 +134,7 @@ class DealStore:
             query = query.where(deals.c.participant_bank_id == bank)
         rows = (await session.execute(query)).all()
         plans = await self._plans.load(session, [row.plan_hash for row in rows])
-        return [_record(row, plans[row.plan_hash], (), read=_shown) for row in rows]
+        return [_record(row, plans[row.plan_hash], (), read=shown) for row in rows]
 
     async def open_versions(self, session: Session, chain_id: ChainId) -> dict[DealId, int]:
         """The deals of a chain that may move money, each with the version of its row."""
@@ -147,7 +146,7 @@ class DealStore:
         query = select(deals).where(deals.c.deal_id.in_(wanted))
         rows = (await session.execute(query)).all()
         plans = await self._plans.load(session, [row.plan_hash for row in rows])
-        return [_record(row, plans[row.plan_hash], (), read=_shown) for row in rows]
+        return [_record(row, plans[row.plan_hash], (), read=shown) for row in rows]
 
     async def take_due(
         self, session: Session, now: datetime, later: datetime, limit: int
@@ -196,20 +195,8 @@ def _change(columns: tuple[str, ...]) -> Update:
     return changed.values({**values, "updated_at": func.now()})
 
 
-def _known(kind: type[W], word: str) -> W:
-    return kind(word)
-
-
-def _shown(kind: type[W], word: str) -> W:
-    """As one of `kind` if it is; else, written by a later version, as it stands: only to show."""
-    try:
-        return kind(word)
-    except ValueError:
-        return cast("W", word)
-
-
 def _record(
-    row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...], *, read: _Reader = _known
+    row: Row[Any], plan: Plan, legs: tuple[LegRecord, ...], *, read: Reader = known
 ) -> DealRecord:
     kind = row.trouble_kind
     return DealRecord(

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, text
 from holdfast.common.evm import Address, TxHash
 from holdfast.execution.records import DealRecord, LegRecord
 from holdfast.execution.store.tables import legs, steps
+from holdfast.execution.store.words import Reader, known
 from holdfast.model.deal import Step
 from holdfast.model.leg import Call, Leg, LegKind, LegStatus
 
@@ -34,9 +35,12 @@ _LOAD_LEGS = (
 )
 
 
-async def load_legs(session: Session, deal_id: DealId) -> tuple[LegRecord, ...]:
+async def load_legs(
+    session: Session, deal_id: DealId, read: Reader = known
+) -> tuple[LegRecord, ...]:
     """The legs of a deal in the order they were sent."""
-    return tuple([_record(row) for row in await session.execute(_LOAD_LEGS, {"deal_id": deal_id})])
+    found = await session.execute(_LOAD_LEGS, {"deal_id": deal_id})
+    return tuple([_record(row, read) for row in found])
 
 
 # Rows travel as one JSON value: one statement and one parameter however many there are.
@@ -170,15 +174,15 @@ def _json(rows: Sequence[Mapping[str, object]]) -> str:
     return orjson.dumps(rows).decode()
 
 
-def _record(row: Row[Any]) -> LegRecord:
+def _record(row: Row[Any], read: Reader) -> LegRecord:
     return LegRecord(
         leg_id=row.leg_id,
         group_id=row.group_id,
-        step=Step(row.step),
+        step=read(Step, row.step),
         seq=row.seq,
-        kind=LegKind(row.kind),
+        kind=read(LegKind, row.kind),
         label=row.label,
-        status=LegStatus(row.status),
+        status=read(LegStatus, row.status),
         sender=Address(row.sender),
         recipient=Address(row.recipient),
         call=Call(Address(row.target), row.data, row.value_wei),
