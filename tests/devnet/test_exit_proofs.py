@@ -9,7 +9,7 @@ from holdfast.common.money import TokenAmount
 from holdfast.devnet.accounts import ADMIN
 from holdfast.execution import model as m
 from holdfast.model.deal import HoldReason
-from tests.exits.cells import DISCLOSED, At, Cell, Freeze
+from tests.exits.cells import DISCLOSED, At, Cell, Freeze, Made
 from tests.exits.home import Home, Start
 from tests.exits.proof import Proof, Verdict, prove
 from tests.support.deals import settings_for
@@ -22,6 +22,9 @@ SLICE = [
     Cell(Freeze.BORROWING_OFF, At.LIQUIDITY),
     Cell(Freeze.POOL_DRAINED, At.QUEUED),
     Cell(Freeze.USDT_PAUSED, At.MONETISATION),
+    Cell(Freeze.USDT_PAUSED, At.RETURN),
+    Cell(Freeze.REDEMPTION_FROZEN, At.MONETISATION, Made.BUCKET),
+    Cell(Freeze.POOL_DRAINED, At.PURCHASE, Made.LADDER),
 ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from holdfast.common.log import LogLevel, configure_logging
 from holdfast.common.redaction import Redactor
-from tests.exits.cells import CELLS, At, Freeze
+from tests.exits.cells import CELLS, At, Freeze, Made
 from tests.exits.proof import Verdict, prove
 from tests.exits.report import figures, page, row
 from tests.exits.stage import stage
@@ -40,9 +40,8 @@ def _proved(cell, world):
 
 
 def _is_wanted(cell, options):
-    return (options.freeze is None or cell.freeze.name.lower() == options.freeze) and (
-        options.at is None or cell.at.name.lower() == options.at
-    )
+    wanted = {cell.freeze: options.freeze, cell.at: options.at, cell.made: options.deal}
+    return all(name in {None, one.name.lower()} for one, name in wanted.items())
 
 
 def _options():
@@ -50,6 +49,7 @@ def _options():
     parser.add_argument("--into", type=Path, help="write the page to this file")
     parser.add_argument("--freeze", choices=[one.name.lower() for one in Freeze], help="only this")
     parser.add_argument("--at", choices=[one.name.lower() for one in At], help="only this step")
+    parser.add_argument("--deal", choices=[one.name.lower() for one in Made], help="only this")
     return parser.parse_args()
 
 

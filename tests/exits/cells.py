@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from holdfast.execution import model as m
+from holdfast.model.deal import Funding, Ladder
 
 STALE_SECONDS = 7 * 24 * 3_600
 DRAINED_BPS = 9_999
@@ -37,7 +38,9 @@ class Freeze(StrEnum):
 DISCLOSED = {
     Freeze.USDT_PAUSED: (
         "RISK.md, outside the theorem: freeze of the debt currency. No USDT moves, so the loan "
-        "cannot be repaid and the collateral behind it stays at the venue."
+        "cannot be repaid and the collateral behind it stays at the venue. Where the loan is paid "
+        "already, the cash alone stays where it is: all ether comes home meanwhile but for the gas "
+        "that the cash needs, or the cell is broken."
     )
 }
 """The freezes that may keep the principal while they last, and where that is said."""
@@ -52,6 +55,7 @@ class At(StrEnum):
     MONETISATION = "3 monetisation"
     QUEUED = "3 tranche in the queue"
     CLOSE = "4 close"
+    RETURN = "4 return, debt paid"
 
     @property
     def move(self):
@@ -63,18 +67,55 @@ class At(StrEnum):
             At.MONETISATION: m.Redeem,
             At.QUEUED: None,
             At.CLOSE: m.Repay,
+            At.RETURN: m.GoHome,
         }[self]
+
+
+class Made(StrEnum):
+    """How the deal is made; all are of $10M."""
+
+    BORROW = "borrow"
+    BUCKET = "bucket"
+    LADDER = "ladder"
+
+    @property
+    def fields(self):
+        """What its request asks for beside the size."""
+        match self:
+            case Made.BORROW:
+                return {}
+            case Made.BUCKET:
+                return {"funding": Funding.BUCKET}
+            case Made.LADDER:
+                return {"ladder": Ladder.POSITION}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One freeze at one step."""
+    """One freeze at one step of one deal; a ladder meets it in its second lot."""
 
     freeze: Freeze
     at: At
+    made: Made = Made.BORROW
+
+    @property
+    def purchases(self):
+        """How many lots are bought before the freeze may come."""
+        if self.made is not Made.LADDER:
+            return 0
+        return 2 if self.at is At.MONETISATION else 1
 
     def __str__(self):
-        return f"{self.freeze} at {self.at}"
+        return f"{self.made}: {self.freeze} at {self.at}"
 
 
-CELLS = tuple(Cell(freeze, at) for freeze in Freeze for at in At)
+_STEPS = {
+    Made.BORROW: tuple(At),
+    # Where it differs: its ether is sold, it has six times the tokens, and pays its loan from cash.
+    Made.BUCKET: (At.PURCHASE, At.MONETISATION, At.QUEUED, At.CLOSE),
+    Made.LADDER: (At.PURCHASE, At.MONETISATION),
+}
+
+CELLS = tuple(
+    Cell(freeze, at, made) for made, steps in _STEPS.items() for freeze in Freeze for at in steps
+)

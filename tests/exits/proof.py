@@ -66,9 +66,15 @@ class Proof:
         if not self.during.problems(self.reserve_wei, self.bound):
             return Verdict.HOME
         is_whole = self.during.is_core_whole and self.during.loss_usd8 <= self.bound
+        is_whole = is_whole and (self.during.debt > 0 or self._is_ether_home)
         is_over = self.after is not None and not self.after.problems(self.reserve_wei, self.bound)
         is_disclosed = self.cell.freeze in DISCLOSED and is_whole and is_over
         return Verdict.DISCLOSED if is_disclosed else Verdict.BROKEN
+
+    @property
+    def _is_ether_home(self):
+        """Whether only cash is kept back: I7, no ether waits for it."""
+        return self.during.is_collateral_whole and self.during.native <= self.reserve_wei
 
     @property
     def why(self):
@@ -100,29 +106,28 @@ class Attempt:
     is_ordered: bool = False
     frozen: asyncio.Event = field(default_factory=asyncio.Event)
     ordered: asyncio.Event = field(default_factory=asyncio.Event)
+    actions: dict = field(default_factory=dict)
     system: object = None
+
+    def __post_init__(self):
+        self.chain = Chain(self.devnet.url)
+        self.profile = json.loads(self.devnet.profile_path.read_text())
+        self.start = Start.read(self.chain, self.profile)
 
     async def run(self):
         """The proof; None when the deal was left alone and the freeze did not turn it round."""
-        chain = Chain(self.devnet.url)
-        profile = json.loads(self.devnet.profile_path.read_text())
-        start = Start.read(chain, profile)
         if self.cell.at is At.QUEUED:
             self.devnet.control.set_queue_delay(QUEUE_SECONDS)
         settings = settings_for(self.devnet, self.url, self.folder)
         async with meddled(settings, **self._meddling()) as self.system:
-            deal = await started(self.system, self.devnet)
+            deal = await started(self.system, self.devnet, **self.cell.made.fields)
             await self._freeze_met(deal)
             is_home = await self._rested(deal)
             if not self._is_proof(is_home, turned := await self._turned(deal)):
                 return None
-
-            def read():
-                return Home.read(chain, profile, deal.plan.accounts.deal, start)
-
-            during = read()
+            during = self._read(deal)
             now = await self.system.desk.find(deal.deal_id)
-            after = None if is_home else await self._after_the_freeze(deal, read)
+            after = None if is_home else await self._after_the_freeze(deal)
         return Proof(
             cell=self.cell,
             did=self._told(turned, now, is_home=is_home),
@@ -137,12 +142,16 @@ class Attempt:
         """What happens inside the deal's own steps."""
         if self.cell.at is At.QUEUED:
             return {}
-        meddling = {"after": {self.cell.at.move: self._overtake}}
+        self.actions[self.cell.at.move] = self._overtake
+        meddling = {"before" if self.cell.at is At.RETURN else "after": self.actions}
         if self.is_ordered and self.cell.at is At.SPLIT:  # an order before it would just cancel
             meddling["before"] = {m.Open: self._order}
         return meddling
 
     async def _overtake(self, deal):
+        if deal.state().purchases < self.cell.purchases:
+            self.actions[self.cell.at.move] = self._overtake  # in a later lot
+            return
         self.cell.freeze.begin(self.devnet.control)
         self.frozen.set()
         if self.is_ordered and self.cell.at is not At.SPLIT:
@@ -169,12 +178,12 @@ class Attempt:
         """Whether the deal is home, once it is or nothing moves any more."""
         may_stay = self.cell.freeze in DISCLOSED or not self.is_ordered
         most = QUIET_SECONDS if may_stay else PATIENT_SECONDS
-        account, chain = deal.plan.accounts.deal, Chain(self.devnet.url)
+        account = deal.plan.accounts.deal
         count, since = -1, time.monotonic()
         while time.monotonic() - since < most:
-            if is_home(await self.system.desk.find(deal.deal_id)):
+            if self._is_home(await self.system.desk.find(deal.deal_id)):
                 return True
-            sent = chain.number("eth_getTransactionCount", account, "latest")
+            sent = self.chain.number("eth_getTransactionCount", account, "latest")
             if sent != count:
                 count, since = sent, time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS)
@@ -187,7 +196,7 @@ class Attempt:
 
     def _is_proof(self, is_home, turned):
         """Whether this was an unwind: by order, by a hold, or because step 4 is one itself."""
-        by_itself = bool(turned) or self.cell.at is At.CLOSE
+        by_itself = bool(turned) or self.cell.at in {At.CLOSE, At.RETURN}
         return self.is_ordered or (by_itself and (is_home or self.cell.freeze in DISCLOSED))
 
     def _told(self, turned, now, *, is_home):
@@ -198,21 +207,29 @@ class Attempt:
             return f"{why}, tries to unwind"
         return f"{why}, unwound" if turned else "went on home"
 
-    async def _after_the_freeze(self, deal, read):
+    async def _after_the_freeze(self, deal):
         """What the chain shows once a disclosed freeze is over; None for all others."""
         if self.cell.freeze not in DISCLOSED:
             return None
         self.devnet.control.unpause_usdt()
         self.devnet.control.mine()
-        await until(self.system, deal.deal_id, is_home, seconds=2 * PATIENT_SECONDS)
-        return read()
+        await until(self.system, deal.deal_id, self._is_home, seconds=2 * PATIENT_SECONDS)
+        return self._read(deal)
 
+    def _read(self, deal):
+        return Home.read(self.chain, self.profile, deal.plan.accounts.deal, self.start)
 
-def is_home(deal):
-    """Over, or nothing is under way and the native token was sent back: a claim may be left."""
-    if deal.status in TERMINAL:
-        return True
-    return deal.group_id is None and _has_landed(deal, LegKind.RETURN_NATIVE)
+    def _is_home(self, deal):
+        """Over, or nothing is under way and the native token was sent back, the rest before it.
+
+        A claim may be left. Where something is kept back, the native token goes first.
+        """
+        if deal.status in TERMINAL:
+            return True
+        if deal.group_id is not None or not _has_landed(deal, LegKind.RETURN_NATIVE):
+            return False
+        now = self._read(deal)
+        return not (now.usdt or now.weth or now.collateral or now.debt)
 
 
 def _is_funded(deal):

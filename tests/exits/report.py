@@ -8,9 +8,10 @@ _USD8, _USDT = 10**8, 10**6
 _PAGE = """# Exit proofs
 
 Each row is one deal of $10M on a fresh devnet with real protocol bytecode. At the step named, after
-its legs were built and tried and before any was sent, something freezes and stays frozen. What came
-home is read from the chain's logs and balances by a checker that shares no code with the product
-(`tests/exits/home.py`); a test plants wrong cells and must see it object.
+its legs were built and tried and before any was sent, something freezes and stays frozen; at *4
+return* it does when the debt is paid and nothing is returned yet. What came home is read from the
+chain's logs and balances by a checker that shares no code with the product (`tests/exits/home.py`);
+a test plants wrong cells and must see it object.
 
 ```console
 make exit-proofs ARGS="--into docs/exit-proofs.md"    # {cells} cells, {seconds:.0f} s here
@@ -22,15 +23,19 @@ again and a person orders `deal close --keep-claim` at that very moment ("ordere
 - **core**: the anchor's balance is to the wei what it was.
 - **collateral**: all ether lent came back, and no more was sold than the bucket's.
 - **loss**: dollars in less dollars out at the oracle's prices, gas included, **tokens at zero**;
-  the plan's bound is ${bound:,.0f}. A loss under zero is a profit.
+  the plan's bound is {bounds}. A loss under zero is a profit.
 - **claim**: tokens kept, in the account, in the desk's queue or at the treasury.
 
-| freeze | step | what the deal did | core | collateral | debt left | loss | claim | verdict |
-|---|---|---|---|---|---|---|---|---|
+Three deals: `borrow` (the loan buys) at every step; `bucket` (the bucket is sold and buys six
+times as much, the loan is a buffer) where that makes a difference; `ladder` (`--ladder position`,
+`borrow` funding) in its second lot, after the first was bought, redeemed and paid.
+
+| deal | freeze | step | what it did | core | collateral | debt left | loss | claim | verdict |
+|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
-`principal_home` {principal_home}, `disclosed` {disclosed} of {cells}; worst loss ${worst_loss:,.2f}
-of ${bound:,.2f}; debt left in the end: {debt_left} USDT.
+`principal_home` {principal_home}, `disclosed` {disclosed} of {cells}; the worst loss beside its own
+bound is ${worst_loss:,.2f} of ${bound:,.2f}; debt left in the end: {debt_left} USDT.
 {disclosures}"""
 
 _DISCLOSURE = """
@@ -38,22 +43,26 @@ _DISCLOSURE = """
 
 {why}
 
-Meanwhile the deal holds and tries again, each try refused by its simulation, so nothing is signed
-or paid; interest accrues and core stays whole. `holdfast risk exits` and the alert `exit.failing`
-name the leg. Once the token moves again the deal comes home by itself: in the rows *then home* the
-figures before the arrow are while it lasts, those after it in the end.
+Meanwhile the deal tries again, each try refused by its simulation, so nothing is signed or paid;
+interest accrues and core stays whole. `holdfast risk exits` and the alert `exit.failing` name the
+leg. Once the token moves again the deal comes home by itself: in the rows *then home* the figures
+before the arrow are while it lasts, those after it in the end.
 """
 
 
 def figures(proofs):
-    """What the last line says; dollars, and USDT for debt."""
+    """What the last line says; dollars, and USDT for debt.
+
+    The loss and the bound are those of the cell that comes nearest to its own bound.
+    """
+    worst = max(proofs, key=lambda one: one.end.loss_usd8 / one.bound)
     return {
         "cells": len(proofs),
         "principal_home": sum(one.verdict is Verdict.HOME for one in proofs),
         "disclosed": sum(one.verdict is Verdict.DISCLOSED for one in proofs),
         "debt_left": sum(one.end.debt for one in proofs) / _USDT,
-        "worst_loss": max(one.end.loss_usd8 for one in proofs) / _USD8,
-        "bound": min(one.bound for one in proofs) / _USD8,
+        "worst_loss": worst.end.loss_usd8 / _USD8,
+        "bound": worst.bound / _USD8,
     }
 
 
@@ -69,8 +78,14 @@ def page(proofs, seconds):
         rows="\n".join(row(one) for one in proofs),
         disclosures="".join(disclosures),
         seconds=seconds,
+        bounds=_bounds(proofs),
         **figures(proofs),
     )
+
+
+def _bounds(proofs):
+    made = {one.cell.made: one.bound for one in proofs}
+    return ", ".join(f"${bound / _USD8:,.0f} (`{name}`)" for name, bound in made.items())
 
 
 def row(proof):
@@ -80,11 +95,12 @@ def row(proof):
     if proof.verdict is Verdict.DISCLOSED:
         verdict = "disclosed, *then home*"
     cells = [
+        proof.cell.made,
         proof.cell.freeze,
         proof.cell.at,
         proof.did,
         "whole" if during.is_core_whole else "NOT whole",
-        _then("whole" if during.is_collateral_whole else "at the venue", proof, _collateral),
+        _then(_collateral(during), proof, _collateral),
         _then(f"{during.debt / _USDT:,.0f}", proof, lambda home: f"{home.debt / _USDT:,.0f}"),
         _then(_dollars(during), proof, _dollars),
         _then(_tokens(during), proof, _tokens),
@@ -100,7 +116,9 @@ def _then(now, proof, told):
 
 
 def _collateral(home):
-    return "whole" if home.is_collateral_whole else "NOT whole"
+    if home.is_collateral_whole:
+        return "whole"
+    return "at the venue" if home.collateral else "NOT whole"
 
 
 def _dollars(home):

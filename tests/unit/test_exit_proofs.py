@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.exits.cells import CELLS, At, Cell, Freeze
+from tests.exits.cells import CELLS, At, Cell, Freeze, Made
 from tests.exits.home import Home
 from tests.exits.proof import Proof, Verdict
 from tests.exits.report import figures, page
@@ -56,7 +56,8 @@ def proof(freeze=Freeze.REDEMPTION_FROZEN, during=HOME, after=None):
 
 
 def test_the_matrix_has_every_freeze_at_every_step_and_in_the_queue():
-    assert len(CELLS) == len(set(CELLS)) == 5 * 6
+    assert len(CELLS) == len(set(CELLS)) == 5 * (7 + 4 + 2)
+    assert {cell.at for cell in CELLS if cell.made is Made.BORROW} == set(At)
 
 
 def test_a_principal_that_is_home_is_home_and_its_loss_is_what_the_tokens_cost():
@@ -92,6 +93,18 @@ def test_a_paused_debt_token_is_disclosed_only_when_all_is_home_afterwards():
     assert proof(Freeze.USDT_PAUSED, poorer, HOME).verdict is Verdict.BROKEN
 
 
+PAID = replace(HOME, claim=0, usdt=400_000 * USDT, native=ETHER)
+
+
+def test_once_the_debt_is_paid_a_paused_debt_token_may_keep_cash_and_no_ether():
+    """I7: unwrapping and returning ether does not wait for it."""
+    assert proof(Freeze.USDT_PAUSED, PAID, HOME).verdict is Verdict.DISCLOSED
+    wrapped = replace(PAID, weth=1_500 * ETHER)
+    assert proof(Freeze.USDT_PAUSED, wrapped, HOME).verdict is Verdict.BROKEN
+    unsent = replace(PAID, native=1_500 * ETHER)
+    assert proof(Freeze.USDT_PAUSED, unsent, HOME).verdict is Verdict.BROKEN
+
+
 @pytest.mark.parametrize("freeze", [one for one in Freeze if one is not Freeze.USDT_PAUSED])
 def test_no_other_freeze_may_keep_the_principal(freeze):
     assert proof(freeze, STUCK, HOME).verdict is Verdict.BROKEN
@@ -107,6 +120,9 @@ def test_the_last_line_counts_the_end_and_the_page_shows_both():
         "worst_loss": 601_500.0,
         "bound": 630_000.0,
     }
+    # A loss counts by how near it comes to its own deal's bound: $4.998M of $6.3M is less so.
+    large = replace(proofs[0], bound=10 * BOUND, during=replace(HOME, returned_native=ETHER))
+    assert figures([*proofs, large])["bound"] == 630_000.0
     shown = page(proofs, seconds=4.0)
     assert "at the venue -> whole | 600,000 -> 0" in shown
     assert "## Disclosed: debt token paused" in shown
