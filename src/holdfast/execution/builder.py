@@ -10,7 +10,8 @@ from holdfast.common.money import TokenAmount
 from holdfast.execution.calls import DealCalls, DealTokens
 from holdfast.execution.envelope import require_inside
 from holdfast.execution.errors import MoveRefused
-from holdfast.execution.moves import ALONE, Task, legs_of
+from holdfast.execution.moves import ALONE, legs_of
+from holdfast.execution.task import Task
 from holdfast.model.leg import LegKind
 
 if TYPE_CHECKING:

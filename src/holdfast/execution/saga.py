@@ -5,6 +5,7 @@ from holdfast.execution.ladder import can_redeem, payable
 from holdfast.execution.model import (
     Change,
     Claim,
+    Convert,
     DealState,
     Decision,
     Fund,
@@ -96,12 +97,25 @@ def _buys_next(state: DealState, position: Position, venues: Venues) -> bool:
 
 
 def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision | None:
-    if state.trouble is not None and state.trouble.times >= MAX_TROUBLE:
+    waits = _waits_for_the_pool(state, venues)
+    if state.trouble is not None and state.trouble.times >= MAX_TROUBLE and not waits:
         return _after_trouble(state, state.trouble.kind)
     revoking = Send(Revoke(position.leftovers)) if position.leftovers else None
     if revoking is not None and not fails(state, LegKind.REVOKE):
         return revoking
-    return _protection(position, venues) or revoking  # no cure waits for a token's contract (I7)
+    guarding = _protection(position, venues)
+    if waits and isinstance(guarding, Send):
+        return _redeeming_instead(state, position, venues) or guarding
+    return guarding or revoking  # no cure waits for a token's contract (I7)
+
+
+def _waits_for_the_pool(state: DealState, venues: Venues) -> bool:
+    """Whether a conversion failed that is asked for still: it is tried for as long as it takes.
+
+    It follows a warning. Going home would sell more into the same pool, as when all deals convert
+    in one block; what ends the tries is the hard rule (I3), or a pool that others have refilled.
+    """
+    return isinstance(venues.cure, Convert) and fails(state, LegKind.SWAP)
 
 
 def _protection(position: Position, venues: Venues) -> Decision | None:

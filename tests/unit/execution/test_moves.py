@@ -9,7 +9,8 @@ from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution import model as m
 from holdfast.execution.envelope import require_inside
 from holdfast.execution.errors import MoveRefused
-from holdfast.execution.moves import DEADLINE_SECONDS, Task, legs_of
+from holdfast.execution.moves import legs_of
+from holdfast.execution.task import DEADLINE_SECONDS, Task
 from holdfast.model.deal import Funding, Ladder, Step
 from holdfast.model.leg import LegKind as K
 from holdfast.protocols.uniswap_v3.swaps import Quote
@@ -23,7 +24,7 @@ OWING = {"cash": 50_000 * 10**6, "debt": 600_000 * 10**6}
 
 
 class Quotes:
-    """A node that answers quotes, in the order in which they are asked."""
+    """A node that answers quotes, in the order in which they are asked, and fills nothing more."""
 
     def __init__(self, *amounts):
         self.answers = [
@@ -35,7 +36,7 @@ class Quotes:
         assert at == AT
         self.asked += reads
         answers, self.answers = self.answers[: len(reads)], self.answers[len(reads) :]
-        return answers
+        return answers + [Reverted("no depth", b"")] * (len(reads) - len(answers))
 
 
 def _answer(amount):
@@ -190,6 +191,45 @@ async def test_a_pool_dearer_than_the_oracle_allows_is_not_sold_into():
             m.Repay(), 300 * WAD, cash=50_000 * 10**6, debt=600_000 * 10**6, native=900 * WAD
         )
     assert refused.value.code == "leg.price_bound"
+
+
+DEEP = Reverted("no depth", b"")
+DEAR = 300 * WAD  # for 275,030 USDT and a half of it: over the bound at any price near $2,000
+
+
+async def test_where_the_pool_takes_a_part_only_that_part_is_sold_and_paid_and_nothing_unlocked():
+    """550,060 USDT are missing; the pool is too dear for that and for a half, a quarter fits."""
+    held = {**OWING, "native": 900 * WAD, "collateral": 1}
+    made = await legs(m.Repay(), DEAR, 150 * WAD, 69 * WAD, 35 * WAD, **held)
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SWAP, K.REVOKE, K.APPROVE, K.REPAY, K.REVOKE]
+    swap, repay = made[2], made[5]
+    quarter = (550_060 * 10**6 + 1) // 4
+    assert swap.min_out.units == quarter
+    assert repay.amount.units == 50_000 * 10**6 + quarter
+    assert {one.step for one in made} == {Step.CLOSE}
+    # A pool that cannot even fill the whole is asked for parts all the same.
+    thin = await legs(m.Repay(), DEEP, 137 * WAD, **held)
+    assert thin[2].min_out.units == (550_060 * 10**6 + 1) // 2
+
+
+async def test_a_cure_takes_the_part_that_the_pool_takes_too():
+    part = await legs(m.RepayPart(210_000 * 10**6), DEAR, 41 * WAD, **OWING, native=900 * WAD)
+    assert kinds(part) == [K.WRAP, K.APPROVE, K.SWAP, K.REVOKE, K.APPROVE, K.REPAY, K.REVOKE]
+    assert part[2].min_out.units == 80_000 * 10**6
+    assert part[5].amount.units == (50_000 + 80_000) * 10**6
+    converts = await legs(m.Convert(600_000 * 10**6), 400 * WAD, DEEP, 76 * WAD, native=900 * WAD)
+    assert kinds(converts) == [K.WRAP, K.APPROVE, K.SWAP, K.REVOKE]
+    assert converts[2].min_out.units == 150_000 * 10**6
+    # The least part is a 64th.
+    dear = [400 * WAD] * 6
+    least = await legs(m.Convert(640_000 * 10**6), *dear, 5 * WAD, native=900 * WAD)
+    assert least[2].min_out.units == 10_000 * 10**6
+
+
+async def test_a_part_paid_after_a_payment_failed_leaves_the_tokens_own_fee():
+    of = deal(trouble=m.Trouble(K.REPAY, 1))
+    made = await legs(m.Repay(sells=False), of=of, cash=100_250 * 10**6, debt=MILLION)
+    assert [one.amount.units for one in made[:2]] == [100_250 * 10**6, 100_000 * 10**6]
 
 
 async def test_a_reserve_that_is_too_small_is_said_to_be():

@@ -90,6 +90,24 @@ def test_a_cure_that_fails_three_times_holds_the_deal_and_unwinds_it(kind, reaso
     assert deal.debt == deal.collateral == 0
 
 
+def test_a_conversion_is_tried_for_as_long_as_it_takes_and_redemption_goes_on_meanwhile():
+    """All deals may convert in one block: going home would sell more into the same pool."""
+    deal = bought()
+    deal.asked, deal.pool_open = CONVERT, False
+    moves = [deal.step() for _ in range(6)]
+    assert moves[::2] == [m.Send(CONVERT)] * 3
+    assert [type(one.move) for one in moves[1::2]] == [m.Redeem] * 3
+    deal.frozen = True
+    # With the desk shut nothing is between the tries, however many there were.
+    assert [deal.step() for _ in range(5)] == [m.Send(CONVERT)] * 5
+    assert deal.state.trouble.times == 5
+    assert deal.state.status is DealStatus.EXECUTING
+    assert decided(deal, breaches=("I3.debt_cover",)) == UNWINDS
+    deal.pool_open = True
+    assert deal.step() == m.Send(CONVERT)
+    assert deal.state.trouble is None
+
+
 STILL = pytest.mark.parametrize(
     "reason",
     [
