@@ -27,7 +27,7 @@ async def test_a_port_in_use_is_refused_with_what_to_do():
         taken.listen()
         server = MetricsServer(new_registry(), taken.getsockname()[1])
         with pytest.raises(Rejected, match="HOLDFAST_METRICS_PORT") as caught:
-            await server.run()
+            await server.serving().__aenter__()
     assert caught.value.code == "metrics.port"
 
 

@@ -96,10 +96,10 @@ class Scene:
         return worker
 
     @contextlib.asynccontextmanager
-    async def supervised_worker(self):
+    async def supervised_worker(self, **settings):
         """`holdfast worker --supervised`, told to end with the block: a kill would orphan it."""
         log = self.folder / f"worker-{next(self._numbers)}.log"
-        worker = ExecutedWorker(self.environment(), log, "--supervised")
+        worker = ExecutedWorker(self.environment(**settings), log, "--supervised")
         try:
             yield worker
         finally:

@@ -38,11 +38,6 @@ class MetricsServer:
     registry: CollectorRegistry
     port: int
 
-    async def run(self) -> None:
-        """Serve until cancelled; raises as `serving` does."""
-        async with self.serving():
-            await asyncio.Event().wait()
-
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[int]:
         """Serve while the block runs; gives the port.

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.common.errors import Paused
+from holdfast.common.errors import Paused, Rejected
 from holdfast.entry.cli import worker as commands
 from holdfast.entry.cli.main import run
 from holdfast.entry.cli.worker import worker_parts
@@ -160,7 +160,28 @@ def test_a_worker_starts_while_every_node_is_down(running):
 def test_figures_are_served_only_where_a_port_is_given():
     settings = SimpleNamespace(worker_concurrency=3, metrics_port=9100)
     names = [part.name for part in worker_parts(system(settings=settings))]
-    assert names == [*PARTS, "metrics", "counting"]
+    assert names == [*PARTS, "counting"]
+
+
+def test_a_worker_whose_port_is_taken_ends_as_wrongly_set_up_before_it_does_anything(
+    running, monkeypatch, capsys
+):
+    """Exit code 3, which no supervisor starts again."""
+
+    class Taken:
+        def __init__(self, registry, port):
+            assert port == 9100
+
+        @contextlib.asynccontextmanager
+        async def serving(self):
+            raise Rejected("metrics.port", "port 9100 cannot be served")
+            yield
+
+    monkeypatch.setattr(commands, "MetricsServer", Taken)
+    made = system(settings=SimpleNamespace(worker_concurrency=3, metrics_port=9100))
+    assert running(made) == (3, [])
+    assert "metrics.port" in capsys.readouterr().err
+    assert not made.pool.was_asked
 
 
 @pytest.mark.parametrize(("ended", "code"), [(0, 0), (3, 3), (-15, 1)])

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import json
 import sys
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -71,8 +71,16 @@ def status(
 
 
 async def work(settings: Settings) -> None:
-    """Open the system and run it as a worker."""
-    async with opened(settings, patience_seconds=_START_SECONDS) as system:
+    """Open the system and run it as a worker.
+
+    Raises:
+        Rejected: what is wrong with the settings, the port for figures included: a further start
+            would only meet it again.
+    """
+    async with (
+        opened(settings, patience_seconds=_START_SECONDS) as system,
+        _figures_served(system),
+    ):
         with suppress(Paused):  # every node is down: start all the same, and wait for one
             await system.pool.require()
         await run_worker(worker_parts(system))
@@ -80,7 +88,7 @@ async def work(settings: Settings) -> None:
 
 def worker_parts(system: System) -> list[Part]:
     """What one worker runs."""
-    concurrency, metrics_port = system.settings.worker_concurrency, system.settings.metrics_port
+    concurrency = system.settings.worker_concurrency
     advance = Watched(system.advance)
     parts = [
         Part("queue", functools.partial(system.queue.run, advance, concurrency=concurrency)),
@@ -94,7 +102,11 @@ def worker_parts(system: System) -> list[Part]:
         Part("risk", system.monitor.run),
         Part("ticks", system.tick_watch.run),
     ]
-    if metrics_port is not None:
-        parts.append(Part("metrics", MetricsServer(system.metrics, metrics_port).run))
+    if system.settings.metrics_port is not None:
         parts.append(Part("counting", system.counting.run))
     return parts
+
+
+def _figures_served(system: System) -> AbstractAsyncContextManager[int | None]:
+    port = system.settings.metrics_port
+    return nullcontext() if port is None else MetricsServer(system.metrics, port).serving()
