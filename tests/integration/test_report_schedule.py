@@ -11,6 +11,7 @@ from holdfast.common.evm import BlockRef, block_hash
 from holdfast.common.ids import ChainId
 from holdfast.common.money import USD8, Usd8
 from holdfast.common.system_clock import SystemClock
+from holdfast.monitoring.store import history
 from holdfast.monitoring.wiring import notices_of
 from holdfast.reporting.reporter import Reporter
 from holdfast.reporting.runs import RunKind
@@ -155,7 +156,7 @@ async def test_what_cannot_be_made_is_kept_as_due(database, schedule, notices, c
 
 async def test_the_daily_report_is_made_of_the_whole_day(database):
     audit = AuditTrail(SystemClock())
-    daily = DailyReport(database, audit, SystemClock(), RiskLimits(), None)
+    daily = DailyReport(database, audit, SystemClock(), RiskLimits(), history, None)
     document = await daily("2026-03-09")
     assert document.values["until"] == "2026-03-10T00:00:00+00:00"
     assert document.page.startswith("<!doctype html>")
@@ -174,7 +175,7 @@ async def test_the_stress_run_is_due_when_the_month_turns(database, schedule, no
     assert await rows(database, query) == [("stress:2026-03",)]
     run = StressRun(Books(), ChainId(138), clock, RiskLimits())
     await chore(database, notices, clock, run)("stress:2026-03")
-    reporter = Reporter(database, AuditTrail(clock), clock, RiskLimits())
+    reporter = Reporter(database, AuditTrail(clock), clock, RiskLimits(), history)
     document, page = await reporter.stored(RunKind.STRESS)
     assert document["title"] == "Holdfast: monthly stress run of 2026-03"
     assert "No deal is open: there is nothing to stress." in page
@@ -232,7 +233,7 @@ async def test_a_grave_stress_run_is_told_as_a_warning(database, schedule, notic
 
 async def test_runs_are_listed_with_what_became_of_them(database, schedule, notices, clock):
     await schedule.once()
-    reporter = Reporter(database, AuditTrail(clock), clock, RiskLimits())
+    reporter = Reporter(database, AuditTrail(clock), clock, RiskLimits(), history)
 
     async def listed():
         return [(row[0], row[1], row[4]) for row in (await reporter.runs()).table("runs").rows]
@@ -248,7 +249,7 @@ async def test_what_was_made_is_found_again_and_what_was_not_is_refused(
 ):
     await schedule.once()
     await chore(database, notices, clock, made)(SUBJECT)
-    reporter = Reporter(database, AuditTrail(clock), clock, RiskLimits())
+    reporter = Reporter(database, AuditTrail(clock), clock, RiskLimits(), history)
     day = date(2026, 3, 9)
     assert await reporter.stored(RunKind.DAILY) == ({"day": "2026-03-09"}, "<p>page</p>")
     assert await reporter.stored(RunKind.DAILY, day) == await reporter.stored(RunKind.DAILY)

@@ -1,7 +1,7 @@
 """Reports over the database's own rows: what is read, of which time, and by whom."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -10,9 +10,12 @@ from holdfast.audit.model import Act
 from holdfast.audit.service import DESK, AuditTrail
 from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.ids import BankId, ChainId
+from holdfast.common.money import USD8
 from holdfast.common.system_clock import SystemClock
 from holdfast.ledger import service
 from holdfast.monitoring.store import alerts as alert_store
+from holdfast.monitoring.store import history
+from holdfast.monitoring.ticks import COLUMNS, FORMAT, Tick, columns
 from holdfast.reporting.facts import Span
 from holdfast.reporting.reporter import Reporter
 from holdfast.reporting.reports import ReportKind
@@ -21,6 +24,7 @@ from holdfast.reporting.tables import as_json
 from holdfast.risk.limits import RiskLimits
 from tests.integration.test_execution_store import stored
 from tests.integration.test_ledger import entries
+from tests.unit.execution.scene import AT
 from tests.unit.ledger.scene import BOOK
 from tests.unit.ledger.test_loop import OPENING
 
@@ -42,7 +46,7 @@ async def read(database, span=None):
 
 
 def reporter(database):
-    return Reporter(database, AUDIT, SystemClock(), RiskLimits())
+    return Reporter(database, AUDIT, SystemClock(), RiskLimits(), history)
 
 
 async def raise_and_close(database):
@@ -146,5 +150,67 @@ async def test_the_newest_tick_has_the_prices_and_all_of_them_the_longest_pause(
     found = await read(database)
     priced = {row.chain_id: (row.eth, row.token) for row in found.prices}
     assert priced[138] == (199_999_999_999, 55_000_000)
-    # 16, 9, 4 and 1 seconds ago
-    assert [(row.chain_id, row.ticks, row.longest_pause) for row in found.ticks] == [(138, 4, 7.0)]
+    # 16, 9, 4 and 1 seconds ago, and the span ends in a minute
+    assert [(row.chain_id, row.ticks) for row in found.ticks] == [(138, 4)]
+    assert 55 < found.ticks[0].longest_pause < 65
+
+
+async def looked(database, *ticks, kept=True):
+    async with database.begin() as session:
+        for one in ticks:
+            await history.write(session, one, is_kept=kept)
+
+
+def tick_at(at, *rows):
+    """A tick with rows of (number, LTV and cover in bps)."""
+    width = len(COLUMNS[FORMAT]) - 4
+    full = [(number, 0, ltv, cover, *[0] * width) for number, ltv, cover in rows]
+    market = {"eth_price": 2_000 * USD8, "cash_price": USD8, "threshold_bps": 8_300}
+    return Tick(ChainId(138), AT, at, 0.1, market, columns(full))
+
+
+async def test_the_history_of_a_day_is_the_worst_of_its_hours_and_names_its_gaps(database):
+    day = datetime(2026, 3, 9, tzinfo=UTC)
+    ticks = [
+        tick_at(day + timedelta(minutes=minute), (1, 2_000 + minute, 15_000), (2, 1_000, 30_000))
+        for minute in range(0, 120, 5)
+    ]
+    await looked(database, *ticks)
+    await looked(database, tick_at(day + timedelta(minutes=3), (1, 9_000, 5_000)), kept=False)
+    made = as_json(await reporter(database).made(ReportKind.DAILY, day.date()))["tables"]
+    first, second, third, *_ = made["risk_history"]["rows"]
+    # what is not kept is not read: its hour ends at 55 minutes
+    assert (first["looks"], first["highest_ltv"], first["ltv_deal"]) == (12, "20.55", 1)
+    assert (second["highest_ltv"], second["deals"], second["lowest_cover"]) == ("21.15", 2, 1.5)
+    assert second["lowest_health"] == round(8_300 / 2_115, 4)
+    assert (third["looks"], third["highest_ltv"]) == (0, None)
+    quality = {row["measure"]: row for row in made["quality"]["rows"]}
+    marks = quality["five minutes in which the monitor looked at chain 138"]
+    assert (marks["value"], marks["ok"]) == ("24 of 288", False)
+    # from 01:55 to midnight
+    pause = quality["longest pause of the monitor on chain 138, 25 ticks"]
+    assert (pause["value"], pause["ok"]) == ("79500 s", False)
+
+
+async def test_a_day_on_which_nobody_looked_at_a_known_chain_is_named(database):
+    day = datetime(2026, 3, 9, tzinfo=UTC)
+    await looked(database, tick_at(day - timedelta(days=1)))
+    made = as_json(await reporter(database).made(ReportKind.DAILY, day.date()))["tables"]
+    assert made["risk_history"]["rows"] == []
+    quality = {row["measure"]: row["value"] for row in made["quality"]["rows"]}
+    assert quality["five minutes in which the monitor looked at chain 138"] == "0 of 288"
+    assert quality["longest pause of the monitor on chain 138, 0 ticks"] == "86400 s"
+
+
+async def test_looks_are_sampled_by_chain_in_order(database):
+    day = datetime(2026, 3, 9, tzinfo=UTC)
+    other = replace(tick_at(day, (7, 1, 1)), chain_id=ChainId(1))
+    times = [day + timedelta(minutes=5 * n) for n in range(6)]
+    await looked(database, *(tick_at(at, (1, 2_000, 2)) for at in reversed(times)), other)
+    async with database.begin() as session:
+        assert await history.marks(session, day, day + timedelta(days=1)) == 7
+        found = [
+            (one.chain_id, one.taken_at)
+            async for one in history.sampled(session, day, day + timedelta(days=1), seconds=900)
+        ]
+    assert found == [(1, day), (138, times[0]), (138, times[3])]

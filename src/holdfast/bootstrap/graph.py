@@ -36,6 +36,7 @@ from holdfast.execution.store.deals import DealStore
 from holdfast.execution.stress_book import StressBook
 from holdfast.ledger.model import TokenBook
 from holdfast.monitoring.metrics import Counting, MonitoringMetrics
+from holdfast.monitoring.store import history
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import (
     ChainParts,
@@ -255,7 +256,9 @@ class Graph:
 
     def _daily(self) -> DailyReport:
         prices = self._settings.price_history
-        return DailyReport(self._db, self._audit, self._clock, self._limits, prices)
+        return DailyReport(
+            self._db, self._audit, self._clock, self._limits, history, price_history=prices
+        )
 
     def _stress_book(self, node: Node, observer: ChainObserver) -> StressBook:
         """With a reader of its own: one keeps what it read, and the monitor's is nobody else's."""

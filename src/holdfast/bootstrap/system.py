@@ -19,6 +19,7 @@ from holdfast.common.system_clock import SystemClock
 from holdfast.execution.store.deals import DealStore
 from holdfast.migrations import runner
 from holdfast.monitoring.risk_status import RiskStatus
+from holdfast.monitoring.store import history
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import notices_of
 from holdfast.reporting.workers import WorkersReporter
@@ -120,7 +121,7 @@ async def opened_reporter(
 
     async with _database_alone(settings) as (_, db):
         clock = SystemClock()
-        yield Reporter(db, AuditTrail(clock), clock, limits_of(settings), closes)
+        yield Reporter(db, AuditTrail(clock), clock, limits_of(settings), history, closes)
 
 
 @asynccontextmanager

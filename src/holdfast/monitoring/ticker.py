@@ -231,6 +231,7 @@ def _tick(look: Look, taken_at: datetime, chain_id: ChainId, seconds: float) -> 
             "off_peg_bps": market.off_peg,
             "loan_utilisation_bps": market.loan.utilisation,
             "collateral_utilisation_bps": market.collateral.utilisation,
+            "threshold_bps": market.collateral.configuration.liquidation_threshold,
             "base_fee_wei": market.base_fee_wei,
             "is_frozen": market.desk.is_frozen,
             "lag_seconds": market.lag_seconds,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -108,11 +109,51 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class TickRow:
-    """How often the monitor looked at a chain in the span, and its longest pause in seconds."""
+    """How often the monitor looked at a chain in the span, and its longest pause in seconds.
+
+    The span counts from the chain's first look ever. `marks` are the whole five minutes of it in
+    which there was a look, of `marks_wanted`; the pause counts from begin to end.
+    """
 
     chain_id: int
     ticks: int
     longest_pause: float
+    marks: int
+    marks_wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The worst value of some deals and the number of the deal that has it."""
+
+    value: float
+    deal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the looks from `at` on, for the width of the path, saw of a chain's open deals.
+
+    `deals` is the most that were open at a look. `ltv` is in bps, `cover` and `health` are ratios;
+    None where no deal owes anything or, of `health`, where the looks did not tell the threshold.
+    """
+
+    chain_id: int
+    at: datetime
+    looks: int
+    deals: int
+    ltv: Worst | None
+    health: Worst | None
+    cover: Worst | None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskPath:
+    """The points of each chain, oldest first; `every` is how far apart the looks read are."""
+
+    width: timedelta = timedelta(0)
+    every: timedelta = timedelta(0)
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +170,4 @@ class Facts:
     prices: tuple[PriceRow, ...]
     ticks: tuple[TickRow, ...] = ()
     daily_closes: tuple[float, ...] = ()
+    path: RiskPath = field(default_factory=RiskPath)

@@ -64,6 +64,10 @@ def _completeness(facts: Facts) -> Iterator[tuple[Value, ...]]:
     priced = chains & {one.chain_id for one in facts.prices}
     found = f"{len(priced)} of {len(chains)}"
     yield _row("completeness", "chains with a price", found, "all", ok=priced == chains)
+    for seen in facts.ticks:
+        measure = f"five minutes in which the monitor looked at chain {seen.chain_id}"
+        found = f"{seen.marks:,} of {seen.marks_wanted:,}"
+        yield _row("completeness", measure, found, "all", ok=seen.marks >= seen.marks_wanted)
 
 
 def _timeliness(facts: Facts) -> Iterator[tuple[Value, ...]]:

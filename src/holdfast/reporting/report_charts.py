@@ -10,7 +10,9 @@ from holdfast.reporting.pictures import new_figure, save
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COLOURS = ("#ee8866", "#cc3311")
+COLOURS = ("#ee8866", "#cc3311")
+"""Of levels, from the mildest to the gravest."""
+
 _MOST_BARS = 60  # more labels cannot be read
 
 
@@ -33,7 +35,7 @@ def bars(
     axes.bar(range(len(kept)), [value for value, _ in kept], color="#4477aa")
     axes.set_xticks(range(len(kept)), [label for _, label in kept], rotation=30, ha="right")
     _levels(axes, lines or {})
-    return _svg(figure)
+    return svg(figure)
 
 
 def across(
@@ -52,14 +54,14 @@ def across(
     figure = new_figure(9, 0.8 + 0.2 * len(values))
     axes = _axes(figure, title)
     least = [*lines.values()][-1]
-    colours = [_COLOURS[-1] if value < least else "#4477aa" for value in values]
+    colours = [COLOURS[-1] if value < least else "#4477aa" for value in values]
     axes.barh(range(len(values)), values, color=colours)
     axes.set_yticks(range(len(values)), labels, fontsize=8)
     axes.invert_yaxis()
-    for (name, level), colour in zip(lines.items(), _COLOURS, strict=False):
+    for (name, level), colour in zip(lines.items(), COLOURS, strict=False):
         axes.axvline(level, ls=":", color=colour, label=name)
     axes.legend(loc="best", fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def losses(title: str, values: Sequence[float], lines: Mapping[str, float]) -> str:
@@ -68,7 +70,7 @@ def losses(title: str, values: Sequence[float], lines: Mapping[str, float]) -> s
     axes.vlines(range(len(values)), 0, values, lw=0.4, color="#4477aa")
     axes.set_xlabel("days")
     _levels(axes, lines)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _sheet(title: str) -> tuple[Any, Any]:
@@ -84,13 +86,13 @@ def _axes(figure: Any, title: str) -> Any:  # noqa: ANN401 - see pictures
 
 
 def _levels(axes: Any, lines: Mapping[str, float]) -> None:  # noqa: ANN401 - see pictures
-    for (name, level), colour in zip(lines.items(), _COLOURS, strict=False):
+    for (name, level), colour in zip(lines.items(), COLOURS, strict=False):
         axes.axhline(level, ls=":", color=colour, label=name)
     if lines:
         axes.legend(loc="best", fontsize=8)
 
 
-def _svg(figure: Any) -> str:  # noqa: ANN401
+def svg(figure: Any) -> str:  # noqa: ANN401
     """The picture alone: without the XML declaration and the document type, which name a file."""
     out = io.StringIO()
     save(figure, out, "svg")

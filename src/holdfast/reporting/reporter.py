@@ -10,7 +10,8 @@ from holdfast.audit.service import DESK
 from holdfast.common.errors import Broken, Rejected
 from holdfast.common.ids import DealId
 from holdfast.reporting.quality import ChainOfRecord
-from holdfast.reporting.reports import ReportKind, build, runs_report, span_of
+from holdfast.reporting.reports import WITH_PATH, ReportKind, build, runs_report, span_of
+from holdfast.reporting.risk_path import read_path
 from holdfast.reporting.runs import RunKind, month_before
 from holdfast.reporting.store import runs as store
 from holdfast.reporting.store.facts import read_facts
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database, Session
     from holdfast.reporting.facts import Facts
+    from holdfast.reporting.ports import RiskHistory
     from holdfast.reporting.tables import Report
     from holdfast.risk.limits import RiskLimits
 
@@ -39,6 +41,7 @@ class Reporter:
     audit: AuditTrail
     clock: Clock
     limits: RiskLimits
+    history: RiskHistory
     closes: tuple[float, ...] = ()
 
     async def made(self, kind: ReportKind, day: date | None = None) -> Report:
@@ -52,6 +55,8 @@ class Reporter:
         span = span_of(kind, day or now.date(), now)
         async with self.db.begin() as session:
             facts = replace(await read_facts(session, span, now), daily_closes=self.closes)
+            if kind in WITH_PATH:
+                facts = replace(facts, path=await read_path(self.history, session, span))
             records = await self._verified(session, facts) if kind is ReportKind.COMPLIANCE else ()
         return build(kind, facts, self.limits, records)
 

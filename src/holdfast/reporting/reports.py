@@ -11,6 +11,7 @@ from holdfast.reporting import sections
 from holdfast.reporting.facts import Span
 from holdfast.reporting.market_risk import market_risk
 from holdfast.reporting.quality import quality
+from holdfast.reporting.risk_history import risk_history
 from holdfast.reporting.tables import Column, Kind, Report, Table, shown
 from holdfast.reporting.valuation import AssetType, total, valued
 
@@ -35,6 +36,10 @@ class ReportKind(StrEnum):
     EXPOSURE = "exposure"
     HISTORY = "history"
     COMPLIANCE = "compliance"
+
+
+WITH_PATH = frozenset({ReportKind.DAILY, ReportKind.HISTORY})
+"""The reports that show how LTV, health and debt cover went."""
 
 
 def span_of(kind: ReportKind, day: date, now: datetime) -> Span:
@@ -88,6 +93,7 @@ def _tables(
         case ReportKind.DAILY:
             yield summary(facts)
             yield sections.deals(facts, limits)
+            yield risk_history(facts, limits)
             yield sections.exposure_by_asset(facts)
             yield sections.breaches(facts)
             yield sections.actions(facts)
@@ -99,6 +105,7 @@ def _tables(
             yield sections.actions(facts)
             yield sections.breaches(facts)
             yield sections.deals(facts, limits)
+            yield risk_history(facts, limits)
             yield market_risk(facts)
         case ReportKind.COMPLIANCE:
             yield approvals(facts)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.db import Database
     from holdfast.common.ids import ChainId
-    from holdfast.reporting.ports import StressedBook
+    from holdfast.reporting.ports import RiskHistory, StressedBook
     from holdfast.reporting.tables import Report
     from holdfast.risk.limits import RiskLimits
 
@@ -32,6 +32,7 @@ class DailyReport:
     audit: AuditTrail
     clock: Clock
     limits: RiskLimits
+    history: RiskHistory
     price_history: Path | None
 
     async def __call__(self, period: str) -> Document:
@@ -48,7 +49,7 @@ class DailyReport:
         day = date.fromisoformat(period)
         end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         closes = await asyncio.to_thread(daily_closes, self.price_history, end)
-        reporter = Reporter(self.db, self.audit, self.clock, self.limits, closes)
+        reporter = Reporter(self.db, self.audit, self.clock, self.limits, self.history, closes)
         report = await reporter.made(ReportKind.DAILY, day)
         page = await asyncio.to_thread(written, report, Format.HTML)
         return Document(as_json(report), page.decode(), _text(report))

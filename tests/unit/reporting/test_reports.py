@@ -39,10 +39,13 @@ def rows(report, table):
 def test_each_report_has_its_tables_and_ends_with_the_quality_of_its_data():
     assert {kind: [one.name for one in built(kind).tables] for kind in ReportKind} == {
         ReportKind.DAILY: [
-            *("summary", "deals", "by_asset", "breaches", "actions", "market_risk", "quality")
+            *("summary", "deals", "risk_history", "by_asset", "breaches", "actions"),
+            *("market_risk", "quality"),
         ],
         ReportKind.EXPOSURE: ["by_asset", "by_bank", "by_chain", "by_deal", "quality"],
-        ReportKind.HISTORY: ["actions", "breaches", "deals", "market_risk", "quality"],
+        ReportKind.HISTORY: [
+            *("actions", "breaches", "deals", "risk_history", "market_risk", "quality")
+        ],
         ReportKind.COMPLIANCE: ["approvals", "breaches", "limits", "audit", "quality"],
     }
 
@@ -107,8 +110,15 @@ def test_a_tick_tells_what_the_token_trades_at():
 
 @pytest.mark.parametrize(("pause", "ok"), [(600.0, True), (601.0, False)])
 def test_a_long_pause_of_the_monitor_is_named(pause, ok):
-    told = quality(facts(ticks=(TickRow(138, 17_280, pause),)))
+    told = quality(facts(ticks=(TickRow(138, 17_280, pause, 288, 288),)))
     assert told["longest pause of the monitor on chain 138, 17280 ticks"]["ok"] is ok
+
+
+@pytest.mark.parametrize(("marks", "ok"), [(288, True), (287, False)])
+def test_five_minutes_without_a_look_are_named(marks, ok):
+    told = quality(facts(ticks=(TickRow(138, 17_280, 5.0, marks, 288),)))
+    found = told["five minutes in which the monitor looked at chain 138"]
+    assert (found["value"], found["ok"]) == (f"{marks} of 288", ok)
 
 
 def test_the_gravest_alert_comes_first():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from holdfast.common.evm import BlockHash, BlockRef
 from holdfast.common.ids import ChainId
@@ -12,9 +13,10 @@ from holdfast.monitoring.store.tables import risk_ticks
 from holdfast.monitoring.ticks import FORMAT, Tick, pack, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
 
     from holdfast.common.db import Session
 
@@ -85,6 +87,29 @@ async def between(
     return [_tick(row) for row in rows]
 
 
+async def marks(session: Session, since: datetime, until: datetime) -> int:
+    """How many rows of deals the kept ticks of that time have, all chains together."""
+    table = risk_ticks.c
+    query = select(func.coalesce(func.sum(table.deals), 0)).where(*_kept(since, until))
+    return int((await session.execute(query)).scalar_one())
+
+
+async def sampled(
+    session: Session, since: datetime, until: datetime, *, seconds: int
+) -> AsyncIterator[Tick]:
+    """Of the kept ticks the first in each stretch of `seconds`, by chain, then oldest first."""
+    table = risk_ticks.c
+    slot = func.floor(func.extract("epoch", table.taken_at) / seconds)
+    query = (
+        select(risk_ticks)
+        .where(*_kept(since, until))
+        .ext(distinct_on(table.chain_id, slot))
+        .order_by(table.chain_id, slot, table.taken_at)
+    )
+    async for row in await session.stream(query):
+        yield _tick(row)
+
+
 async def thin(
     session: Session, chain_id: ChainId, *, all_since: datetime, kept_since: datetime
 ) -> int:
@@ -99,6 +124,11 @@ async def count(session: Session, chain_id: ChainId) -> int:
     """How many ticks of the chain are stored."""
     query = select(func.count()).where(risk_ticks.c.chain_id == chain_id)
     return int((await session.execute(query)).scalar_one())
+
+
+def _kept(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    table = risk_ticks.c
+    return (table.is_kept, table.taken_at >= since, table.taken_at < until)
 
 
 def _tick(row: Row[Any]) -> Tick:

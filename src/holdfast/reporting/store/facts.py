@@ -78,13 +78,24 @@ _TICK_PRICES = text("""
     FROM risk_ticks WHERE taken_at < :until ORDER BY chain_id, taken_at DESC
 """)
 _TICKS = text("""
-    SELECT chain_id, count(*) AS ticks,
-      CAST(coalesce(max(extract(epoch FROM taken_at - before)), 0) AS float8) AS pause
-    FROM (
-      SELECT chain_id, taken_at, lag(taken_at) OVER (PARTITION BY chain_id ORDER BY taken_at)
-        AS before
-      FROM risk_ticks WHERE taken_at >= :since AND taken_at < :until) AS seen
-    GROUP BY chain_id ORDER BY chain_id
+    WITH begun AS (
+      SELECT chain_id, greatest(min(taken_at), :since) AS since FROM risk_ticks
+      WHERE taken_at < :until GROUP BY chain_id
+    ), seen AS (
+      SELECT b.chain_id, b.since, t.taken_at,
+        lag(t.taken_at, 1, b.since) OVER (PARTITION BY b.chain_id ORDER BY t.taken_at) AS before,
+        floor(extract(epoch FROM t.taken_at) / 300) AS mark
+      FROM begun b LEFT JOIN risk_ticks t
+        ON t.chain_id = b.chain_id AND t.taken_at >= b.since AND t.taken_at < :until
+    )
+    SELECT chain_id, count(taken_at) AS ticks,
+      CAST(extract(epoch FROM greatest(
+        max(taken_at - before), :until - coalesce(max(taken_at), since))) AS float8) AS pause,
+      count(DISTINCT mark) FILTER (WHERE mark >= ceil(extract(epoch FROM since) / 300)
+        AND mark < floor(extract(epoch FROM CAST(:until AS timestamptz)) / 300)) AS marks,
+      CAST(greatest(0, floor(extract(epoch FROM CAST(:until AS timestamptz)) / 300)
+        - ceil(extract(epoch FROM since) / 300)) AS int) AS marks_wanted
+    FROM seen GROUP BY chain_id, since ORDER BY chain_id
 """)
 
 
@@ -107,7 +118,7 @@ async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
         reconciliations=tuple(map(_compared, await session.execute(_RECONCILIATIONS, seconds))),
         prices=await _prices(session, span),
         ticks=tuple(
-            TickRow(row.chain_id, row.ticks, row.pause)
+            TickRow(row.chain_id, row.ticks, row.pause, row.marks, row.marks_wanted)
             for row in await session.execute(_TICKS, times)
         ),
     )
