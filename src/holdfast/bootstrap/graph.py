@@ -30,6 +30,7 @@ from holdfast.execution.open_book import OpenBook
 from holdfast.execution.open_deals import OpenDeals
 from holdfast.execution.packaging import EoaAccount
 from holdfast.execution.patience import Patience
+from holdfast.execution.recent_book import RecentBook
 from holdfast.execution.service import Advance
 from holdfast.execution.start_check import StartCheck
 from holdfast.execution.store.deals import DealStore
@@ -130,10 +131,9 @@ class Graph:
         """The finished graph."""
         node = Node(Rpc(pool), self._profile)
         observer = ChainObserver(node, self._protocols, self._limits)
-        book = self._book(node, observer)
+        book, anew, recent = self._books_of_deals(node, observer)
         monitor, tick_watch = self._monitor(node, book)
-        stress_book = self._stress_book(node, observer)
-        stress_run = StressRun(stress_book, self._profile.chain_id, self._clock, self._limits)
+        stress_run = StressRun(anew, self._profile.chain_id, self._clock, self._limits)
         settings, notices = self._settings, self._notices
         return System(
             settings=settings,
@@ -146,17 +146,17 @@ class Graph:
             limits=self._limits,
             market=MarketReader(node, self._protocols, self._clock),
             dynamic=self._dynamic,
-            desk=self._desk(node, stress_book),
+            desk=self._desk(node, recent),
             gatekeeper=self._gatekeeper(node),
             reporter=self._reporter(node, observer),
-            advance=self._advance(node, StartCheck(observer, stress_book, self._limits)),
+            advance=self._advance(node, StartCheck(observer, anew, recent, self._limits)),
             queue=self._queue,
             sweep=self._sweep(),
             chain_loops=self._sending.loops(node, signals),
             inbox=self._sending.inbox(node),
             listener=self._listener(node),
             book=book,
-            stress_book=stress_book,
+            stress_book=anew,
             monitor=monitor,
             tick_watch=tick_watch,
             exit_checks=exit_checks_of(self._url, pool, node, notices, settings=settings),
@@ -250,19 +250,24 @@ class Graph:
             alarm=alarm,
         )
 
-    def _book(self, node: Node, observer: ChainObserver) -> BookReader:
-        deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
-        return BookReader(deals, node, observer, self._limits)
-
     def _daily(self) -> DailyReport:
         prices = self._settings.price_history
         return DailyReport(
             self._db, self._audit, self._clock, self._limits, history, price_history=prices
         )
 
-    def _stress_book(self, node: Node, observer: ChainObserver) -> StressBook:
-        """With a reader of its own: one keeps what it read, and the monitor's is nobody else's."""
-        return StressBook(self._book(node, observer), node, self._protocols)
+    def _books_of_deals(
+        self, node: Node, observer: ChainObserver
+    ) -> tuple[BookReader, StressBook, StressBook]:
+        """The open deals: as they stand, under stress read anew, and with what is at hand."""
+        deals = OpenDeals(self._db, self._deals, self._tokens, self._profile.chain_id)
+        book = BookReader(deals, node, observer, self._limits)
+        recent = RecentBook(book, deals, observer, self._limits)
+        return (
+            book,
+            StressBook(book, node, self._protocols),
+            StressBook(recent, node, self._protocols),
+        )
 
     def _monitor(self, node: Node, book: BookReader) -> tuple[Monitor, TickWatch]:
         watching = Watching(

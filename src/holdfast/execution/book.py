@@ -68,14 +68,23 @@ class Book:
     """All open deals of one chain at `head`, in the order of their numbers.
 
     `token_price` is what a whole discounted token trades at in its pool, in dollars times 1e8,
-    before fee and impact; `booked_core` the wei that open deals have booked on each core address.
+    before fee and impact.
     """
 
     head: Head
     market: Market
     token_price: Usd8
     rows: tuple[BookRow, ...]
-    booked_core: dict[Address, int]
+
+    @property
+    def booked_core(self) -> dict[Address, int]:
+        """The wei that its deals have booked on each core address."""
+        booked: dict[Address, int] = {}
+        for row in self.rows:
+            plan = row.deal.plan
+            core = plan.accounts.core
+            booked[core] = booked.get(core, 0) + plan.terms.split.core.units
+        return booked
 
     @property
     def at(self) -> BlockRef:
@@ -110,6 +119,12 @@ class BookReader:
         self._protocols = observer.protocols
         self._limits = limits
         self._bundles: dict[Address, Bundle] = {}
+        self._newest: Book | None = None
+
+    @property
+    def newest(self) -> Book | None:
+        """What was read last; None before the first."""
+        return self._newest
 
     async def read(self) -> Book:
         """The book at the newest block.
@@ -117,7 +132,11 @@ class BookReader:
         Raises:
             Transient: when the database or the chain does not answer.
         """
-        deals = await self._deals.read()
+        self._newest = await self.look(await self._deals.read())
+        return self._newest
+
+    async def look(self, deals: Sequence[OpenDeal]) -> Book:
+        """The same of some `deals` alone."""
         head = await self._node.head()
         market = await self._observer.market(head)
         cores = sorted({one.deal.plan.accounts.core for one in deals})
@@ -133,7 +152,7 @@ class BookReader:
             limits=self._limits,
         )
         rows = await _rows(deals, words, sight)
-        return Book(head, market, sight.token_price, rows, _booked(deals))
+        return Book(head, market, sight.token_price, rows)
 
     def _bundle(self, one: OpenDeal, market: Market) -> Bundle:
         """What is asked of the deal's account, encoded when it is first seen."""
@@ -188,15 +207,6 @@ def _cores(cores: Sequence[Address], seen: Sequence[Any]) -> dict[Address, CoreS
             collateral=Usd8(account.collateral_base),
         )
     return found
-
-
-def _booked(deals: Sequence[OpenDeal]) -> dict[Address, int]:
-    booked: dict[Address, int] = {}
-    for one in deals:
-        plan = one.deal.plan
-        core = plan.accounts.core
-        booked[core] = booked.get(core, 0) + plan.terms.split.core.units
-    return booked
 
 
 async def _rows(

@@ -14,10 +14,10 @@ from holdfast.ledger import service as ledger
 from holdfast.ledger.pnl import Marks, profit_and_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from holdfast.common.db import Database, Session
-    from holdfast.common.ids import ChainId, DealId
+    from holdfast.common.ids import ChainId
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.ledger.model import Balances, TokenBook
@@ -71,29 +71,36 @@ class OpenDeals:
         self._deals = deals
         self._tokens = tokens
         self._chain_id = chain_id
-        self._known: dict[DealId, OpenDeal] = {}
+        self._known: dict[int, OpenDeal] = {}
 
     async def read(self) -> tuple[OpenDeal, ...]:
         """All of them as they are now, in the order of their numbers."""
+        self._known = await self.at_least(await self.versions())
+        return tuple(self._known[number] for number in sorted(self._known))
+
+    async def versions(self) -> dict[int, int]:
+        """The number of each, with the version of its row."""
         async with self._db.begin() as session:
-            versions = await self._deals.open_versions(session, self._chain_id)
+            return await self._deals.open_numbers(session, self._chain_id)
+
+    async def at_least(self, versions: Mapping[int, int]) -> dict[int, OpenDeal]:
+        """The deals of these numbers, each as recorded at its version or a later one."""
         known = self._known
-        changed = [one for one in versions if not self._is_known(one, versions[one])]
+        changed = [
+            number
+            for number, version in versions.items()
+            if number not in known or known[number].deal.version < version
+        ]
         for start in range(0, len(changed), _AT_ONCE):
             async with self._db.begin() as session:
                 known |= await self._loaded(session, changed[start : start + _AT_ONCE])
-        self._known = {deal: known[deal] for deal in versions if deal in known}
-        return tuple(sorted(self._known.values(), key=lambda one: one.deal.deal_number))
+        return {number: known[number] for number in versions if number in known}
 
-    def _is_known(self, deal: DealId, version: int) -> bool:
-        known = self._known.get(deal)
-        return known is not None and known.deal.version == version
-
-    async def _loaded(self, session: Session, wanted: Collection[DealId]) -> dict[DealId, OpenDeal]:
-        records = await self._deals.without_legs(session, wanted)
-        trades = await ledger.trades(session, wanted)
+    async def _loaded(self, session: Session, numbers: Collection[int]) -> dict[int, OpenDeal]:
+        records = await self._deals.without_legs(session, numbers)
+        trades = await ledger.trades(session, [one.deal_id for one in records])
         return {
-            one.deal_id: OpenDeal(one, traded(self._tokens, one, trades[one.deal_id]))
+            one.deal_number: OpenDeal(one, traded(self._tokens, one, trades[one.deal_id]))
             for one in records
         }
 

@@ -30,10 +30,15 @@ _ALL: Final = {shock.name: shock for shock in STANDARD}
 
 @dataclass(frozen=True, slots=True)
 class StartCheck:
-    """An `Observer` that stresses the open book before a deal starts, and never else."""
+    """An `Observer` that stresses the open book before a deal starts, and never else.
+
+    `books` reads all of it anew, `recent` what changed since the last reading: good enough to
+    start a deal by, but no approval is void by it.
+    """
 
     observer: Observer
     books: BookSource
+    recent: BookSource
     limits: RiskLimits
 
     async def observe(self, deal: DealRecord) -> Seen:
@@ -45,9 +50,14 @@ class StartCheck:
         seen = await self.observer.observe(deal)
         if deal.status is not DealStatus.APPROVED or seen.venues.drift:
             return seen
-        book = await self.books.read()
-        drift = await asyncio.to_thread(stress_drift, deal, book, self.limits)
+        drift = await self._drift(deal, self.recent)
+        if drift:
+            drift = await self._drift(deal, self.books)
         return replace(seen, venues=replace(seen.venues, drift=drift)) if drift else seen
+
+    async def _drift(self, deal: DealRecord, books: BookSource) -> tuple[str, ...]:
+        book = await books.read()
+        return await asyncio.to_thread(stress_drift, deal, book, self.limits)
 
     async def holds(self, place: Place) -> bool:
         """Whether the chain still has that block; `Transient` when it does not answer."""

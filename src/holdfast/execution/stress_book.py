@@ -7,7 +7,7 @@ the purchase: the risk was taken with the approval.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.common.money import BPS, WAD, TokenAmount, Usd8, mul_div
 from holdfast.model.deal import DealStatus, Funding
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.node import Node
-    from holdfast.execution.book import Book, BookReader, BookRow
+    from holdfast.execution.book import Book, BookRow
     from holdfast.execution.market import Market
     from holdfast.model.plan import Terms
     from holdfast.protocols.suite import Protocols
@@ -27,11 +27,19 @@ if TYPE_CHECKING:
 _BUYING: Final = {DealStatus.APPROVED, DealStatus.EXECUTING}
 
 
+class Books(Protocol):
+    """Where all open deals are read."""
+
+    async def read(self) -> Book:
+        """Each of them; `Transient` when the database or the chain does not answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StressBook:
     """Reads the open book of one chain for stress (`planning.ports.OpenDeals`)."""
 
-    reader: BookReader
+    reader: Books
     node: Node
     protocols: Protocols
 

@@ -93,6 +93,7 @@ def assess(
 
 def anchors(book: Book) -> dict[Address, Anchor]:
     """The facts of each core address, for all deals that share it."""
+    booked = book.booked_core
     found: dict[Address, Anchor] = {}
     for row in book.rows:
         accounts, core = row.deal.plan.accounts, row.core
@@ -100,7 +101,7 @@ def anchors(book: Book) -> dict[Address, Anchor]:
         before = found.get(accounts.core)
         found[accounts.core] = Anchor(
             balance_wei=core.balance_wei,
-            booked_wei=book.booked_core[accounts.core],
+            booked_wei=booked[accounts.core],
             allowances=core.allowances,
             debt=core.debt,
             collateral=core.collateral,

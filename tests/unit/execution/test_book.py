@@ -183,18 +183,18 @@ def test_what_was_traded_is_told_from_the_ledger_and_eth_at_the_plans_price():
 
 
 class Store:
-    """Deals by id, counting what is loaded."""
+    """Deals by number, counting what is loaded."""
 
     def __init__(self, *deals):
-        self.deals = {one.deal_id: one for one in deals}
+        self.deals = {one.deal_number: one for one in deals}
         self.loaded = []
 
-    async def open_versions(self, session, chain_id):
-        return {one.deal_id: one.version for one in self.deals.values()}
+    async def open_numbers(self, session, chain_id):
+        return {one.deal_number: one.version for one in self.deals.values()}
 
-    async def without_legs(self, session, wanted):
-        self.loaded.append(set(wanted))
-        return [self.deals[one] for one in wanted]
+    async def without_legs(self, session, numbers):
+        self.loaded.append(set(numbers))
+        return [self.deals[one] for one in numbers]
 
 
 class NoSession:
@@ -218,12 +218,12 @@ async def test_only_deals_whose_version_changed_are_read_again():
     assert [each.deal for each in await reader.read()] == sorted(
         (one, other), key=lambda each: each.deal_number
     )
-    store.deals[one.deal_id] = replace(one, version=one.version + 1)
-    del store.deals[other.deal_id]
+    store.deals[one.deal_number] = replace(one, version=one.version + 1)
+    del store.deals[other.deal_number]
     (left,) = await reader.read()
     assert left.deal.version == one.version + 1
     await reader.read()
-    assert store.loaded == [{one.deal_id, other.deal_id}, {one.deal_id}]
+    assert store.loaded == [{one.deal_number, other.deal_number}, {one.deal_number}]
 
 
 async def test_many_deals_are_loaded_in_parts():

@@ -81,20 +81,26 @@ def test_a_deal_that_is_open_no_more_has_moved_on():
 
 @pytest.mark.parametrize(("others", "drift"), [(0, ()), (129, ("plan.book",))])
 async def test_an_approved_deal_is_stressed_as_it_is_looked_at(others, drift):
-    books = Books(book(others))
-    found = await StartCheck(Observer(), books, LIMITS).observe(ONE)
-    assert (found.venues.drift, books.reads) == (drift, 1)
+    books, recent = Books(book(others)), Books(book(others))
+    found = await StartCheck(Observer(), books, recent, LIMITS).observe(ONE)
+    assert (found.venues.drift, recent.reads, books.reads) == (drift, 1, len(drift))
+
+
+async def test_no_approval_is_void_by_a_book_that_was_not_read_anew():
+    books, recent = Books(book(0)), Books(book(129))
+    found = await StartCheck(Observer(), books, recent, LIMITS).observe(ONE)
+    assert (found.venues.drift, recent.reads, books.reads) == ((), 1, 1)
 
 
 async def test_deals_under_way_and_deals_that_cannot_start_are_not_stressed():
     books = Books(book(129))
     running = replace(ONE, status=DealStatus.EXECUTING)
-    assert (await StartCheck(Observer(), books, LIMITS).observe(running)).venues.drift == ()
-    moved = await StartCheck(Observer(("plan.quote",)), books, LIMITS).observe(ONE)
+    assert (await StartCheck(Observer(), books, books, LIMITS).observe(running)).venues.drift == ()
+    moved = await StartCheck(Observer(("plan.quote",)), books, books, LIMITS).observe(ONE)
     assert (moved.venues.drift, books.reads) == (("plan.quote",), 0)
 
 
 async def test_whether_a_block_still_holds_is_the_inner_observers_matter():
-    check = StartCheck(Observer(), Books(book()), LIMITS)
+    check = StartCheck(Observer(), Books(book()), Books(book()), LIMITS)
     assert await check.holds("kept")
     assert not await check.holds("gone")
