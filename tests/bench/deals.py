@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from copy import copy
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -14,10 +15,7 @@ from holdfast.common.ids import BankId, ModuleId, PrincipalId
 from holdfast.common.money import USD8, Bps, Usd8
 from holdfast.config import load
 from holdfast.model.deal import TERMINAL, DealRequest, DealStatus
-from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
-from holdfast.planning.service import Planner
-from holdfast.protocols.registry import protocols
 from tests.bench.cpu import Meter
 from tests.bench.effects import TRANCHES, Effects
 from tests.bench.result import Result
@@ -164,7 +162,6 @@ async def running(devnet, server, processes):
 
 def with_rungs(system):
     """The system, planning deals of four tranches."""
-    parts = protocols(system.profile)
-    policy = PlanPolicy(limits=limits_of(system.settings), rungs=RUNGS)
-    planner = Planner(ChainMarket(system.node, parts), parts, policy)
+    planner = copy(system.desk.planner)  # beside the open book and in all else as it is
+    planner._policy = PlanPolicy(limits=limits_of(system.settings), rungs=RUNGS)
     return replace(system, desk=replace(system.desk, planner=planner))

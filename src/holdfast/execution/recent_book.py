@@ -77,16 +77,16 @@ class RecentBook:
         }
         found = await self._deals.at_least(changed)
         look = await self._reader.look(tuple(found.values()))
-        if not (self._is_valued_alike(book, look) and await self._stands(read_at, look.at)):
+        age = look.at.timestamp - read_at.timestamp
+        if age > RECENT_SECONDS or self._value(book) != self._value(look):
+            return None
+        if not await self._holds(book.at, look.at):
             return None
         known |= {row.deal.deal_number: row for row in look.rows}
         return replace(look, rows=tuple(known[number] for number in sorted(versions)))
 
-    def _is_valued_alike(self, book: Book, look: Book) -> bool:
-        """Whether dollars and stress of a deal that did not move are what they were."""
-        return self._value(book) == self._value(look)
-
     def _value(self, book: Book) -> tuple[int, ...]:
+        """What the dollars and the stress of a deal that does not move depend on."""
         market, limits = book.market, self._limits
         rate = mul_div(market.cash.variable_borrow_rate, limits.stress_apr_multiple, BPS)
         return (
@@ -96,10 +96,8 @@ class RecentBook:
             max(limits.stress_apr * RAY_PER_BPS, rate),
         )
 
-    async def _stands(self, read_at: BlockRef, now: BlockRef) -> bool:
-        """Whether `read_at` is recent, and the chain that `now` is on still has it."""
-        if not 0 <= now.timestamp - read_at.timestamp <= RECENT_SECONDS:
-            return False
-        if now.number <= read_at.number:
-            return now.hash == read_at.hash
-        return await self._observer.holds(Place(read_at.number, read_at.hash))
+    async def _holds(self, block: BlockRef, now: BlockRef) -> bool:
+        """Whether the chain that `now` is on still has `block`, and so all before it."""
+        if now.number <= block.number:
+            return now.hash == block.hash
+        return await self._observer.holds(Place(block.number, block.hash))

@@ -39,20 +39,26 @@ class World(BookChain):
     def __init__(self):
         super().__init__()
         self.rate, self.price, self.blocks, self.forks = 4 * RAY // 100, 2_000, {}, 0
-        self.rows, self.last, self.looks = {}, 0, 0
+        self.rows, self.moved, self.last = {}, {}, 0
         self.mine(1)
 
     async def head(self):
         return Head(self.at, PARENT, GWEI, 30_000_000, 0)
 
     async def block(self, number):
-        self.looks += 1
         return Head(self.blocks[number], PARENT, GWEI, 30_000_000, 0)
 
     def mine(self, seconds, *, again=0):
-        """A further block, or another one in the place of the last `again` blocks."""
-        self.forks += bool(again)
+        """A further block, or another one in the place of the last `again` blocks.
+
+        What those had done to deals is undone, and no row tells.
+        """
         number, time = self.at.number + 1 - again, self.at.timestamp + seconds
+        self.forks += bool(again)
+        for deal_number, one in self.rows.items():
+            if self.moved[deal_number] >= number:
+                self.moved[deal_number] = number
+                self.hold(one.plan.accounts.deal, self.forks)
         digest = block_hash(f"0x{number:032x}{self.forks:032x}")
         self.at = self.blocks[number] = BlockRef(number, digest, time)
         accrued = {"last_update": time, "variable_borrow_rate": self.rate}
@@ -72,8 +78,11 @@ class World(BookChain):
     def move(self, number, size):
         """Its legs were mined, and its row moved on."""
         one = self.rows[number]
-        owner = one.plan.accounts.deal
         self.rows[number] = replace(one, version=one.version + 1)
+        self.moved[number] = self.at.number
+        self.hold(one.plan.accounts.deal, size)
+
+    def hold(self, owner, size):
         self.set(VENUES.weth_token.balance_of(owner), size * WAD)
         self.set(scaled_balance(A_WETH, owner), 2 * size * WAD)
         self.set(scaled_balance(DEBT_USDT, owner), size * 200 * 10**6)

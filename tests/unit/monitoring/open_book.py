@@ -14,7 +14,6 @@ from holdfast.risk.model import Position as Sheet
 from holdfast.risk.model import Stress
 from holdfast.risk.scenarios import Exposed
 from tests.unit.execution.scene import AT, GWEI, PARENT, deal, position
-from tests.unit.planning.world import CORE
 
 LIMITS = RiskLimits()
 STRESS = Stress(Bps(5_000), Bps(100), 6 * RAY // 100, 90, Usd8(20_000 * USD8))
@@ -49,5 +48,4 @@ def row(*, number=7, debt=600_000, collateral=3_000_000, reserve=2_000_000, allo
 
 def book(*rows):
     market = SimpleNamespace(eth_price=ETH, cash_price=Usd8(USD8))
-    booked = {CORE: len(rows) * CORE_WEI} if rows else {}
-    return Book(Head(AT, PARENT, GWEI, 30_000_000, 0), market, Usd8(60_000_000), rows, booked)
+    return Book(Head(AT, PARENT, GWEI, 30_000_000, 0), market, Usd8(60_000_000), rows)

@@ -36,9 +36,9 @@ _LOAD = select(deals).where(deals.c.deal_id == bindparam("deal"))
 _OPEN = and_(deals.c.chain_id == bindparam("chain"), deals.c.status.in_(OPEN))
 _OPEN_VERSIONS = select(deals.c.deal_id, deals.c.version).where(_OPEN)
 # One row of two arrays: thousands of rows cost thirty times what their numbers do.
-_OPEN_NUMBERS = select(
-    func.array_agg(deals.c.deal_number), func.array_agg(deals.c.version)
-).where(_OPEN)
+_OPEN_NUMBERS = select(func.array_agg(deals.c.deal_number), func.array_agg(deals.c.version)).where(
+    _OPEN
+)
 _LOCK = select(deals.c.version).where(deals.c.deal_id == bindparam("deal")).with_for_update()
 
 
