@@ -87,4 +87,4 @@ async def test_the_book_has_the_pools_cash_and_the_deals_by_name():
     assert [name for name, _ in found.deals] == [str(one.deal.deal_id)]
     assert found.pool.cash == pytest.approx(400_000_000 * USD8, rel=1e-9)
     assert found.pool.fee_pips == 500
-    assert (found.eth_price, found.block) == (2_000 * USD8, 90)
+    assert (found.eth_price, found.at.number) == (2_000 * USD8, 90)
