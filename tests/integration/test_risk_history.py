@@ -91,6 +91,7 @@ class Desk:
         self.queue = Queue(url)
         chores = Chores(ChoreQueue(url))
         self.alarm = Alerts(chores, AuditTrail(SystemClock()), DealStore())
+        self.switch = KillSwitch(AuditTrail(SystemClock()), self.alarm, SystemClock())
 
     async def read(self, *_):
         return book(*self.rows)
@@ -105,7 +106,7 @@ class Desk:
             dynamic=DynamicLimits(CHAIN, LIMITS, self.alarm),
             alarm=self.alarm,
             wakes=self.queue,
-            switch=KillSwitch(AuditTrail(SystemClock()), self.alarm, SystemClock()),
+            switch=self.switch,
             clock=SystemClock(),
             fence=lead.lease,
         )
@@ -204,7 +205,7 @@ async def test_a_monitor_that_stops_is_told_of_by_others_until_it_is_back(
 ):
     monkeypatch.setattr("holdfast.monitoring.tick_watch.LATE_SECONDS", 0.2)
     desk = Desk(database, database_url)
-    watch = TickWatch(database, CHAIN, desk.alarm, SystemClock())
+    watch = TickWatch(database, CHAIN, desk.alarm, SystemClock(), switch=desk.switch)
     await stored(database, tick())
     await asyncio.sleep(0.3)
     await watch.once()

@@ -20,6 +20,7 @@ from holdfast.risk.trading import DESK, STABLE, Scope, Source, TradingState
 ALICE = PrincipalId("alice")
 BANK, CHAIN = BankId("BANK001"), ChainId(31337)
 ON_CHAIN = Scope(chain=CHAIN)
+HOLDERS = 4
 A_MOMENT = 0.3  # seconds in which a statement that does not wait is long done
 
 
@@ -159,14 +160,36 @@ async def test_of_two_changes_at_once_both_are_made_one_after_the_other(database
         assert (await switch.audit.verify(session, DESK_RECORD)).length == 4
 
 
-async def test_without_the_row_that_is_held_nobody_goes_on(database, switch):
+async def test_a_halt_comes_between_many_who_hold_the_state_one_after_the_other(database, switch):
+    """They never leave a gap: a row lock, which newcomers share, would make it wait for one."""
+    is_over = asyncio.Event()
+
+    async def hold_again_and_again():
+        while not is_over.is_set():
+            async with database.begin() as session:
+                await switch.held(session, BANK, CHAIN)
+                await asyncio.sleep(A_MOMENT)
+
+    async def begin(index):
+        await asyncio.sleep(index * A_MOMENT / HOLDERS)
+        await hold_again_and_again()
+
+    holders = [asyncio.create_task(begin(index)) for index in range(HOLDERS)]
+    await asyncio.sleep(A_MOMENT)
+    try:
+        async with asyncio.timeout(4 * A_MOMENT):
+            await turn(database, switch, DESK, TradingState.HALTED)
+    finally:
+        is_over.set()
+        await asyncio.gather(*holders)
+
+
+async def test_without_the_desks_own_state_nobody_adds_risk_until_it_is_set(database, switch):
     async with database.begin() as session:
         await session.execute(text("DELETE FROM trading_states"))
-    for work in (
-        lambda session: switch.held(session, BANK, CHAIN),
-        lambda session: switch.turn(session, DESK, TradingState.HALTED, by=ALICE, reason="why"),
-    ):
-        with pytest.raises(Broken) as caught:
-            async with database.begin() as session:
-                await work(session)
-        assert caught.value.code == "desk.no_state"
+    with pytest.raises(Broken) as caught:
+        async with database.begin() as session:
+            await switch.held(session, BANK, CHAIN)
+    assert caught.value.code == "desk.no_state"
+    await turn(database, switch, DESK, TradingState.ACTIVE)
+    assert (await in_force(database, switch)).is_active

@@ -62,6 +62,11 @@ class BookRow:
     core: CoreSeen
     exposed: Exposed
 
+    @property
+    def is_core_gone(self) -> bool:
+        """Whether the anchor holds less than this deal alone has booked there."""
+        return self.core.balance_wei < self.deal.plan.terms.split.core.units
+
 
 @dataclass(frozen=True, slots=True)
 class Book:

@@ -83,7 +83,7 @@ def assess(
     return Assessed(
         row=row,
         failed=failed,
-        state=_state([*failed, *shared]),
+        state=State.DUE if row.is_core_gone else _state([*failed, *shared]),
         ltv=ltv,
         cover=cover,
         exposure=exposure,

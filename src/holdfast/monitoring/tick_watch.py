@@ -1,4 +1,8 @@
-"""Watches the monitor from outside: every worker looks how old the newest tick is."""
+"""Watches the monitor from outside: every worker looks how old the newest tick is.
+
+Nobody may take on risk that nobody watches: where ticks stay away for long, the chain is reduced
+as the monitor itself would reduce it. Its own ticks take that back once they are there again.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,16 @@ if TYPE_CHECKING:
     from holdfast.common.alerts import Alarm
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import ChainId
-    from holdfast.monitoring.tick_ports import TickAges
+    from holdfast.monitoring.tick_ports import Switch, TickAges
 
 LATE: Final = "risk.tick_late"
 LATE_SECONDS: Final = 15.0
 """Two ticks are missing then. A new leader takes about four seconds to begin, so that a worker
 that dies is no alarm."""
 GRAVE_SECONDS: Final = 60.0
+"""From here on the chain is reduced. A restart of all workers, or a node's, is shorter."""
 _LOOK_SECONDS: Final = 5.0
+_FOLLOWS: Final = {Severity.WARNING: "", Severity.CRITICAL: ", so no deal adds risk"}
 
 
 class TickWatch:
@@ -33,15 +39,16 @@ class TickWatch:
         alarm: Alarm,
         clock: PatientClock,
         *,
+        switch: Switch,
         ticks: TickAges = history,
     ) -> None:
         self._db = db
         self._chain_id = chain_id
         self._alarm = alarm
+        self._switch = switch
         self._clock = clock
         self._ticks = ticks
         self._told: Severity | None = None
-        self._has_ended = False
         self._since = clock.monotonic_seconds()
 
     async def run(self) -> None:
@@ -63,13 +70,13 @@ class TickWatch:
     async def _judged(self, session: Session, late: float, age: float | None) -> Severity | None:
         grave = _gravity(late)
         if grave is None:
-            if age is not None and age < LATE_SECONDS and not self._has_ended:
+            if age is not None and age < LATE_SECONDS:  # whoever raised it may be gone by now
                 await self._alarm.ended(session, Ended(LATE, self._subject))
-                self._has_ended = True
             return None
+        if grave is Severity.CRITICAL:
+            await self._switch.watch(session, self._chain_id, [LATE])
         if grave is not self._told:
             await self._alarm.raised(session, self._alert(grave, age))
-            self._has_ended = False
         return grave
 
     @property
@@ -82,8 +89,8 @@ class TickWatch:
             LATE,
             grave,
             self._subject,
-            f"the risk monitor's last tick {since}: nobody watches the open deals as a whole. "
-            "`holdfast worker status` shows who should lead risk:<chain>",
+            f"the risk monitor's last tick {since}: nobody watches the open deals as a whole"
+            f"{_FOLLOWS[grave]}. `holdfast worker status` shows who should lead risk:<chain>",
             self._chain_id,
             fields={"age_seconds": None if age is None else round(age, 1)},
         )

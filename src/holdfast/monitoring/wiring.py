@@ -150,5 +150,5 @@ def monitor_of(url: str, watching: Watching) -> tuple[Monitor, TickWatch]:
         fence=lead.lease,
         metrics=RiskMetrics(watching.registry),
     )
-    watch = TickWatch(notices.db, chain_id, notices.alerts, clock)
+    watch = TickWatch(notices.db, chain_id, notices.alerts, clock, switch=watching.switch)
     return Monitor(parts, lead, clock), watch

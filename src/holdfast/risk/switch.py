@@ -10,10 +10,11 @@ import structlog
 from holdfast.audit.model import Act
 from holdfast.audit.service import DESK as DESK_RECORD
 from holdfast.common.alerts import Alert, Ended, Severity
-from holdfast.common.errors import Rejected
+from holdfast.common.errors import Broken, Rejected
 from holdfast.common.ids import BankId, ChainId
 from holdfast.risk.store import trading as store
 from holdfast.risk.trading import (
+    DESK,
     Scope,
     Setting,
     Source,
@@ -55,8 +56,15 @@ class KillSwitch:
     book: StateBook = store
 
     async def glance(self, session: Session, bank: BankId, chain: ChainId) -> Trading:
-        """The state in force for a deal of `bank` on `chain`; it may change at any time."""
-        return in_force(await self.book.settings(session, scopes(bank, chain)))
+        """The state in force for a deal of `bank` on `chain`; it may change at any time.
+
+        Raises:
+            Broken: `desk.no_state` when nobody ever set the desk's own: it may have been a halt.
+        """
+        found = await self.book.settings(session, scopes(bank, chain))
+        if not any(one.scope == DESK.name and one.source is Source.PERSON for one in found):
+            raise Broken("desk.no_state", "the desk's own trading state is missing: set it again")
+        return in_force(found)
 
     async def held(self, session: Session, bank: BankId, chain: ChainId) -> Trading:
         """The same, and it does not change before the transaction ends."""
@@ -80,10 +88,11 @@ class KillSwitch:
         return await self._turn(session, scope, Source.PERSON, state, by=by, reason=reason.strip())
 
     async def watch(self, session: Session, chain: ChainId, breaches: Sequence[str]) -> None:
-        """Have the monitor reduce `chain` while I10 breaks there, and for a while afterwards.
+        """Have the monitor reduce `chain` while something breaks there, and for a while afterwards.
 
-        `breaches` are the codes that were found broken just now; none when all is well. Called on
-        every tick: it changes a state only when there is something to change.
+        `breaches` are the codes that were found broken just now, of I1 over all deals, of I10, or
+        of ticks that stay away; none when all is well. Called on every tick: it changes a state
+        only when there is something to change.
         """
         scope = Scope(chain=chain)
         now = self.clock.now()
@@ -91,7 +100,7 @@ class KillSwitch:
         own = next((one for one in found if one.source is Source.MONITOR), None)
         is_reducing = own is not None and own.state is not TradingState.ACTIVE
         if breaches and not is_reducing:
-            reason = f"what is read cannot be trusted: {', '.join(breaches)}"
+            reason = f"no risk is added while this does not hold: {', '.join(breaches)}"
             await self._by_monitor(session, scope, TradingState.REDUCING, reason)
         elif own is not None and breaches:
             await self.book.note_seen(session, own, now)

@@ -1,5 +1,7 @@
 """Each deal is held to every rule on a tick: warned at 28 %, acted on at 30 %, and by its cover."""
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast.common.alerts import Severity
@@ -13,6 +15,7 @@ from holdfast.monitoring.risk_alerts import (
     market_alerts,
     shared_alerts,
 )
+from holdfast.monitoring.ticker import to_reduce
 from holdfast.monitoring.ticks import COLUMNS, FORMAT, MOST, State
 from holdfast.risk.invariants import Facts
 from tests.unit.monitoring.open_book import CORE_WEI, ETH, LIMITS, book, row
@@ -68,13 +71,27 @@ def test_too_much_of_the_token_and_left_allowances_stop_buying_only():
     assert one.state is State.WARNED
 
 
-def test_a_failing_anchor_makes_every_deal_on_it_due():
-    short = book(row(core_wei=CORE_WEI - 1))
-    (core,) = anchors(short)
-    failed = failures(Facts(anchor=anchors(short)[core]), LIMITS)
+def test_deals_whose_own_core_is_there_go_on_where_the_sum_is_short():
+    short = book(row(core_wei=2 * CORE_WEI - 1), row(number=8, core_wei=2 * CORE_WEI - 1))
+    failed = failures(Facts(anchor=anchors(short)[CORE]), LIMITS)
     assert [check.code for check in failed] == ["I1.core_below_booked"]
+    assert to_reduce([(CORE, check) for check in failed]) == ["I1.core_below_booked"]
+    states = {assess(one, ETH, LIMITS, failed).state for one in short.rows}
+    assert states == {State.WARNED}
+
+
+def test_a_deal_whose_own_core_is_gone_is_woken_to_go_home():
+    short = book(row(core_wei=CORE_WEI - 1))
+    failed = failures(Facts(anchor=anchors(short)[CORE]), LIMITS)
     one = assess(short.rows[0], ETH, LIMITS, failed)
-    assert (codes(one), one.state) == ([], State.DUE)
+    assert (codes(one), one.state, one.is_to_be_woken) == ([], State.DUE, True)
+
+
+def test_a_touched_anchor_makes_every_deal_on_it_due():
+    touched = replace(anchors(book(row()))[CORE], allowances=1)
+    failed = failures(Facts(anchor=touched), LIMITS)
+    assert to_reduce([(CORE, check) for check in failed]) == []
+    assert assess(row(), ETH, LIMITS, failed).state is State.DUE
 
 
 def test_deals_on_one_anchor_are_booked_there_together():

@@ -112,20 +112,25 @@ class Ages:
 class Watched:
     def __init__(self):
         self.ages, self.alarm, self.clock = Ages(), KeptAlarm(), Clock()
-        self.watch = TickWatch(Db(), CHAIN, self.alarm, self.clock, ticks=self.ages)
+        self.reduced = []
+        self.looking = TickWatch(Db(), CHAIN, self.alarm, self.clock, switch=self, ticks=self.ages)
 
     async def look(self, age, after=5.0):
         self.ages.seconds = age
         self.clock.move(after)
-        await self.watch.once()
+        await self.looking.once()
         return [one.severity for one in self.alarm.alerts]
+
+    async def watch(self, session, chain, breaches):
+        self.reduced.append((chain, breaches))
 
 
 async def test_ticks_in_time_are_no_alarm_and_end_one_that_is_left_over():
     watched = Watched()
     assert await watched.look(3.0) == []
     assert await watched.look(4.0) == []
-    assert [(one.codes, one.subject) for one in watched.alarm.over] == [(LATE, "chain:138")]
+    assert {(one.codes, one.subject) for one in watched.alarm.over} == {(LATE, "chain:138")}
+    assert watched.reduced == []
 
 
 async def test_a_tick_that_is_late_is_told_once_and_again_when_it_is_grave():
@@ -136,6 +141,25 @@ async def test_a_tick_that_is_late_is_told_once_and_again_when_it_is_grave():
     assert "70 s ago" in watched.alarm.alerts[-1].text
     assert await watched.look(2.0) == [Severity.WARNING, Severity.CRITICAL]
     assert len(watched.alarm.over) == 1
+
+
+async def test_a_chain_that_nobody_watched_for_a_minute_adds_no_risk():
+    watched = Watched()
+    await watched.look(20.0, after=100)
+    assert watched.reduced == []
+    await watched.look(60.0)
+    await watched.look(65.0)  # still so: the stable period begins when ticks are back
+    assert watched.reduced == [(CHAIN, [LATE]), (CHAIN, [LATE])]
+    assert watched.alarm.alerts[-1].text.count("no deal adds risk") == 1
+    await watched.look(2.0)
+    assert len(watched.reduced) == 2  # the monitor's own ticks take it back
+
+
+async def test_an_alarm_of_a_worker_that_is_gone_is_ended_by_another():
+    watched = Watched()
+    await watched.look(1.0)
+    await watched.look(1.0)
+    assert len(watched.alarm.over) == 2
 
 
 async def test_who_has_just_begun_to_look_gives_the_monitor_time_to_begin():
@@ -161,5 +185,5 @@ async def test_the_watch_looks_every_five_seconds():
 
     watched.clock.sleep = sleep
     with pytest.raises(Done):
-        await watched.watch.run()
+        await watched.looking.run()
     assert watched.clock.slept == [5.0, 5.0]

@@ -10,13 +10,19 @@ from holdfast.common.alerts import Ended, Severity
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import BankId, ChainId, PrincipalId
 from holdfast.risk.switch import KillSwitch
-from holdfast.risk.trading import DESK, STABLE, Scope, Source, TradingState
+from holdfast.risk.trading import DESK, STABLE, Scope, Setting, Source, TradingState
 from tests.support.alarm import KeptAlarm
 
 ALICE = PrincipalId("alice")
 BANK, CHAIN = BankId("BANK001"), ChainId(31337)
 ON_CHAIN = Scope(chain=CHAIN)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = {
+    ("desk", Source.PERSON): Setting(
+        "desk", Source.PERSON, TradingState.ACTIVE, "new", "migration", since=NOW, seen_at=NOW
+    )
+}
+"""What a new database has."""
 TICK = timedelta(seconds=5)
 
 
@@ -24,7 +30,7 @@ class Book:
     """The store, with its rows in a dict and its locks in a list."""
 
     def __init__(self):
-        self.rows = {}
+        self.rows = dict(FIRST)
         self.locks = []
 
     async def hold(self, session):
@@ -105,7 +111,7 @@ async def test_nobody_turns_it_without_a_reason(reason):
     with pytest.raises(Rejected) as caught:
         await stage.turn(DESK, TradingState.ACTIVE, reason)
     assert caught.value.code == "desk.reason"
-    assert (stage.book.rows, stage.audit.acts, stage.alarm.alerts) == ({}, [], [])
+    assert (stage.book.rows, stage.audit.acts, stage.alarm.alerts) == (FIRST, [], [])
 
 
 async def test_an_act_and_an_alert_name_the_bank_or_chain():
@@ -125,7 +131,7 @@ async def test_a_bank_that_is_halted_leaves_the_others_active():
     await stage.turn(Scope(bank=BANK), TradingState.HALTED)
     assert (await stage.switch.glance("session", BANK, CHAIN)).state is TradingState.HALTED
     assert (await stage.switch.glance("session", BankId("BANK002"), CHAIN)).is_active
-    assert len(await stage.switch.settings("session")) == 1
+    assert {one.scope for one in await stage.switch.settings("session")} == {"bank:BANK001", "desk"}
 
 
 async def test_turning_it_back_is_recorded_and_closes_the_alert():
@@ -147,7 +153,7 @@ async def test_what_adds_risk_holds_the_states_while_it_looks():
 async def test_prices_that_cannot_be_trusted_reduce_the_chain_at_once_and_once():
     stage = Stage()
     assert await stage.watch() is TradingState.ACTIVE
-    assert stage.book.rows == {}
+    assert stage.book.rows == FIRST
     assert await stage.watch("I10.oracle_age") is TradingState.REDUCING
     assert await stage.watch("I10.oracle_age") is TradingState.REDUCING
     (act,) = stage.audit.acts

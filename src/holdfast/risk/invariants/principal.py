@@ -25,7 +25,8 @@ class AnchorWhole:
         "against it: the principal is no longer out of reach"
     )
     reactions: ClassVar[Mapping[str, Reactions]] = {
-        "I1.core_below_booked": _GOES_HOME,
+        # A sum over deals: none of them makes it whole by going home, but none may add to it.
+        "I1.core_below_booked": Reactions(Reaction.BLOCK, Reaction.HOLD, Reaction.REDUCE),
         "I1.core_allowance": _GOES_HOME,
         "I1.core_position": _GOES_HOME,
         "I1.core_shared": _GOES_HOME,

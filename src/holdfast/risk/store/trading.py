@@ -19,14 +19,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from holdfast.common.db import listed, metadata
-from holdfast.common.errors import Broken
-from holdfast.risk.trading import DESK, Setting, Source, TradingState
+from holdfast.risk.trading import Setting, Source, TradingState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Row
 
     from holdfast.common.db import Session
     from holdfast.risk.trading import Scope
@@ -46,26 +45,25 @@ trading_states = Table(
     CheckConstraint(f"source IN ({listed(Source)})", name="source"),
 )
 
-_IS_SWITCH: Final = (trading_states.c.scope == DESK.name) & (
-    trading_states.c.source == str(Source.PERSON)
-)
-_SWITCH: Final = select(trading_states.c.version).where(_IS_SWITCH)
-_HOLD: Final = _SWITCH.with_for_update(read=True)
-_TAKE: Final = _SWITCH.with_for_update()
+_LOCK: Final = 0x_C0FFEE_5717
+_HOLD: Final = select(func.pg_advisory_xact_lock_shared(_LOCK))
+_TAKE: Final = select(func.pg_advisory_xact_lock(_LOCK))
 
 
 async def hold(session: Session) -> None:
     """Have no state change until the transaction ends; others may hold it at once.
 
-    Every change takes the desk's own row, whatever its scope, so this one row stands for all: what
-    is read after it was taken cannot change before the transaction's legs are committed.
+    Every change takes the same lock, whatever its scope: what is read after this cannot change
+    before the transaction's legs are committed. The lock is served in turn, as a row's is not:
+    whoever wants to change a state waits for those that hold it, never for later ones.
+    Source: PostgreSQL, Explicit Locking; lock waits queue.
     """
-    await _found(session, _HOLD)
+    await session.execute(_HOLD)
 
 
 async def take(session: Session) -> None:
     """Wait for whoever holds the states, and have nobody else hold or change them."""
-    await _found(session, _TAKE)
+    await session.execute(_TAKE)
 
 
 async def settings(session: Session, scopes: Sequence[Scope] | None = None) -> list[Setting]:
@@ -106,12 +104,6 @@ async def note_seen(session: Session, setting: Setting, now: datetime) -> None:
         )
         .values(seen_at=func.greatest(trading_states.c.seen_at, now))
     )
-
-
-async def _found(session: Session, query: Select[Any]) -> None:
-    """The lock is a row: without it nothing would be held, and halting would stop nobody."""
-    if (await session.execute(query)).one_or_none() is None:
-        raise Broken("desk.no_state", "the desk's own trading state is missing: restore its row")
 
 
 def _setting(row: Row[Any]) -> Setting:
