@@ -1,4 +1,4 @@
-"""The groups of transactions that an undisturbed deal sends, and the boundaries inside each.
+"""The groups of transactions that a deal sends, cures included, and the boundaries inside each.
 
 A group is signed, committed, broadcast and settled as one, so the nth group is where `advance`,
 and each half of the chain loop, passes its boundaries for the nth time. The tests do not trust
@@ -40,6 +40,14 @@ def _groups():
 
 
 GROUPS = tuple(_groups())
+
+_IN_QUEUE = 9
+"""Effects on chain once the first tranche waits: fund, open, purchase, approve and request."""
+
+CONVERT = Group(5, 1, "convert", _IN_QUEUE, _IN_QUEUE + 4)  # wrap, approve, swap, revoke
+REPAY_PART = Group(5, 1, "repay_part", _IN_QUEUE, _IN_QUEUE + 7)  # the same; approve, repay, revoke
+CURES = (CONVERT, REPAY_PART)
+"""What a deal in the queue sends when ETH falls: a thin cover converts, the cap repays."""
 
 
 @dataclass(frozen=True)

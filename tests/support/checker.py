@@ -124,12 +124,21 @@ def _leftovers(chain: Chain, places: Places, seen: Observed) -> list[str]:
     for name in ("pending", "claimable"):
         signature = f"{name}RedeemRequest(uint256,address)"
         left[f"{name} redemption"] = chain.view(places.desk, signature, 0, deal)[0]
-    tokens = {places.symbol(token): token for token in places.tokens}
-    allowed = {(one.token, one.other) for one in seen.effects if one.kind == "approve"}
-    for symbol, spender in sorted(allowed):
-        words = chain.view(tokens[symbol], "allowance(address,address)", deal, spender)
-        left[f"allowance of {symbol} for {spender}"] = words[0]
+    for (symbol, spender), units in allowances(chain, places, seen).items():
+        left[f"allowance of {symbol} for {spender}"] = units
     return [f"left at {deal}: {name} {units}" for name, units in left.items() if units]
+
+
+def allowances(chain: Chain, places: Places, seen: Observed) -> dict[tuple[str, str], int]:
+    """What is left of each allowance that the deal ever gave, by token and spender."""
+    tokens = {places.symbol(token): token for token in places.tokens}
+    given = {(one.token, one.other) for one in seen.effects if one.kind == "approve"}
+    return {
+        (symbol, spender): chain.view(
+            tokens[symbol], "allowance(address,address)", places.deal, spender
+        )[0]
+        for symbol, spender in sorted(given)
+    }
 
 
 def _unbalanced(places: Places, seen: Observed) -> list[str]:
