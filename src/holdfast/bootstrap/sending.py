@@ -86,6 +86,7 @@ class Sending:
                 self.profile.block_time_seconds,
                 timeout_seconds=self.timeout_seconds,
                 finality=self.profile.final_depth,
+                cancel_ceiling_wei=self.profile.most_gas_price_wei,
             ),
             pace=Pace.of_chain(self.profile.block_time_seconds),
             heads=PushedHeads(self.profile.ws_urls) if self.profile.ws_urls else None,

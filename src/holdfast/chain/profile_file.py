@@ -97,6 +97,7 @@ class _ProfileFile(_Strict):
     block_time_seconds: int = Field(ge=0)
     fee_model: FeeModel
     gas_price_ceiling_wei: int = Field(ge=0)
+    emergency_gas_price_wei: int | None = Field(default=None, ge=0)
     genesis_hash: _HashText | None = None
     explorer_url: str | None = None
     tokens: dict[str, _PinnedToken] = {}
@@ -186,6 +187,7 @@ def dump_profile(profile: ChainProfile) -> str:
             "block_time_seconds": profile.block_time_seconds,
             "fee_model": profile.fee_model,
             "gas_price_ceiling_wei": profile.gas_price_ceiling_wei,
+            "emergency_gas_price_wei": profile.emergency_gas_price_wei,
             "genesis_hash": profile.genesis_hash,
             "explorer_url": profile.explorer_url,
             "tokens": {
@@ -256,6 +258,7 @@ def _to_profile(file: _ProfileFile) -> ChainProfile:
         block_time_seconds=file.block_time_seconds,
         fee_model=file.fee_model,
         gas_price_ceiling_wei=file.gas_price_ceiling_wei,
+        emergency_gas_price_wei=file.emergency_gas_price_wei,
         genesis_hash=None if file.genesis_hash is None else BlockHash(file.genesis_hash),
         explorer_url=file.explorer_url,
         tokens=MappingProxyType(tokens),

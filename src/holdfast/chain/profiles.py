@@ -25,6 +25,10 @@ WETH = "WETH"
 USDT = "USDT"
 USDTZ = "USDTz"
 
+EMERGENCY_GAS_WEI = 1_000 * 10**9
+"""Where a profile names no other: the 700 gwei that every deal is stressed with, and room for three
+blocks that each raise the base fee by an eighth."""
+
 _TEST_NODES = ("anvil", "hardhat", "ganache")
 
 
@@ -91,7 +95,9 @@ class ChainProfile:
     counts, and `leg_confirmations` the same for the kinds of leg that need more or fewer.
     `finality` is how many must hold it before no reorg is expected to take it back; never fewer
     than the deepest leg needs. `block_time_seconds` is 0 where a block is mined for
-    each transaction. `code_hashes` maps a contract to the keccak-256 of its code.
+    each transaction. `gas_price_ceiling_wei` is the most that a unit of gas may cost;
+    `emergency_gas_price_wei` the same for what lowers a deal's risk, `EMERGENCY_GAS_WEI` where a
+    profile names none. `code_hashes` maps a contract to the keccak-256 of its code.
     """
 
     chain_id: ChainId
@@ -116,6 +122,13 @@ class ChainProfile:
     multicall3: Address | None = None
     code_hashes: Mapping[Address, str] = field(default_factory=lambda: MappingProxyType({}))
     accounts: DealAccounts | None = None
+    emergency_gas_price_wei: int | None = None
+
+    @property
+    def most_gas_price_wei(self) -> int:
+        """The most that a unit of gas may cost where waiting would risk more than gas costs."""
+        named = self.emergency_gas_price_wei
+        return max(self.gas_price_ceiling_wei, EMERGENCY_GAS_WEI if named is None else named)
 
     @property
     def is_devnet(self) -> bool:

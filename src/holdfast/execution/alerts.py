@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BLOCKED: Final = "deal.blocked"
 GAS_TOO_DEAR: Final = "deal.gas_too_dear"
+DEAR_GAS_PAID: Final = "deal.dear_gas_paid"
 
 
 def about(
@@ -52,14 +53,44 @@ def unexplained(
     )
 
 
-def gas_too_dear(deal: DealRecord) -> Alert:
-    """The deal waits for cheaper gas."""
+def gas_too_dear(deal: DealRecord, *, even_for_safety: bool) -> Alert:
+    """The deal waits for cheaper gas; `even_for_safety` with a move that would lower its risk."""
+    envelope = deal.plan.envelope
+    if even_for_safety:
+        text = (
+            "a block costs more than the plan allows even for repaying and coming home: the deal's "
+            "debt stays until gas is cheaper, and ETH may fall meanwhile"
+        )
+        return about(
+            deal,
+            GAS_TOO_DEAR,
+            Severity.CRITICAL,
+            text=text,
+            fields={"ceiling_wei": str(envelope.homeward_gas_price_wei)},
+        )
     return about(
         deal,
         GAS_TOO_DEAR,
         Severity.WARNING,
         text="a block costs more than the plan allows: the deal waits until gas is cheaper",
-        fields={"ceiling_wei": str(deal.plan.envelope.gas_price_ceiling_wei)},
+        fields={"ceiling_wei": str(envelope.gas_price_ceiling_wei)},
+    )
+
+
+def dear_gas_paid(deal: DealRecord, base_fee_wei: int) -> Alert:
+    """What lowers the deal's risk goes out although gas is above the plan's ordinary ceiling."""
+    envelope = deal.plan.envelope
+    return about(
+        deal,
+        DEAR_GAS_PAID,
+        Severity.WARNING,
+        text="a block costs more than the plan's ordinary ceiling, and the deal pays it: what it "
+        "sends lowers its risk. Nothing has to be done",
+        fields={
+            "base_fee_wei": str(base_fee_wei),
+            "ceiling_wei": str(envelope.gas_price_ceiling_wei),
+            "homeward_ceiling_wei": str(envelope.homeward_gas_price_wei),
+        },
     )
 
 

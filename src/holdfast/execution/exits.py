@@ -71,7 +71,7 @@ class ExitCheck:
         """Whether debt is paid and everything but the claim comes home; None when not known."""
         if not self.is_sequential:
             return None
-        return not self.is_stuck and not self.before.gas_is_too_dear
+        return not self.is_stuck and not self.before.gas_stops_all
 
     @property
     def is_stuck(self) -> bool:

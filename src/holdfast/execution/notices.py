@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Ended
-from holdfast.execution.alerts import BLOCKED, GAS_TOO_DEAR, blocked, gas_too_dear
+from holdfast.execution.alerts import (
+    BLOCKED,
+    DEAR_GAS_PAID,
+    GAS_TOO_DEAR,
+    blocked,
+    dear_gas_paid,
+    gas_too_dear,
+)
 from holdfast.execution.cure_records import PRICE_STALE, cure_begun, cure_over, price_stale
 from holdfast.execution.model import Wait, WaitFor
 from holdfast.execution.patience import waits_for
 from holdfast.execution.records import is_cure
+from holdfast.model.deal import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,22 +26,29 @@ if TYPE_CHECKING:
     from holdfast.execution.prepared import Prepared
     from holdfast.execution.records import DealRecord
 
+_ALL: Final = "deal."
+"""How the codes of all alerts about one deal begin; none outlives the deal."""
+
 _TOLD_OF: Final = {
-    WaitFor.LIMITS: BLOCKED,
-    WaitFor.GAS: GAS_TOO_DEAR,
-    WaitFor.PRICE: PRICE_STALE,
+    WaitFor.LIMITS: (BLOCKED,),
+    WaitFor.GAS: (GAS_TOO_DEAR, DEAR_GAS_PAID),
+    WaitFor.PRICE: (BLOCKED, GAS_TOO_DEAR, DEAR_GAS_PAID, PRICE_STALE),
 }
-"""The waits that people are told of, each with the code of its alert."""
+"""The waits that people are told of, with the codes of the alerts that may be open then.
+
+The price is shown before all else: the others may be open beside it."""
 
 
 def awaited(prepared: Prepared, *, is_under_way: bool) -> WaitFor | None:
     """What the deal is shown as waiting for; `is_under_way` when it sends legs.
 
-    A cure that a stale price keeps back is waited for whatever else the deal does meanwhile. The
-    next look ends the alerts by this word.
+    A cure that a stale price keeps back is waited for whatever else the deal does meanwhile, and
+    what pays for dear gas waits for cheaper blocks. The next look ends the alerts by this word.
     """
     if _is_cure_withheld(prepared):
         return WaitFor.PRICE
+    if is_under_way and prepared.seen.gas_is_too_dear:
+        return WaitFor.GAS
     return None if is_under_way else waits_for(prepared.script.outcome)
 
 
@@ -41,7 +56,10 @@ def begun(prepared: Prepared, deal: DealRecord) -> Iterator[Alert]:
     """What `deal` has to be told of from now on."""
     seen, outcome = prepared.seen, prepared.script.outcome
     if outcome == Wait(WaitFor.GAS):
-        yield gas_too_dear(deal)
+        owes = seen.position.debt > 0
+        yield gas_too_dear(deal, even_for_safety=seen.gas_stops_all and owes)
+    if prepared.legs and seen.gas_is_too_dear:
+        yield dear_gas_paid(deal, seen.head.base_fee_wei)
     if outcome == Wait(WaitFor.PRICE) or _is_cure_withheld(prepared):
         yield price_stale(deal, seen)
     if prepared.blocks and prepared.doubt is None:
@@ -52,13 +70,16 @@ def begun(prepared: Prepared, deal: DealRecord) -> Iterator[Alert]:
 
 def over(prepared: Prepared, deal: DealRecord) -> Iterator[Ended]:
     """What was told before and is so no longer."""
-    before = prepared.settlement.deal
+    before, seen = prepared.settlement.deal, prepared.seen
+    if deal.status in TERMINAL:
+        yield Ended(_ALL, str(deal.deal_id))
+        return
     still = {alert.code for alert in begun(prepared, deal)}
     for code in _told_of(before):
         if code not in still:
             yield Ended(code, str(deal.deal_id))
     # A cure that failed may be asked for no more at any later look, for the market came back.
-    if is_cure(before.legs) and prepared.seen.venues.cure is None:
+    if is_cure(before.legs) and seen.venues.cure is None:
         yield cure_over(deal)
 
 
@@ -66,9 +87,7 @@ def _told_of(before: DealRecord) -> Iterable[str]:
     """The codes that may be open by what the deal was found to wait for."""
     if before.waits_for is None or before.waits_for not in _TOLD_OF:
         return ()
-    word = WaitFor(before.waits_for)
-    # The price is shown before all else: the others may be open beside it.
-    return _TOLD_OF.values() if word is WaitFor.PRICE else (_TOLD_OF[word],)
+    return _TOLD_OF[WaitFor(before.waits_for)]
 
 
 def _is_cure_withheld(prepared: Prepared) -> bool:

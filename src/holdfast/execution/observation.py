@@ -30,7 +30,8 @@ class Seen:
     yearly, in RAY; `fees` is what a
     transaction would offer now; the nonces are the deal's and the float's at the same block,
     `float_wei` is the float's balance, `gas_is_too_dear` whether the block costs more than the plan
-    allows to pay.
+    allows to pay. `homeward_fees` is what a transaction that lowers risk would offer, and
+    `gas_stops_all` whether the block costs more than even that may pay.
     """
 
     head: Head
@@ -49,3 +50,5 @@ class Seen:
     float_wei: int
     liquidation_threshold: Bps
     gas_is_too_dear: bool
+    homeward_fees: Fees
+    gas_stops_all: bool

@@ -141,8 +141,10 @@ class ChainObserver:
         nonces: dict[Address, int],
     ) -> Seen:
         envelope = deal.plan.envelope
-        policy = FeePolicy(self._node.profile.fee_model, envelope.gas_price_ceiling_wei)
-        fees = offer(policy, head.base_fee_wei, market.tip_wei)
+        model = self._node.profile.fee_model
+        policy = FeePolicy(model, envelope.gas_price_ceiling_wei)
+        homeward = FeePolicy(model, envelope.homeward_gas_price_wei)
+        fees = offer(homeward, head.base_fee_wei, market.tip_wei)
         position = account.position(
             head,
             self._leftovers(account.allowances),
@@ -164,13 +166,15 @@ class ChainObserver:
             cash_price=market.cash_price,
             ltv_bps=exposure.ltv_bps,
             borrow_rate=exposure.borrow_rate,
-            fees=fees,
+            fees=offer(policy, head.base_fee_wei, market.tip_wei),
             deal_nonce=nonces[envelope.accounts.deal],
             float_nonce=nonces[envelope.accounts.float],
             core=account.core,
             float_wei=account.float_wei,
             liquidation_threshold=exposure.threshold,
             gas_is_too_dear=is_too_dear(policy, head.base_fee_wei),
+            homeward_fees=fees,
+            gas_stops_all=is_too_dear(homeward, head.base_fee_wei),
         )
 
     def _venues(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.common.errors import Transient
 from holdfast.common.ids import new_intent_id
+from holdfast.execution.records import lowers_risk
 from holdfast.execution.store.legs import record_legs
 from holdfast.execution.store.snapshots import record_snapshot
 from holdfast.model.leg import LegKind
@@ -57,7 +58,8 @@ class EoaAccount:
         await self._require_float(session, deal, legs, seen)
         await record_legs(session, deal, group_id, legs)
         await record_snapshot(session, deal, group_id, seen)
-        intents = [await self._intent(deal, group_id, leg) for leg in legs]
+        ceiling = _ceiling_wei(deal, legs)
+        intents = [await self._intent(deal, group_id, leg, ceiling) for leg in legs]
         sweeps = any(intent.is_sweep for intent in intents)
         accounts = deal.plan.accounts
         await self.transactions.record(
@@ -86,7 +88,9 @@ class EoaAccount:
                 value=wanted,
             )
 
-    async def _intent(self, deal: DealRecord, group_id: GroupId, leg: Leg) -> NewIntent:
+    async def _intent(
+        self, deal: DealRecord, group_id: GroupId, leg: Leg, ceiling_wei: int
+    ) -> NewIntent:
         return NewIntent(
             intent_id=new_intent_id(),
             leg_id=leg.leg_id,
@@ -101,7 +105,7 @@ class EoaAccount:
             expected=leg.expected,
             deadline=leg.deadline,
             depth=self.depths[leg.kind],
-            fee_ceiling_wei=deal.plan.envelope.gas_price_ceiling_wei,
+            fee_ceiling_wei=ceiling_wei,
             is_sweep=leg.kind is LegKind.RETURN_NATIVE,
         )
 
@@ -109,3 +113,10 @@ class EoaAccount:
         if sender == deal.plan.accounts.float:
             return self.float_key
         return await self.keys.create(deal.deal_id, deal.deal_number)
+
+
+def _ceiling_wei(deal: DealRecord, legs: Sequence[Leg]) -> int:
+    """The most that a unit of gas may cost, replacements included; more where risk is lowered."""
+    envelope = deal.plan.envelope
+    is_safer = lowers_risk(deal.status, legs)
+    return envelope.homeward_gas_price_wei if is_safer else envelope.gas_price_ceiling_wei

@@ -13,7 +13,7 @@ from holdfast.execution.errors import MoveRefused
 from holdfast.execution.foresight import would_break
 from holdfast.execution.model import Send, Wait, WaitFor
 from holdfast.execution.prepared import Prepared
-from holdfast.execution.restraint import restrained
+from holdfast.execution.restraint import lowers_risk, restrained
 from holdfast.execution.script import play
 from holdfast.execution.settlement import refused
 from holdfast.model.deal import HoldReason
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
     from holdfast.execution.ports import Builder, Observer
+    from holdfast.execution.records import DealRecord
     from holdfast.execution.script import Script
     from holdfast.execution.settlement import Settlement
     from holdfast.risk.limits import RiskLimits
@@ -58,6 +59,9 @@ class Preparation:
     async def _with_legs(self, prepared: Prepared, move: Move) -> Prepared:
         """With the legs of `move`, unless it is refused or would break a rule."""
         deal, script, seen = prepared.deal, prepared.script, prepared.seen
+        if lowers_risk(deal.status, move):
+            seen = replace(seen, fees=seen.homeward_fees)
+            prepared = replace(prepared, seen=seen)
         try:
             legs = await self.builder.build(deal, move, seen)
         except MoveRefused as error:
@@ -74,6 +78,11 @@ def _script(settlement: Settlement, seen: Seen, trading: Trading) -> Script:
     stop = HoldReason.FOREIGN_USE if settlement.is_displaced else None
     script = play(settlement.deal, seen.position, seen.venues, stop=stop)
     script = restrained(settlement.deal, script, trading.state, seen.venues)
-    if isinstance(script.outcome, Send) and seen.gas_is_too_dear:
+    if isinstance(script.outcome, Send) and _is_too_dear(script.deal, script.outcome.move, seen):
         return replace(script, outcome=Wait(WaitFor.GAS))
     return script
+
+
+def _is_too_dear(deal: DealRecord, move: Move, seen: Seen) -> bool:
+    """Whether gas keeps `move` back: what lowers risk only above the emergency's ceiling."""
+    return seen.gas_stops_all if lowers_risk(deal.status, move) else seen.gas_is_too_dear

@@ -15,6 +15,9 @@ from holdfast.model.plan import Plan
 
 _OF_CURES = frozenset({LegKind.SWAP, LegKind.REPAY})
 
+GOING_HOME = frozenset({DealStatus.HOLDING, DealStatus.CLOSING})
+"""Where a deal sends nothing but what brings it home, or redeems for want of cash to do so."""
+
 
 @dataclass(frozen=True, slots=True)
 class LegRecord:
@@ -99,6 +102,13 @@ class DealRecord:
 def is_cure(legs: Iterable[Leg | LegRecord]) -> bool:
     """Whether there is a cure among the legs: no other move of its step sells or repays."""
     return any(leg.step is Step.LIQUIDITY and leg.kind in _OF_CURES for leg in legs)
+
+
+def lowers_risk(status: DealStatus, legs: Iterable[Leg | LegRecord]) -> bool:
+    """Whether legs of one group bring money out of risk, as `restraint.lowers_risk` of moves."""
+    legs = tuple(legs)
+    goes_home = all(leg.step is Step.CLOSE for leg in legs)
+    return status in GOING_HOME or goes_home or is_cure(legs)
 
 
 def _is_of_a_cure(leg: LegRecord) -> bool:

@@ -22,6 +22,7 @@ from holdfast.execution.model import (
     Wait,
     WaitFor,
 )
+from holdfast.execution.records import GOING_HOME
 from holdfast.execution.script import Script
 from holdfast.model.deal import DealEvent, HoldReason
 from holdfast.risk.trading import TradingState
@@ -29,6 +30,7 @@ from holdfast.risk.trading import TradingState
 if TYPE_CHECKING:
     from holdfast.execution.model import Venues
     from holdfast.execution.records import DealRecord
+    from holdfast.model.deal import DealStatus
 
 
 def restrained(deal: DealRecord, script: Script, trading: TradingState, venues: Venues) -> Script:
@@ -63,6 +65,16 @@ def permits(trading: TradingState, move: Move, *, is_broken: bool) -> bool:
         case TradingState.HALTED:
             repays = isinstance(move, RepayPart) or (is_broken and isinstance(move, Repay))
             return repays or isinstance(move, Revoke)
+
+
+def lowers_risk(status: DealStatus, move: Move) -> bool:
+    """Whether `move` brings debt, collateral or cash out of risk: dear gas is no reason to wait.
+
+    All that a deal does once it holds or closes: it redeems then only for want of cash.
+    """
+    if status in GOING_HOME:
+        return True
+    return isinstance(move, RepayPart | Convert | Repay | Revoke | GoHome | ReturnNative)
 
 
 def adds_risk(move: Move) -> bool:

@@ -132,6 +132,14 @@ def _protection(position: Position, venues: Venues) -> Decision | None:
     return None if cure is None else Send(cure)
 
 
+def is_urgent(venues: Venues) -> bool:
+    """Whether the market asks for a cure, or for the way home."""
+    priced = not venues.is_price_stale
+    return (priced and venues.cure is not None) or any(
+        priced or not _is_priced(code) for code in venues.breaches
+    )
+
+
 def _is_priced(code: str) -> bool:
     return code.startswith(("I2.", "I3.", "I6."))
 

@@ -20,8 +20,9 @@ from holdfast.execution.patience import Patience
 from holdfast.execution.preparation import Preparation
 from holdfast.execution.records import is_cure
 from holdfast.execution.restraint import restrained
+from holdfast.execution.saga import is_urgent
 from holdfast.execution.script import play
-from holdfast.execution.settlement import is_ambiguous, settle
+from holdfast.execution.settlement import is_ambiguous, is_priced_out, settle
 from holdfast.execution.standstill import StandStill, act_of
 from holdfast.execution.store.snapshots import last_snapshot
 from holdfast.model.deal import TERMINAL, DealStatus, HoldReason
@@ -101,6 +102,20 @@ class Advance:
             await self.stand_still.hold_ambiguous(deal)
         elif all(outcome.is_final for outcome in outcomes):
             await self._write_or_stop(await self.preparation(settle(deal, outcomes), trading))
+        elif is_priced_out(deal, outcomes):
+            await self._make_way(deal)
+
+    async def _make_way(self, deal: DealRecord) -> None:
+        """Give up what gas keeps from being mined, once the deal has something more urgent to do.
+
+        Else a redemption that waits for cheaper gas would keep a cure from being sent.
+        """
+        seen = await self.observer.observe(deal)
+        if deal.group_id is None or not is_urgent(seen.venues):
+            return
+        async with self.db.begin() as session:
+            given_up = await self.transactions.cancel_group(session, deal.group_id)
+        _log.warning("deal.gives_way", group=str(deal.group_id), intents=given_up)
 
     @property
     def preparation(self) -> Preparation:

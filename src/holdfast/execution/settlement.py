@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from holdfast.common.evm import Receipt
 from holdfast.common.ids import LegId
 from holdfast.execution.model import Trouble
-from holdfast.execution.records import DealRecord, LegRecord
+from holdfast.execution.records import DealRecord, LegRecord, lowers_risk
 from holdfast.model.leg import LegKind, LegStatus
-from holdfast.transactions.model import ACCEPTED, IntentOutcome, IntentStatus
+from holdfast.transactions.model import ACCEPTED, FEE_CEILING, IntentOutcome, IntentStatus
 
 _ENDED = {
     IntentStatus.LANDED: LegStatus.LANDED,
@@ -51,6 +51,16 @@ class Settlement:
 def is_ambiguous(outcomes: Sequence[IntentOutcome]) -> bool:
     """Whether the chain's signals disagree about some leg."""
     return any(outcome.status is IntentStatus.AMBIGUOUS for outcome in outcomes)
+
+
+def is_priced_out(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> bool:
+    """Whether what is under way waits for cheaper gas and is not what lowers the deal's risk."""
+    ids = {outcome.leg_id for outcome in outcomes}
+    group = [leg for leg in deal.legs if leg.leg_id in ids]
+    return not lowers_risk(deal.status, group) and any(
+        outcome.status is IntentStatus.STUCK and outcome.evidence.get("reason") == FEE_CEILING
+        for outcome in outcomes
+    )
 
 
 def settle(deal: DealRecord, outcomes: Sequence[IntentOutcome]) -> Settlement:

@@ -100,6 +100,8 @@ class Envelope:
     `max_fee` is the gas the whole deal may cost, `gas_price_ceiling_wei` the most a unit may
     cost, `exit_slippage` how far under the oracle the reserve may be sold to repay debt,
     `expires_at` the chain timestamp in seconds after which the plan may not start.
+    `emergency_gas_price_wei` is the most a unit of gas may cost for what lowers the deal's risk; 0
+    in plans that do not know it, which pay no more than the ordinary ceiling.
     """
 
     chain_id: int
@@ -117,6 +119,12 @@ class Envelope:
     worst_case_loss: Usd8
     scenarios: tuple[ScenarioVerdict, ...]
     expires_at: int
+    emergency_gas_price_wei: int = 0
+
+    @property
+    def homeward_gas_price_wei(self) -> int:
+        """The most that a unit of gas may cost for a move that lowers the deal's risk."""
+        return max(self.gas_price_ceiling_wei, self.emergency_gas_price_wei)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,10 @@ class Plan:
         return self.envelope.accounts
 
 
+_YOUNGER = ("emergency_gas_price_wei",)
+"""Fields of the envelope that older plans do not know; 0 says nothing."""
+
+
 def plan_hash(envelope: Envelope) -> PlanHash:
     """SHA-256 over the envelope's canonical JSON: sorted keys, no spaces, integers as they are."""
     text = json.dumps(_hashed(envelope), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -161,4 +173,7 @@ def _hashed(envelope: Envelope) -> dict[str, Any]:
         del document["request"]["ladder"]
     if not envelope.terms.lots:
         del document["terms"]["lots"]
+    for name in _YOUNGER:
+        if not document[name]:
+            del document[name]
     return document

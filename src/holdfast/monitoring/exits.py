@@ -133,7 +133,11 @@ def failing(deal: DealRecord, check: ExitCheck) -> Alert:
     """The alert for a deal that could not come home now."""
     failed = check.failing
     if failed is None:
-        why = "gas costs more than its plan allows" if check.before.gas_is_too_dear else "it stalls"
+        why = (
+            "gas costs more than its plan allows even an exit"
+            if check.before.gas_stops_all
+            else "it stalls"
+        )
     else:
         why = f"{failed.leg} would fail: {failed.reason}"
     return about(

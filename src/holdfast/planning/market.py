@@ -63,7 +63,9 @@ class ChainMarket:
         )
         require_known(revision)
         _require_prices(eth, cash)
-        gas = Gas(head.base_fee_wei, tip, self._node.profile.gas_price_ceiling_wei)
+        profile = self._node.profile
+        ceiling, most = profile.gas_price_ceiling_wei, profile.most_gas_price_wei
+        gas = Gas(head.base_fee_wei, tip, ceiling, emergency_wei=most)
         return Basis(head, Prices(eth, cash), collateral, loan, feed, gas)
 
     def _contracts(self) -> list[Address]:

@@ -246,6 +246,7 @@ def _limits(envelope: Envelope) -> Json:
     return {
         "exit_slippage_percent": percent(envelope.exit_slippage),
         "gas_price_ceiling_wei": str(envelope.gas_price_ceiling_wei),
+        "homeward_gas_price_wei": str(envelope.homeward_gas_price_wei),
         "max_fee": amount(envelope.max_fee),
         "expires_at": envelope.expires_at,
         "calls": [

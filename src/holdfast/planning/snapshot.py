@@ -136,11 +136,15 @@ class AnchorState:
 
 @dataclass(frozen=True, slots=True)
 class Gas:
-    """The price of gas in wei: the block's base fee, a tip, and the chain's ceiling."""
+    """The price of gas in wei: the block's base fee, a tip, and the chain's ceilings.
+
+    `emergency_wei` is that of what lowers risk; 0 where it is the same.
+    """
 
     base_fee_wei: int
     tip_wei: int
     ceiling_wei: int
+    emergency_wei: int = 0
 
     @property
     def expected_wei(self) -> int:

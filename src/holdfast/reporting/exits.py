@@ -19,7 +19,7 @@ def exit_view(check: ExitCheck) -> dict[str, Any]:
         "block": check.before.head.ref.number,
         "works": check.works,
         "is_sequential": check.is_sequential,
-        "gas_is_too_dear": check.before.gas_is_too_dear,
+        "gas_is_too_dear": check.before.gas_stops_all,
         "failing": None if failing is None else _refusal(failing),
         "refused": [_refusal(one) for one in check.refusals],
         "groups": [

@@ -31,6 +31,8 @@ class Patience:
             and its nonce freed. What was decided that long ago is better decided again.
         finality: how many blocks, its own included, must hold an outcome other than a landing.
             Its leg is decided anew then, and both would land if a reorg still took it back.
+        cancel_ceiling_wei: the most that a unit of gas may cost for a no-op that frees a nonce,
+            where that is more than the intent's own ceiling: what is to be sent next may not wait.
     """
 
     blocks: int = 3
@@ -39,16 +41,26 @@ class Patience:
     retry_seconds: float = 1.0
     timeout_seconds: float = 1800.0
     finality: int = 1
+    cancel_ceiling_wei: int = 0
 
     @classmethod
     def of_chain(
-        cls, block_time_seconds: float, *, finality: int, timeout_seconds: float
+        cls,
+        block_time_seconds: float,
+        *,
+        finality: int,
+        timeout_seconds: float,
+        cancel_ceiling_wei: int = 0,
     ) -> Patience:
         """The patience for a chain with this block time: bytes go out again after half a block.
 
         Where a block is mined for each transaction, `block_time_seconds` 0, the plain pause stands.
         """
-        plain = cls(finality=finality, timeout_seconds=timeout_seconds)
+        plain = cls(
+            finality=finality,
+            timeout_seconds=timeout_seconds,
+            cancel_ceiling_wei=cancel_ceiling_wei,
+        )
         if block_time_seconds <= 0:
             return plain
         push = max(_LEAST_PUSH_SECONDS, block_time_seconds / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Alert, Severity
-from holdfast.transactions.model import EVENT_MISSING, IntentStatus, NonceUse
+from holdfast.transactions.model import EVENT_MISSING, FEE_CEILING, IntentStatus, NonceUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from holdfast.transactions.model import Intent, StatusChange
 
 _STUCK: Final = {
-    "fee_ceiling": (
+    FEE_CEILING: (
         Severity.WARNING,
         "gas costs more than the plan allows: it waits until gas is cheaper, or cancel it",
     ),

@@ -19,10 +19,19 @@ _BASE_FEE_ROOM: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class FeePolicy:
-    """How a chain charges, and the most that may be paid for a unit of gas, in wei."""
+    """How a chain charges, and the most that may be paid for a unit of gas, in wei.
+
+    `cancel_ceiling_wei` is the most for a no-op that frees a nonce, where that is more.
+    """
 
     model: FeeModel
     ceiling_wei: int
+    cancel_ceiling_wei: int = 0
+
+    @property
+    def of_cancel(self) -> FeePolicy:
+        """The policy of such a no-op."""
+        return FeePolicy(self.model, max(self.ceiling_wei, self.cancel_ceiling_wei))
 
 
 def quote(policy: FeePolicy, base_fee_wei: int, tip_wei: int) -> Fees:

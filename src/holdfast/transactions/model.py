@@ -54,6 +54,9 @@ ACCEPTED: Final = "accepted"
 """The evidence's reason where a person stated the outcome: no event proves it."""
 
 
+FEE_CEILING: Final = "fee_ceiling"
+"""The evidence's reason where pressing on would cost more than the intent allows."""
+
 EVENT_MISSING: Final = "event_missing"
 """The evidence's reason where a transaction of ours is mined at depth without the leg's event."""
 

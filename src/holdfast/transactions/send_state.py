@@ -27,6 +27,7 @@ from holdfast.transactions.actions import (
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, replacement
 from holdfast.transactions.model import (
     EVENT_MISSING,
+    FEE_CEILING,
     TROUBLED,
     Attempt,
     Delivery,
@@ -50,7 +51,9 @@ def decide(intent: Intent, seen: Seen, model: FeeModel, patience: Patience) -> A
         )
     if seen.account_nonce > intent.nonce:
         return _used_elsewhere(intent, seen)
-    action = _press(intent, seen, FeePolicy(model, intent.new.fee_ceiling_wei), patience)
+    policy = FeePolicy(model, intent.new.fee_ceiling_wei, patience.cancel_ceiling_wei)
+    policy = policy.of_cancel if intent.last.purpose is Purpose.CANCEL else policy
+    action = _press(intent, seen, policy, patience)
     is_fine = isinstance(action, Wait | Rebroadcast)
     return Clear() if is_fine and intent.status in TROUBLED else action
 
@@ -279,6 +282,7 @@ def _bump(intent: Intent, seen: Seen, policy: FeePolicy) -> Action:
 
 
 def _cancel(intent: Intent, seen: Seen, policy: FeePolicy, reason: str) -> Action:
+    policy = policy.of_cancel
     fees = offer(policy, seen.base_fee_wei, seen.tip_wei)
     if intent.last.sent is not None:
         fees = replacement(intent.last.fees, fees)
@@ -289,5 +293,5 @@ def _cancel(intent: Intent, seen: Seen, policy: FeePolicy, reason: str) -> Actio
 
 def _at_ceiling(seen: Seen, policy: FeePolicy) -> Stuck:
     return Stuck(
-        "fee_ceiling", {"ceiling_wei": policy.ceiling_wei, "base_fee_wei": seen.base_fee_wei}
+        FEE_CEILING, {"ceiling_wei": policy.ceiling_wei, "base_fee_wei": seen.base_fee_wei}
     )

@@ -71,7 +71,7 @@ def test_one_that_fails_names_the_leg_and_ends_with_3(world, capsys):
 
 
 def test_gas_alone_makes_it_wait(world, capsys):
-    world.gas_is_too_dear = True
+    world.gas = 2
     code, out = said(capsys)
     assert code == 3
     assert "it would wait: gas costs more" in out

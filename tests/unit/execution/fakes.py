@@ -172,6 +172,7 @@ class Outcomes:
         self.outcomes_ = outcomes
         self.asked = []
         self.caught_up = []
+        self.cancelled = []
         self.last = None
 
     async def last_block(self, session, deal_id):
@@ -182,6 +183,10 @@ class Outcomes:
 
     async def catch_up(self, session, chain_id, sender, on_chain):
         self.caught_up.append((sender, on_chain))
+
+    async def cancel_group(self, session, group_id):
+        self.cancelled.append(group_id)
+        return 1
 
     async def outcomes(self, session, deal_id, legs=None):
         self.asked.append(list(legs))
@@ -239,9 +244,11 @@ class Builder:
     def __init__(self, legs=(), refuses=None):
         self.legs, self.refuses = legs, refuses
         self.moves = []
+        self.fees = None
 
     async def build(self, deal, move, seen):
         self.moves.append(move)
+        self.fees = seen.fees
         if self.refuses is not None:
             raise self.refuses
         return self.legs

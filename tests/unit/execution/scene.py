@@ -32,6 +32,7 @@ CALLS = DealCalls(market.VENUES, TOKENS, market.ACCOUNTS)
 AT = BlockRef(90, block_hash("0x" + "ab" * 32), 1_800_000_000)
 PARENT = block_hash("0x" + "aa" * 32)
 FEES = Fees(2 * GWEI, GWEI)
+HOMEWARD_FEES = Fees(4 * GWEI, GWEI)
 ALL_BALANCES = (
     "native", "weth", "cash", "tokens", "collateral", "debt", "queued", "claimable",
 )  # fmt: skip
@@ -68,8 +69,11 @@ def venues(**changes):
     return Venues(**{**usual, **changes})
 
 
-def seen(at=AT, *, venue_changes=None, core=10**24, gas_is_too_dear=False, deal_nonce=0, **held):
-    """What is seen of a deal; keywords are balances of its position."""
+def seen(at=AT, *, venue_changes=None, core=10**24, gas=0, deal_nonce=0, **held):
+    """What is seen of a deal; keywords are balances of its position.
+
+    `gas` is 1 above the plan's ceiling, 2 above that of an emergency too.
+    """
     where = position(**{"at": at, **held})
     return Seen(
         head=Head(at, PARENT, GWEI, 30_000_000, 0),
@@ -97,7 +101,9 @@ def seen(at=AT, *, venue_changes=None, core=10**24, gas_is_too_dear=False, deal_
         core=CoreSeen(core, allowances=0, debt=Usd8(0), collateral=Usd8(0)),
         float_wei=10**24,
         liquidation_threshold=8_300,
-        gas_is_too_dear=gas_is_too_dear,
+        gas_is_too_dear=gas > 0,
+        homeward_fees=HOMEWARD_FEES,
+        gas_stops_all=gas > 1,
     )
 
 

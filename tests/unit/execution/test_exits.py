@@ -24,10 +24,10 @@ POSITION = {"native": 990 * ETHER, "collateral": 1_500 * ETHER, "debt": DEBT, "t
 class World:
     """One account's balances, which each move of the way home changes as the chain would."""
 
-    def __init__(self, *, is_sequential=True, gas_is_too_dear=False, **held):
+    def __init__(self, *, is_sequential=True, gas=0, **held):
         self.held = {**POSITION, **held}
         self.sequential = is_sequential
-        self.gas_is_too_dear = gas_is_too_dear
+        self.gas = gas
         self.refuses = {}
         self.fails_when_signed = []
         self.moves, self.states = [], []
@@ -39,7 +39,7 @@ class World:
         return self.sequential
 
     async def observe(self, deal):
-        return seen(gas_is_too_dear=self.gas_is_too_dear, **self.held)
+        return seen(gas=self.gas, **self.held)
 
     async def build(self, deal, move, seen):
         self.moves.append(type(move))
@@ -182,7 +182,7 @@ async def test_it_begins_with_a_clean_record_whatever_the_deal_is_at():
 
 
 async def test_gas_that_is_too_dear_is_in_the_way_without_a_failing_leg():
-    check = await tried(World(gas_is_too_dear=True))
+    check = await tried(World(gas=2))
     assert (check.works, check.failing) == (False, None)
     assert exit_view(check)["gas_is_too_dear"] is True
 

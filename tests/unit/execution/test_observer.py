@@ -301,6 +301,8 @@ async def test_gas_above_the_plans_ceiling_is_seen_and_more_than_it_is_never_off
     seen = await observer(chain).observe(EXECUTING)
     assert seen.gas_is_too_dear
     assert seen.fees.cap_wei == ceiling
+    assert seen.homeward_fees.cap_wei == 2 * (ceiling + 1) + seen.fees.tip_wei
+    assert not seen.gas_stops_all
     assert not (await observer(Chain()).observe(EXECUTING)).gas_is_too_dear
 
 

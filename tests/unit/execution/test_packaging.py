@@ -9,7 +9,7 @@ from holdfast.common.ids import new_group_id
 from holdfast.common.money import WAD
 from holdfast.execution import packaging
 from holdfast.execution.packaging import EoaAccount
-from holdfast.model.deal import Step
+from holdfast.model.deal import DealStatus, Step
 from holdfast.model.leg import LegKind
 from holdfast.signing.model import KeyRef
 from holdfast.transactions.fees import exact
@@ -107,3 +107,25 @@ async def test_a_float_that_is_sending_its_money_elsewhere_makes_the_deal_wait(r
     with pytest.raises(Transient) as postponed:
         await sent([fund], promised=10**24 - 2_500 * WAD - gas + 1)
     assert postponed.value.code == "float.busy"
+
+
+@pytest.mark.parametrize(
+    ("status", "leg", "is_safer"),
+    [
+        (DealStatus.EXECUTING, CALLS.repay(Step.LIQUIDITY, 5), True),
+        (DealStatus.EXECUTING, CALLS.repay(Step.CLOSE, 5), True),
+        (DealStatus.EXECUTING, CALLS.supply(5), False),
+        (DealStatus.EXECUTING, CALLS.request(5), False),
+        (DealStatus.HOLDING, CALLS.request(5), True),
+        (DealStatus.CLOSING, CALLS.unwrap(5), True),
+    ],
+)
+async def test_what_lowers_risk_may_be_replaced_up_to_the_emergencys_ceiling(
+    recorded, status, leg, is_safer
+):
+    of = deal(status=status)
+    _, (_, intents, _, _) = await sent([leg], of)
+    envelope = of.plan.envelope
+    assert envelope.homeward_gas_price_wei == 1_000 * 10**9 > envelope.gas_price_ceiling_wei
+    wanted = envelope.homeward_gas_price_wei if is_safer else envelope.gas_price_ceiling_wei
+    assert [one.fee_ceiling_wei for one in intents] == [wanted]

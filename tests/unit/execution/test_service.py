@@ -11,7 +11,7 @@ from holdfast.common.ids import new_group_id
 from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
-from holdfast.execution.model import Redeem, RepayPart, Trouble, WaitFor
+from holdfast.execution.model import Convert, Redeem, Repay, RepayPart, Trouble, WaitFor
 from holdfast.execution.patience import Patience
 from holdfast.execution.service import Advance
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
@@ -22,7 +22,18 @@ from holdfast.transactions.model import IntentStatus, Place
 from tests.support.alarm import KeptAlarm
 from tests.support.transactions import SOMEBODY
 from tests.unit.execution import fakes
-from tests.unit.execution.scene import AT, CALLS, NOW, TOKENS, deal, leg, outcome, receipt, seen
+from tests.unit.execution.scene import (
+    AT,
+    CALLS,
+    HOMEWARD_FEES,
+    NOW,
+    TOKENS,
+    deal,
+    leg,
+    outcome,
+    receipt,
+    seen,
+)
 
 PATIENCE = Patience(under_way=30.0, block=2.0, holding=15.0, most=60.0)
 FUND = CALLS.fund(5)
@@ -328,7 +339,7 @@ async def test_a_plan_that_nobody_approved_does_not_start():
 
 
 async def test_gas_above_the_ceiling_is_waited_out_and_counts_as_no_trouble():
-    stage = await Stage(deal(), gas_is_too_dear=True).run()
+    stage = await Stage(deal(), gas=1).run()
     assert stage.builder.moves == []
     assert stage.saved.trouble is None
     assert stage.pause == PATIENCE.block
@@ -422,10 +433,76 @@ async def test_the_alert_of_a_stale_price_ends_when_nothing_waits_for_it_any_mor
 
 async def test_the_alert_of_dear_gas_ends_when_gas_is_cheap_again():
     record = deal(status=DealStatus.EXECUTING, legs=BOUGHT)
-    dear = await Stage(record, **asking(None), gas_is_too_dear=True).run()
+    dear = await Stage(record, **asking(None), gas=1).run()
     assert (dear.alarm.codes, dear.saved.waits_for) == (["deal.gas_too_dear"], WaitFor.GAS)
     cheap = await Stage(replace(record, waits_for="gas"), **asking(None)).run()
-    assert cheap.alarm.over == [Ended("deal.gas_too_dear", str(record.deal_id))]
+    assert ends(cheap) == {"deal.gas_too_dear", "deal.dear_gas_paid"}
+
+
+HOMEWARD = {
+    "part": ({"cure": RepayPart(7)}, RepayPart),
+    "convert": ({"cure": Convert(7)}, Convert),
+    "all": ({"breaches": ("I3.debt_cover", "I6.ltv", "I6.stressed_health")}, Repay),
+}
+
+
+@pytest.mark.parametrize(("asked", "move"), HOMEWARD.values(), ids=HOMEWARD)
+async def test_dear_gas_keeps_nothing_back_that_lowers_risk(asked, move):
+    record = deal(status=DealStatus.EXECUTING, legs=BOUGHT)
+    dear = await Stage(record, gas=1, **OWING, venue_changes=asked).run()
+    assert [type(one) for one in dear.builder.moves] == [move]
+    assert dear.builder.fees == HOMEWARD_FEES
+    assert "deal.dear_gas_paid" in dear.alarm.codes
+    assert dear.saved.waits_for is WaitFor.GAS
+    over = await Stage(replace(record, waits_for="gas"), **OWING).run()
+    assert "deal.dear_gas_paid" in ends(over)
+
+
+@pytest.mark.parametrize(("asked", "move"), HOMEWARD.values(), ids=HOMEWARD)
+async def test_above_the_emergencys_ceiling_even_that_waits_and_is_grave(asked, move):
+    record = deal(status=DealStatus.EXECUTING, legs=BOUGHT)
+    stage = await Stage(record, gas=2, **OWING, venue_changes=asked).run()
+    assert stage.builder.moves == [], move
+    assert stage.saved.waits_for is WaitFor.GAS
+    assert [one.severity for one in stage.alarm.alerts] == [Severity.CRITICAL]
+
+
+async def test_a_deal_that_is_told_to_close_goes_home_at_dear_gas():
+    record = deal(status=DealStatus.CLOSING, legs=BOUGHT)
+    stage = await Stage(record, gas=1, debt=1, collateral=1).run()
+    assert stage.builder.moves == [Repay()]
+
+
+def priced_out(kind, step):
+    """A leg whose gas has become dearer than its ceiling, as the transactions show it."""
+    group = new_group_id()
+    sent = leg(kind, step, LegStatus.SENT, group_id=group)
+    record = deal(status=DealStatus.EXECUTING, group_id=group, legs=(*BOUGHT, sent))
+    return record, replace(outcome(sent, IntentStatus.STUCK), evidence={"reason": "fee_ceiling"})
+
+
+async def test_what_dear_gas_holds_up_gives_way_to_a_cure():
+    record, stuck = priced_out(LegKind.REQUEST_REDEMPTION, Step.MONETISATION)
+    stage = await Stage(record, stuck, **asking(RepayPart(7)), gas=1).run()
+    assert stage.transactions.cancelled == [record.group_id]
+    # a price that nobody trusts is no reason, nor is a market that asks for nothing
+    stale = await Stage(record, stuck, **asking(RepayPart(7), is_price_stale=True), gas=1).run()
+    calm = await Stage(record, stuck, **asking(None), gas=1).run()
+    assert stale.transactions.cancelled == calm.transactions.cancelled == []
+
+
+async def test_a_cure_that_dear_gas_holds_up_does_not_give_way_to_itself():
+    record, stuck = priced_out(LegKind.REPAY, Step.LIQUIDITY)
+    stage = await Stage(record, stuck, **asking(RepayPart(7)), gas=1).run()
+    assert (stage.transactions.cancelled, stage.observer.observed) == ([], [])
+
+
+async def test_no_alert_outlives_the_deal():
+    legs = tuple(leg(kind, Step.CLOSE) for kind in (LegKind.FUND, LegKind.RETURN_NATIVE))
+    record = deal(status=DealStatus.CLOSING, legs=legs, waits_for="gas")
+    stage = await Stage(record).run()
+    assert stage.saved.status is DealStatus.COMPLETED
+    assert stage.alarm.over == [Ended("deal.", str(record.deal_id))]
 
 
 async def test_the_alert_of_a_cure_that_failed_ends_when_the_market_comes_back():

@@ -83,6 +83,12 @@ def test_lots_and_ladder_are_part_of_the_hash_once_they_say_something():
     assert len({plan(one).plan_hash for one in (sealed, in_lots, asked)}) == 3
 
 
+def test_the_emergencys_gas_is_part_of_the_hash_once_a_plan_knows_it():
+    dear = replace(envelope(), emergency_gas_price_wei=10**12)
+    assert plan(dear).plan_hash != plan(envelope()).plan_hash
+    assert (envelope().homeward_gas_price_wei, dear.homeward_gas_price_wei) == (10**11, 10**12)
+
+
 def test_the_largest_lot_is_the_whole_spend_where_there_are_none():
     terms = envelope().terms
     small, large = TokenAmount(USDT, 3), TokenAmount(USDT, 7)

@@ -171,7 +171,7 @@ class FakeNode:
 
 def sizes(tokens, prices, gas):
     assert (prices.eth, prices.cash) == (2_000 * USD8, USD8)
-    assert gas == Gas(3 * GWEI, 2 * GWEI, 300 * GWEI)
+    assert gas == Gas(3 * GWEI, 2 * GWEI, 300 * GWEI, emergency_wei=1_000 * GWEI)
     return Probe((TokenAmount(USDT, 100 * 10**6),), (TokenAmount(WETH, WAD),))
 
 

@@ -33,7 +33,7 @@ from holdfast.protocols.uniswap_v3.swaps import Quoter, SwapRouter
 from holdfast.protocols.weth import Weth
 
 GWEI = 10**9
-GAS = Gas(GWEI, GWEI, 300 * GWEI)
+GAS = Gas(GWEI, GWEI, 300 * GWEI, emergency_wei=1_000 * GWEI)
 FEE_PIPS = 500
 
 

@@ -299,6 +299,17 @@ def test_a_replacement_stops_at_the_ceiling_and_alerts():
     assert action.evidence == {"ceiling_wei": CEILING, "base_fee_wei": 451 * GWEI}
 
 
+def test_a_no_op_that_is_asked_for_may_cost_more_than_the_call_that_it_gives_up():
+    one = replace(intent(attempt(fees=Fees(450 * GWEI, GWEI), was=sent())), cancel_requested=True)
+    patience = replace(PATIENCE, cancel_ceiling_wei=1_000 * GWEI)
+    action = decide(one, seen(103, base=700 * GWEI), FeeModel.EIP1559, patience)
+    assert action == Cancel(Fees(1_000 * GWEI, 1_125_000_000), "requested")
+    # and so may what replaces the no-op itself
+    no_op = attempt(fees=Fees(600 * GWEI, GWEI), was=sent(), purpose=Purpose.CANCEL)
+    action = decide(intent(no_op), seen(103, base=700 * GWEI), FeeModel.EIP1559, patience)
+    assert action == Replace(Fees(1_000 * GWEI, 1_125_000_000))
+
+
 def test_a_replacement_may_reach_the_ceiling_itself():
     # 444 * 9/8 = 499.5; fresh 2 * 445 + 1 is clipped to 500
     one = intent(attempt(fees=Fees(444 * GWEI, GWEI), was=sent()))
