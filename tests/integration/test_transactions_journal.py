@@ -382,6 +382,9 @@ async def test_amounts_beyond_64_bits_survive(database):
 class BrokenAlarm:
     """An alarm whose own write fails."""
 
+    async def ended(self, session, *ended):
+        assert not ended
+
     async def raised(self, session, *alerts):
         raise Transient("db.unavailable", "gone")
 

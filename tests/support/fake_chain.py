@@ -15,6 +15,7 @@ from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, EventLog, Receipt, checksummed, keccak256
 from holdfast.transactions.model import (
     FINAL,
+    REORG,
     AttemptState,
     IntentStatus,
     Place,
@@ -342,9 +343,10 @@ class MemoryJournal:
             intent.intent_id,
             receipt=None,
             status=IntentStatus.SENT,
-            reason="",
+            reason=REORG,
             attempts=(*older, last),
         )
+        self.evidence[intent.intent_id] = {"reason": REORG}
 
     def _wake(self, changed):
         groups = {change.intent.new.group_id for change in changed}

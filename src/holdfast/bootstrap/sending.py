@@ -129,4 +129,5 @@ class Sending:
             deals=self.deals,
             outcomes=self._journal(unobserved, lease=None, shard=Shard()),
             audit=self.audit,
+            alarm=self.alarm,
         )

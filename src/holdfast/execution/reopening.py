@@ -14,6 +14,7 @@ from holdfast.execution.script import held
 from holdfast.execution.settlement import reopened
 from holdfast.execution.standstill import act_of
 from holdfast.model.deal import TERMINAL, DealStatus, HoldReason
+from holdfast.transactions.alerts import REOPENED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +85,7 @@ class Reopening:
             "the same bytes were sent again, and the deal waits for them"
         )
         await self.alarm.raised(
-            session, about(deal, "tx.reorg_reopened", Severity.WARNING, text=text, fields=facts)
+            session, about(deal, REOPENED, Severity.WARNING, text=text, fields=facts)
         )
         await self.wakes.wake(session, deal.deal_id)
 

@@ -9,9 +9,9 @@ which therefore may never fall.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdfast.common.alerts import Alert, Severity
+from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.monitoring.events import Role
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from holdfast.common.evm import Address, BlockRef
     from holdfast.common.ids import ChainId
     from holdfast.monitoring.events import Watched
+
+
+_SHORT: Final = "core.below_booked"
 
 
 class Where(NamedTuple):
@@ -56,9 +59,14 @@ def core_alerts(core: Watched, anchor: Anchor, where: Where) -> list[Alert]:
         told = "core.fell", "holds less than before: nobody may move it"
         found.append(_critical(core, told, where, facts))
     if anchor.now_wei < anchor.booked_wei:
-        told = "core.below_booked", "holds less than the open deals have booked on it"
+        told = _SHORT, "holds less than the open deals have booked on it"
         found.append(_critical(core, told, where, facts))
     return found
+
+
+def core_ended(core: Watched, anchor: Anchor) -> list[Ended]:
+    """What is over about the anchor; that it fell is for a person to explain, whatever it holds."""
+    return [Ended(_SHORT, core.address)] if anchor.now_wei >= anchor.booked_wei else []
 
 
 def key_alert(

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from holdfast.monitoring.balances import Anchor, Where, changed, core_alerts, key_alert, to_question
+from holdfast.monitoring.balances import (
+    Anchor,
+    Where,
+    changed,
+    core_alerts,
+    core_ended,
+    key_alert,
+    to_question,
+)
 from holdfast.monitoring.events import Role
 from holdfast.monitoring.store import accounts as store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.common.alerts import Alert
+    from holdfast.common.alerts import Alert, Ended
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockRef
     from holdfast.common.ids import ChainId
     from holdfast.execution.store.deals import DealStore
     from holdfast.monitoring.events import Watched
     from holdfast.monitoring.ports import AccountBook, Chain, OwnTransactions
+
+
+class News(NamedTuple):
+    """What one look found to be so, and to be so no longer."""
+
+    alerts: list[Alert]
+    over: list[Ended]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +47,8 @@ class Look:
     now: Mapping[Address, int]
     nonces: Mapping[Address, int]
 
-    async def written(self, session: Session) -> list[Alert]:
-        """Write down what changed; returns what to raise."""
+    async def written(self, session: Session) -> News:
+        """Write down what changed; returns what to tell."""
         watch = self.watch
         where = Where(watch.chain_id, self.at)
         await watch.accounts.note_balances(session, watch.chain_id, changed(self.before, self.now))
@@ -49,12 +64,14 @@ class Look:
             )
             for one, nonce in self.nonces.items()
         ]
+        over: list[Ended] = []
         booked = await watch.deals.booked_core(session, watch.chain_id)
         for one in self.watched.values():
             if one.role is Role.CORE:
                 anchor = Anchor(self.before.get(one.address), self.now[one.address], booked)
                 found += core_alerts(one, anchor, where)
-        return [alert for alert in found if alert is not None]
+                over += core_ended(one, anchor)
+        return News([alert for alert in found if alert is not None], over)
 
 
 class EtherWatch:

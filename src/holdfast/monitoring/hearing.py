@@ -171,7 +171,9 @@ class Hearing:
             return
         async with self._parts.db.begin() as session:
             await self._move(session, self._place)
-            await self._parts.alarm.raised(session, *await look.written(session))
+            news = await look.written(session)
+            await self._parts.alarm.ended(session, *news.over)
+            await self._parts.alarm.raised(session, *news.alerts)
         self._ether = {**self._ether, **look.now}
         self._not_looked_at = None
 
@@ -192,7 +194,9 @@ class Hearing:
             await self._parts.book.remember(session, chain_id, blocks, keep=REMEMBERED)
             alerts = await self._kept(session, page.logs, self._watched)
             if look is not None:
-                alerts += await look.written(session)
+                news = await look.written(session)
+                await self._parts.alarm.ended(session, *news.over)
+                alerts += news.alerts
             await self._parts.alarm.raised(session, *alerts)
             self._parts.at("events.before_commit")
         self._parts.at("events.after_commit")

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from holdfast.common.alerts import Alert, Severity
-from holdfast.transactions.model import EVENT_MISSING, FEE_CEILING, IntentStatus, NonceUse
+from holdfast.common.alerts import Alert, Ended, Severity
+from holdfast.transactions.model import (
+    EVENT_MISSING,
+    FEE_CEILING,
+    TROUBLED,
+    IntentStatus,
+    NonceUse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +47,9 @@ _AMBIGUOUS: Final = {
     ),
     "nonce_behind": "the account's count denies its receipt: a node is wrong, and its deal waits",
 }
+REOPENED: Final = "tx.reorg_reopened"
+"""The code of what a deal is told of when a reorg took back what counted as done."""
+
 _SEE: Final = "`holdfast tx show` has the evidence and the safe actions"
 
 
@@ -48,6 +57,14 @@ def alerts_of(changes: Iterable[StatusChange]) -> tuple[Alert, ...]:
     """One alert for each change to stuck, ambiguous or displaced, or to another reason for it."""
     alerts = (_alert(change) for change in changes)
     return tuple(alert for alert in alerts if alert is not None)
+
+
+def ended_of(changes: Iterable[StatusChange]) -> tuple[Ended, ...]:
+    """What was told of intents and is over: they are mined or final, or in another trouble.
+
+    Not at once when the cause is gone: gas may cross a ceiling with every block.
+    """
+    return tuple(one for change in changes if (one := _ended(change)) is not None)
 
 
 def foreign_use(chain_id: ChainId, sender: Address, signed: int, on_chain: int) -> Alert:
@@ -90,13 +107,30 @@ def _alert(change: StatusChange) -> Alert | None:
         case IntentStatus.AMBIGUOUS:
             what = _AMBIGUOUS.get(reason, reason)
             text = f"the chain's signals about a transaction disagree ({reason}): {what}; {_SEE}"
-            return _about(change, "tx.ambiguous", Severity.CRITICAL, text)
+            return _about(change, _trouble(reason, is_ambiguous=True), Severity.CRITICAL, text)
         case IntentStatus.STUCK:
             severity, cause = _STUCK.get(reason, (Severity.CRITICAL, reason))
             text = f"a transaction is stuck: {cause}; {_SEE}"
-            return _about(change, f"tx.{reason}", severity, text)
+            return _about(change, _trouble(reason, is_ambiguous=False), severity, text)
         case _:
             return None
+
+
+def _ended(change: StatusChange) -> Ended | None:
+    intent = change.intent
+    if not intent.reason or change.status is IntentStatus.SENT:
+        return None
+    subject = str(intent.intent_id)
+    if change.status not in TROUBLED:
+        return Ended("tx.", subject)
+    was_ambiguous = intent.status is IntentStatus.AMBIGUOUS or intent.reason in _AMBIGUOUS
+    before = _trouble(intent.reason, is_ambiguous=was_ambiguous)
+    after = _trouble(change.reason, is_ambiguous=change.status is IntentStatus.AMBIGUOUS)
+    return None if before == after else Ended(before, subject)
+
+
+def _trouble(reason: str, *, is_ambiguous: bool) -> str:
+    return "tx.ambiguous" if is_ambiguous else f"tx.{reason}"
 
 
 def _displaced(change: StatusChange) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
 
 from holdfast.audit.model import Act
+from holdfast.common.alerts import Ended, LoggedAlarm
 from holdfast.common.errors import Rejected, Transient
 from holdfast.transactions.attempts import filler
 from holdfast.transactions.foreign import find_use
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.audit.service import AuditTrail
     from holdfast.chain.profiles import FeeModel
     from holdfast.chain.receipts import Head, MinedTransaction
+    from holdfast.common.alerts import Alarm
     from holdfast.common.db import Database, Session
     from holdfast.common.evm import Receipt
     from holdfast.common.ids import ChainId, IntentId, PrincipalId
@@ -69,6 +71,7 @@ class Inbox:
     deals: DealRows
     outcomes: Outcomes
     audit: AuditTrail
+    alarm: Alarm = field(default_factory=LoggedAlarm)
 
     async def cases(self) -> list[Case]:
         """Everything that needs a person, in nonce order per sender."""
@@ -184,6 +187,7 @@ class Inbox:
                     raise Rejected("tx.repair_gap_ours", "the nonce was taken meanwhile")
             case Repair.ACKNOWLEDGE:
                 await store.acknowledge(session, intent.intent_id)
+                await self.alarm.ended(session, Ended("tx.displaced", str(intent.intent_id)))
             case _:
                 assert_never(ready.order.repair)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from holdfast.common.alerts import LoggedAlarm
+from holdfast.common.alerts import Ended, LoggedAlarm
 from holdfast.common.boundary import unobserved
 from holdfast.common.lease import Unrivalled
-from holdfast.transactions.alerts import gap_filled
+from holdfast.transactions.alerts import REOPENED, gap_filled
 from holdfast.transactions.consequences import consequences_of
 from holdfast.transactions.shard import Shard
 from holdfast.transactions.store import reading, recording, unmining, updating
@@ -139,10 +139,14 @@ class PostgresJournal:
         """Write statuses in the caller's transaction, tell people, and wake deals."""
         written = await updating.set_statuses(session, changes)
         found = consequences_of(changes, written)
+        await self._alarm.ended(session, *found.over)
         await self._alarm.raised(session, *found.alerts)
         if found.never_sent:
             await updating.supersede(session, found.never_sent)
         deals = set(found.unclear)
         if found.groups:
-            deals.update(await updating.finished_deals(session, found.groups))
+            finished = await updating.finished_deals(session, found.groups)
+            again = sorted(found.reorged.intersection(finished))
+            await self._alarm.ended(session, *(Ended(REOPENED, str(one)) for one in again))
+            deals.update(finished)
         await self._waker.wake(session, *sorted(deals))

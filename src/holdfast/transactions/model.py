@@ -61,6 +61,10 @@ EVENT_MISSING: Final = "event_missing"
 """The evidence's reason where a transaction of ours is mined at depth without the leg's event."""
 
 
+REORG: Final = "reorg"
+"""The evidence's reason where a reorg took back the block that decided about a transaction."""
+
+
 class NonceUse(StrEnum):
     """How somebody else used a nonce; an EIP-7702 authorization stands in anybody's transaction."""
 
@@ -188,7 +192,8 @@ class Attempt:
 class Intent:
     """A live intent with its attempts, oldest first, and its receipt once one was seen.
 
-    `reason` is that of its evidence, why it is ambiguous or stuck; empty when it never was.
+    `reason` is that of its evidence: why it is ambiguous or stuck, or last was; empty when it never
+    was.
     """
 
     new: NewIntent

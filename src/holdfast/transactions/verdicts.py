@@ -41,11 +41,16 @@ def _change(intent: Intent, action: Action) -> StatusChange | None:
             status = IntentStatus.STUCK if is_stuck else IntentStatus.AMBIGUOUS
             return StatusChange(intent, status, {"reason": reason, **evidence})
         case Clear():
-            return StatusChange(intent, IntentStatus.SENT)
+            return StatusChange(intent, IntentStatus.SENT, _remembered(intent))
         case Wait() if intent.receipt is not None:
-            return StatusChange(intent, IntentStatus.MINED)
+            return StatusChange(intent, IntentStatus.MINED, _remembered(intent))
         case _:
             return None
+
+
+def _remembered(intent: Intent) -> dict[str, object]:
+    """Why it was in trouble: what people were told of that ends when it is mined."""
+    return {"reason": intent.reason} if intent.reason else {}
 
 
 def log_changes(changes: Iterable[StatusChange]) -> None:

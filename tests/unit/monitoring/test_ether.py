@@ -1,5 +1,6 @@
 """Which accounts a look at ether asks about, what it notes, and what it raises."""
 
+from holdfast.common.alerts import Ended
 from holdfast.common.evm import BlockRef
 from holdfast.monitoring.ether import EtherWatch
 from holdfast.monitoring.events import Role, Watched
@@ -29,7 +30,12 @@ def watch(now, *, nonces=None, given=None, booked=0):
 
 async def look(made, before=TEN):
     found = await made.look(WATCHED, before, AT)
-    return [(alert.code, alert.subject) for alert in await found.written("session")]
+    news = await found.written("session")
+    return [(alert.code, alert.subject) for alert in news.alerts]
+
+
+async def over(made):
+    return (await (await made.look(WATCHED, TEN, AT)).written("session")).over
 
 
 async def test_where_nothing_changed_no_nonce_is_asked_and_nothing_raised():
@@ -66,3 +72,12 @@ async def test_core_is_compared_with_the_last_look_and_with_what_deals_booked():
     made, _, _ = watch({CORE: 9}, booked=10)
     assert await look(made) == [("core.fell", CORE), ("core.below_booked", CORE)]
     assert await look(made, {}) == [("core.below_booked", CORE)]
+
+
+async def test_an_anchor_that_covers_what_deals_booked_again_ends_what_was_told_of_it():
+    short, _, _ = watch({CORE: 9}, booked=10)
+    assert await over(short) == []
+    topped_up, _, _ = watch({CORE: 10}, booked=10)
+    assert await over(topped_up) == [Ended("core.below_booked", CORE)]
+    deal_ended, _, _ = watch({CORE: 9}, booked=0)
+    assert await over(deal_ended) == [Ended("core.below_booked", CORE)]

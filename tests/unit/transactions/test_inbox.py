@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from holdfast.chain.profiles import FeeModel
+from holdfast.common.alerts import Ended
 from holdfast.common.errors import Rejected, Transient
 from holdfast.common.ids import PrincipalId, new_intent_id
 from holdfast.model.leg import Call, ExpectedEvent
@@ -21,6 +22,7 @@ from holdfast.transactions.model import (
     Sent,
 )
 from holdfast.transactions.repairs import Case, Repair, RepairOrder, Stated
+from tests.support.alarm import KeptAlarm
 from tests.support.fake_chain import FakeChain
 from tests.support.transactions import (
     ADDRESSES,
@@ -48,6 +50,7 @@ class Office:
         self.first_live, self.holder = None, None
         self.is_free = True
         self.done, self.pending, self.acts = [], [], []
+        self.alarm = KeptAlarm()
         self.inbox = Inbox(
             db=self,
             chain_id=CHAIN,
@@ -58,6 +61,7 @@ class Office:
             deals=self,
             outcomes=self,
             audit=self,
+            alarm=self.alarm,
         )
 
     async def put(self, status, reason="", *, nonce=0, **changes):
@@ -251,6 +255,7 @@ async def test_a_stuck_intent_is_sent_again_or_cancelled(office, repair, written
 async def test_a_displaced_intent_is_acknowledged(office):
     await office.put(DISPLACED)
     await office.order(Repair.ACKNOWLEDGE)
+    assert office.alarm.over == [Ended("tx.displaced", str(office.case.intent.intent_id))]
     assert office.written == "acknowledge"
 
 

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.common.alerts import Ended
 from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, Receipt
 from holdfast.common.ids import new_deal_id
 from holdfast.transactions import journal as module
 from holdfast.transactions.journal import PostgresJournal
 from holdfast.transactions.model import (
+    REORG,
     Delivery,
     IntentStatus,
     Place,
@@ -217,6 +219,28 @@ async def test_what_another_loop_decided_first_has_no_consequences_here(desk):
     await desk.journal.advance(Progress(changes=(StatusChange(one, AMBIGUOUS, {"reason": "x"}),)))
     assert desk.named("wake") == ("wake",)
     assert desk.alarm.alerts == []
+
+
+async def test_what_was_told_of_a_transaction_ends_with_the_status_that_ends_it(desk):
+    one = replace(await one_sent(), reason="fee_ceiling")
+    await desk.journal.advance(Progress(changes=(StatusChange(one, LANDED),)))
+    assert desk.alarm.over == [Ended("tx.", str(one.intent_id))]
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_what_a_deal_was_told_of_a_reorg_ends_when_its_group_is_final_again(desk, is_whole):
+    one = replace(await one_sent(), reason=REORG)
+    desk.finished = [one.new.deal_id] if is_whole else []
+    await desk.journal.advance(Progress(changes=(StatusChange(one, LANDED),)))
+    told = Ended("tx.reorg_reopened", str(one.new.deal_id))
+    assert (told in desk.alarm.over) is is_whole
+
+
+async def test_a_deal_whose_group_is_final_without_a_reorg_ends_nothing(desk):
+    one = await one_sent()
+    desk.finished = [one.new.deal_id]
+    await desk.journal.advance(Progress(changes=(StatusChange(one, LANDED),)))
+    assert desk.alarm.over == []
 
 
 async def test_bytes_that_never_went_out_are_given_up_with_their_intent(desk):

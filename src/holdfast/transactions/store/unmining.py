@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from sqlalchemy import text
 
-from holdfast.transactions.model import AttemptState, IntentStatus, Place
+from holdfast.transactions.model import REORG, AttemptState, IntentStatus, Place
 from holdfast.transactions.store.tables import IS_DISPLACED, in_shard
 from holdfast.transactions.unmined import Orphan
 
@@ -80,7 +80,8 @@ _TAKE_BACK = text(f"""
     WITH dropped AS (
         DELETE FROM receipts WHERE intent_id = ANY(CAST(:ids AS uuid[]))
     )
-    UPDATE intents SET status = '{IntentStatus.SENT}', evidence = '{{}}', acknowledged_at = NULL,
+    UPDATE intents SET status = '{IntentStatus.SENT}', acknowledged_at = NULL,
+        evidence = jsonb_build_object('reason', '{REORG}'),
         version = version + 1, updated_at = now()
     WHERE intent_id = ANY(CAST(:ids AS uuid[]))
 """)  # noqa: S608 - constants only
