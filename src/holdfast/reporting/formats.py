@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib import resources
 from typing import TYPE_CHECKING, Any, assert_never
 
-from holdfast.reporting.tables import Kind, as_json, exact, shown
+from holdfast.reporting.tables import Kind, as_json, exact, heading, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,6 @@ class Format(StrEnum):
 
 _LONG = re.compile(r"_|[0-9a-zA-Z]{16}(?=[0-9a-zA-Z])")
 """After what a long word may go on in the next line: an underscore, or sixteen letters."""
-
-_CAPITALS = frozenset({"usd", "ltv", "hf", "i3", "id", "es", "var"})
 
 NUMBERS = frozenset({Kind.COUNT, Kind.USD, Kind.UNITS, Kind.PERCENT, Kind.NUMBER})
 
@@ -68,15 +66,10 @@ def _html(report: Report) -> str:
         report=report,
         shown=shown,
         cell=_on_page,
-        heading=_heading,
+        heading=heading,
         numbers=NUMBERS,
         flag=Kind.FLAG,
     )
-
-
-def _heading(name: str) -> str:
-    """A column's name for people, with what is written in capitals in capitals."""
-    return " ".join(word.upper() if word in _CAPITALS else word for word in name.split("_"))
 
 
 def _on_page(value: Value, kind: Kind) -> str:
@@ -85,6 +78,8 @@ def _on_page(value: Value, kind: Kind) -> str:
     A browser left to itself breaks any word anywhere, or lets a long one push others off the paper.
     """
     text = html.escape(shown(value, kind))
+    if kind is Kind.TIME:
+        return " ".join(f"<span>{part}</span>" for part in text.split(" "))
     return _LONG.sub(r"\g<0><wbr>", text) if kind is Kind.TEXT else text
 
 

@@ -9,6 +9,7 @@ from holdfast.reporting.tables import Column, Kind, Table, shown
 from holdfast.reporting.valuation import net_ether, valued
 from holdfast.risk.history import (
     LEVEL,
+    MOST_EXCEEDED,
     WINDOW,
     backtest_ewma,
     backtest_historical,
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from holdfast.risk.history import Backtest
 
 _COLUMNS = (
-    Column("measure", Kind.TEXT, "what is measured"),
-    Column("value", Kind.NUMBER, "its value; money in dollars, shares as fractions"),
+    Column("measure", Kind.TEXT, "what is measured", on_page=False),
+    Column("figure", Kind.TEXT, "the same for people"),
+    Column("value", Kind.NUMBER, "its value; money in dollars, shares in parts", on_page=False),
     Column("shown", Kind.TEXT, "the value for people"),
     Column("means", Kind.TEXT, "how it is computed"),
 )
@@ -43,15 +45,26 @@ def market_risk(facts: Facts) -> Table:
     held = net_ether(valued(facts)) / 10**8
     own, normal = backtest_historical(returns), backtest_ewma(returns)
     rows = (
-        ("days", *_count(found.days), "daily log returns of ETH that are looked back on"),
-        ("var_97_5", *_share(found.var), "historical: not exceeded on 97.5 % of days"),
-        ("es_97_5", *_share(found.shortfall), "historical: mean loss from the VaR on"),
-        ("eth_held_usd", *_usd(held), "all ETH of open deals, the core included"),
-        ("var_97_5_usd", *_usd(held * found.var), "of the ETH held, in a day"),
-        ("es_97_5_usd", *_usd(held * found.shortfall), "of the ETH held, in a day"),
-        ("volatility", *_share(yearly_volatility(returns)), "EWMA 0.94, a year"),
-        *_backtest("var_97_5", own, f"against the {WINDOW} days before each"),
-        *_backtest("ewma_var_99", normal, "of a normal with the EWMA volatility; it understates"),
+        ("days", "days", *_count(found.days), "daily log returns of ETH that are looked back on"),
+        (
+            "var_97_5",
+            "VaR 97.5 %",
+            *_share(found.var),
+            "historical: not exceeded on 97.5 % of days",
+        ),
+        ("es_97_5", "ES 97.5 %", *_share(found.shortfall), "historical: mean loss from the VaR on"),
+        ("eth_held_usd", "ETH held", *_usd(held), "all ETH of open deals, the core included"),
+        ("var_97_5_usd", "VaR 97.5 %", *_usd(held * found.var), "of the ETH held, in a day"),
+        ("es_97_5_usd", "ES 97.5 %", *_usd(held * found.shortfall), "of the ETH held, in a day"),
+        ("volatility", "volatility", *_share(yearly_volatility(returns)), "EWMA 0.94, a year"),
+        *_backtest("var_97_5", "VaR 97.5 %", own, f"against the {WINDOW} days before each"),
+        (
+            "var_97_5_exceeded_lately",
+            "VaR 97.5 % exceeded lately",
+            *_count(own.lately),
+            f"of the last {WINDOW} days; over {MOST_EXCEEDED} a model is not trusted (MAR32.18)",
+        ),
+        *_backtest("ewma_var_99", "EWMA VaR 99 %", normal, "of a normal; it understates"),
     )
     chart = losses(
         "Daily return of ETH, percent",
@@ -62,11 +75,30 @@ def market_risk(facts: Facts) -> Table:
     return Table("market_risk", "Market risk", _COLUMNS, rows, note, chart)
 
 
-def _backtest(name: str, found: Backtest, means: str) -> Sequence[tuple[str, float, str, str]]:
+def _backtest(
+    name: str, figure: str, found: Backtest, means: str
+) -> Sequence[tuple[str, str, float, str, str]]:
+    exceeded = f"{figure} exceeded"
     return (
-        (f"{name}_exceeded", *_count(found.exceeded), f"days of {found.days}, {means}"),
-        (f"{name}_expected", found.expected, f"{found.expected:.1f}", "of a right VaR"),
-        (f"{name}_exceeded_rate", *_share(found.rate), f"right is {1 - found.level:.1%}"),
+        (
+            f"{name}_exceeded",
+            exceeded,
+            *_count(found.exceeded),
+            f"days of {found.days:,}, {means}",
+        ),
+        (
+            f"{name}_expected",
+            f"{exceeded}, expected",
+            found.expected,
+            f"{found.expected:.1f}",
+            "days, of a right VaR",
+        ),
+        (
+            f"{name}_exceeded_rate",
+            f"{exceeded}, rate",
+            *_share(found.rate),
+            f"right is {1 - found.level:.1%}",
+        ),
     )
 
 

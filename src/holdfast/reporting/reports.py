@@ -12,14 +12,14 @@ from holdfast.reporting.facts import Span
 from holdfast.reporting.market_risk import market_risk
 from holdfast.reporting.quality import quality
 from holdfast.reporting.risk_history import risk_history
+from holdfast.reporting.summary import summary
 from holdfast.reporting.tables import Column, Kind, Report, Table, shown
-from holdfast.reporting.valuation import AssetType, total, valued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from holdfast.reporting.facts import AlertRow, Facts
+    from holdfast.reporting.facts import Facts
     from holdfast.reporting.quality import ChainOfRecord
     from holdfast.reporting.runs import RunRow
     from holdfast.reporting.tables import Value
@@ -92,21 +92,27 @@ def _tables(
     match kind:
         case ReportKind.DAILY:
             yield summary(facts)
+            yield sections.exposure_by_asset(facts)
+            yield from _exposures(facts)
             yield sections.deals(facts, limits)
             yield risk_history(facts, limits)
-            yield sections.exposure_by_asset(facts)
             yield sections.breaches(facts)
+            yield sections.activity(facts)
             yield sections.actions(facts)
             yield market_risk(facts)
         case ReportKind.EXPOSURE:
             yield sections.exposure_by_asset(facts)
             yield from _exposures(facts)
+            yield sections.exposure_by(
+                facts, "deal", "Exposure by deal", lambda one: str(one.holding.deal_id)
+            )
         case ReportKind.HISTORY:
-            yield sections.actions(facts)
+            yield risk_history(facts, limits)
             yield sections.breaches(facts)
             yield sections.deals(facts, limits)
-            yield risk_history(facts, limits)
             yield market_risk(facts)
+            yield sections.activity(facts)
+            yield sections.actions(facts)
         case ReportKind.COMPLIANCE:
             yield approvals(facts)
             yield sections.breaches(facts)
@@ -122,35 +128,6 @@ def _exposures(facts: Facts) -> Iterator[Table]:
     yield sections.exposure_by(
         facts, "chain", "Exposure by chain", lambda one: str(one.holding.chain_id)
     )
-    yield sections.exposure_by(
-        facts, "deal", "Exposure by deal", lambda one: str(one.holding.deal_id)
-    )
-
-
-def summary(facts: Facts) -> Table:
-    """The desk in a few figures."""
-    alive = [deal for deal in facts.deals if sections.is_open(deal)]
-    values = valued(facts)
-    closed = [deal for deal in facts.deals if deal.profit is not None]
-    today = [deal for deal in closed if deal.updated_at >= facts.span.since]
-    token = total(one for one in values if one.asset is AssetType.TOKEN)
-    rows: tuple[tuple[str, int, Kind], ...] = (
-        ("open_deals", len(alive), Kind.COUNT),
-        ("holding_deals", sum(deal.status == "holding" for deal in alive), Kind.COUNT),
-        ("committed_usd", sum(deal.committed for deal in alive), Kind.USD),
-        ("net_usd", total(values), Kind.USD),
-        ("token_usd", token, Kind.USD),
-        ("highest_ltv", max((deal.ltv_bps or 0 for deal in alive), default=0), Kind.PERCENT),
-        ("profit_of_deals_closed_usd", sum(deal.profit or 0 for deal in today), Kind.USD),
-        ("alerts_open", sum(map(_is_open, facts.alerts)), Kind.COUNT),
-        ("acts", len(facts.acts), Kind.COUNT),
-    )
-    columns = (
-        Column("figure", Kind.TEXT, "what is counted"),
-        Column("value", Kind.TEXT, "its value"),
-    )
-    shown_rows = tuple((name.replace("_", " "), shown(value, kind)) for name, value, kind in rows)
-    return Table("summary", "Desk", columns, shown_rows)
 
 
 def approvals(facts: Facts) -> Table:
@@ -205,7 +182,3 @@ def audit_chains(records: Sequence[ChainOfRecord]) -> Table:
     )
     rows = tuple((str(one.deal_id), one.entries, one.head, one.holds) for one in records)
     return Table("audit", "Integrity of the audit", columns, rows)
-
-
-def _is_open(alert: AlertRow) -> bool:
-    return alert.acknowledged_at is None and alert.resolved_at is None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from holdfast.common.money import BPS
 from holdfast.reporting.report_charts import bars
-from holdfast.reporting.tables import Column, Kind, Table
+from holdfast.reporting.tables import Column, Kind, Table, shown
 from holdfast.reporting.valuation import AssetType, grouped, total, valued
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
 
     from holdfast.common.money import Usd8
     from holdfast.reporting.facts import ActRow, AlertRow, DealRow, Facts
@@ -22,7 +24,7 @@ CLOSED = frozenset({"completed", "completed_with_claim", "rejected", "cancelled"
 
 _DEAL = (
     Column("deal_number", Kind.COUNT, "the deal's number"),
-    Column("deal_id", Kind.TEXT, "the deal's id"),
+    Column("deal_id", Kind.TEXT, "the deal's id", on_page=False),
     Column("chain_id", Kind.TEXT, "the chain it is on"),
     Column("bank", Kind.TEXT, "participant bank"),
     Column("module", Kind.TEXT, "module"),
@@ -43,25 +45,35 @@ _EXPOSURE = (
 )
 _ALERT = (
     Column("opened_at", Kind.TIME, "when it was raised first"),
-    Column("code", Kind.TEXT, "stable code"),
     Column("severity", Kind.TEXT, "info, warning or critical"),
-    Column("subject", Kind.TEXT, "what it is about"),
+    Column("code", Kind.TEXT, "stable code"),
+    Column("about", Kind.TEXT, "the deal by its number, or what else it is about"),
     Column("text", Kind.TEXT, "what happened and what to do"),
-    Column("deal_id", Kind.TEXT, "the deal, if it is about one"),
     Column("times", Kind.COUNT, "how often it was raised while open"),
-    Column("delivered_at", Kind.TIME, "when all targets had it"),
-    Column("acknowledged_by", Kind.TEXT, "who looked"),
-    Column("acknowledged_at", Kind.TIME, "when"),
-    Column("resolved_at", Kind.TIME, "when its cause was seen to end"),
+    Column("state", Kind.TEXT, "open, acknowledged by somebody, or ended by itself"),
+    Column("subject", Kind.TEXT, "what it is about", on_page=False),
+    Column("deal_id", Kind.TEXT, "the deal, if it is about one", on_page=False),
+    Column("delivered_at", Kind.TIME, "when all targets had it", on_page=False),
+    Column("acknowledged_by", Kind.TEXT, "who looked", on_page=False),
+    Column("acknowledged_at", Kind.TIME, "when", on_page=False),
+    Column("resolved_at", Kind.TIME, "when its cause was seen to end", on_page=False),
 )
 _ACT = (
     Column("at", Kind.TIME, "when"),
     Column("actor", Kind.TEXT, "who, or which part of the system"),
     Column("action", Kind.TEXT, "what was done"),
-    Column("subject", Kind.TEXT, "what to"),
-    Column("deal_id", Kind.TEXT, "whose record it is in; zeros are the desk's"),
+    Column("about", Kind.TEXT, "the deal by its number, or what else it was done to"),
     Column("bank", Kind.TEXT, "participant bank"),
+    Column("subject", Kind.TEXT, "what it was done to", on_page=False),
+    Column("deal_id", Kind.TEXT, "whose record it is in; zeros are the desk's", on_page=False),
 )
+_ACTIVITY = (
+    Column("action", Kind.TEXT, "what was done"),
+    Column("times", Kind.COUNT, "how often"),
+    Column("actors", Kind.TEXT, "by whom, or by which part of the system"),
+    Column("last_at", Kind.TIME, "when last"),
+)
+_PAGE_ROWS = 50
 
 
 def deals(facts: Facts, limits: RiskLimits) -> Table:
@@ -120,13 +132,29 @@ def breaches(facts: Facts) -> Table:
     """Alerts that were open, raised or closed in the span, the gravest first."""
     ranks = ("critical", "warning", "info")
     told = sorted(facts.alerts, key=lambda one: (ranks.index(one.severity), one.opened_at))
-    note = "Open in the time of the report, whenever they were raised."
-    return Table("breaches", "Breaches and alerts", _ALERT, tuple(map(_alert, told)), note)
+    numbers = _numbers(facts)
+    rows = tuple(_alert(one, numbers) for one in told)
+    note = "Open in the time of the report, whenever they were raised; the gravest first."
+    return Table("breaches", "Breaches and alerts", _ALERT, rows, note, page_rows=_PAGE_ROWS)
+
+
+def activity(facts: Facts) -> Table:
+    """What was done, counted by action."""
+    found: defaultdict[str, list[ActRow]] = defaultdict(list)
+    for one in facts.acts:
+        found[one.action].append(one)
+    rows = tuple(
+        (action, len(acts), ", ".join(sorted({one.actor for one in acts})), acts[-1].at)
+        for action, acts in sorted(found.items())
+    )
+    return Table("activity", "Actions by kind", _ACTIVITY, rows)
 
 
 def actions(facts: Facts) -> Table:
-    """What was done, from the audit."""
-    return Table("actions", "Actions", _ACT, tuple(_act(one) for one in facts.acts))
+    """What was done, from the audit, the newest first."""
+    numbers = _numbers(facts)
+    rows = tuple(_act(one, numbers) for one in reversed(facts.acts))
+    return Table("actions", "Actions", _ACT, rows, "The newest first.", page_rows=_PAGE_ROWS)
 
 
 def is_open(deal: DealRow) -> bool:
@@ -158,15 +186,23 @@ def _exposure(held: Sequence[Valued]) -> tuple[Value, ...]:
     return (net - owed, owed, net, token, _share(token, net), unpriced)
 
 
-def _alert(alert: AlertRow) -> tuple[Value, ...]:
+def _numbers(facts: Facts) -> dict[UUID, str]:
+    """The name that people have for each deal."""
+    return {deal.deal_id: f"deal {deal.number}" for deal in facts.deals}
+
+
+def _alert(alert: AlertRow, numbers: Mapping[UUID, str]) -> tuple[Value, ...]:
+    deal = alert.deal_id
     return (
         alert.opened_at,
-        alert.code,
         alert.severity,
-        alert.subject,
+        alert.code,
+        alert.subject if deal is None else numbers.get(deal, alert.subject),
         alert.text,
-        None if alert.deal_id is None else str(alert.deal_id),
         alert.count,
+        _state(alert),
+        alert.subject,
+        None if deal is None else str(deal),
         alert.delivered_at,
         alert.acknowledged_by,
         alert.acknowledged_at,
@@ -174,8 +210,15 @@ def _alert(alert: AlertRow) -> tuple[Value, ...]:
     )
 
 
-def _act(act: ActRow) -> tuple[Value, ...]:
-    return (act.at, act.actor, act.action, act.subject, str(act.deal_id), act.bank)
+def _state(alert: AlertRow) -> str:
+    if alert.resolved_at is not None:
+        return f"ended {shown(alert.resolved_at, Kind.TIME)}"
+    return "OPEN" if alert.acknowledged_at is None else f"acknowledged by {alert.acknowledged_by}"
+
+
+def _act(act: ActRow, numbers: Mapping[UUID, str]) -> tuple[Value, ...]:
+    about = numbers.get(act.deal_id, act.subject)
+    return (act.at, act.actor, act.action, about, act.bank, act.subject, str(act.deal_id))
 
 
 def _symbols(held: Sequence[Valued]) -> str:

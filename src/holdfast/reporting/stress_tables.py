@@ -79,7 +79,7 @@ def combined(document: dict[str, Any]) -> Table:
     rows = tuple(map(_scenario, sorted(document["scenarios"], key=by_harm)))
     note = f"All {len(rows)} combinations of the standard shocks, the most harmful first."
     title = "Combinations"
-    return Table("combinations", title, _SCENARIO, rows, note, on_page=_WORST_COMBINATIONS)
+    return Table("combinations", title, _SCENARIO, rows, note, page_rows=_WORST_COMBINATIONS)
 
 
 def borders(document: dict[str, Any]) -> Table:
@@ -94,7 +94,7 @@ def borders(document: dict[str, Any]) -> Table:
 def deals(document: dict[str, Any]) -> Table:
     """Each deal over all standard scenarios, the weakest first."""
     rows = tuple(map(_deal, sorted(document["deals"], key=by_deals_harm)))
-    return Table("deals", "Deals", _DEAL, rows, "The weakest first.", on_page=_WORST_DEALS)
+    return Table("deals", "Deals", _DEAL, rows, "The weakest first.", page_rows=_WORST_DEALS)
 
 
 def _covers(lines: Sequence[dict[str, Any]], limits: RiskLimits) -> str:

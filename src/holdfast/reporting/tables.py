@@ -31,18 +31,22 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; a value of kind USD is dollars times 1e8, of PERCENT bps, of TIME in UTC."""
+    """One column; a value of kind USD is dollars times 1e8, of PERCENT bps, of TIME in UTC.
+
+    One that is not `on_page` is for machines: an id, or what another column says in words.
+    """
 
     name: str
     kind: Kind
     means: str
+    on_page: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table of a report; `note` says what a reader must know, `chart` is an SVG picture.
 
-    The page shows the first `on_page` rows, and says how many there are; every other format all.
+    The page shows the first `page_rows` rows, and says how many there are; every other format all.
     """
 
     name: str
@@ -51,7 +55,7 @@ class Table:
     rows: tuple[tuple[Value, ...], ...]
     note: str = ""
     chart: str = ""
-    on_page: int | None = None
+    page_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,11 @@ def shown(value: Value, kind: Kind) -> str:
     return "-" if value is None else _SHOWN[kind](value)
 
 
+def heading(name: str) -> str:
+    """A name for people, with what is written in capitals in capitals."""
+    return " ".join(_CAPITALS.get(word, word) for word in name.split("_"))
+
+
 def as_json(report: Report) -> dict[str, Any]:
     """The whole report as JSON values, each table with its columns described."""
     return {
@@ -133,6 +142,7 @@ def _dollars(value: int) -> str:
     return f"{'-' if whole < 0 else ''}${abs(whole):,.2f}"
 
 
+_CAPITALS: Mapping[str, str] = {"usd": "USD", "ltv": "LTV", "i3": "I3", "id": "ID"}
 _EXACT: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: _same,
     Kind.COUNT: _same,

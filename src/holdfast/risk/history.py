@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Floats: TypeAlias = "NDArray[np.float64]"
+Bools: TypeAlias = "NDArray[np.bool_]"
 
 LEVEL: Final = 0.975
 """The quantile of VaR and ES. Source: Basel FRTB, MAR33.3 (expected shortfall at 97.5 %)."""
 
 WINDOW: Final = 250
 """The days that a VaR looks back on. Source: Basel, MAR32 (backtests over a year of 250 days)."""
+
+MOST_EXCEEDED: Final = 30
+"""Exceedances of a 97.5 % VaR in a year of 250 days, over which a model is not trusted. Source:
+Basel, MAR32.18 (30 exceptions at the 97.5th percentile, 12 at the 99th)."""
 
 DECAY: Final = 0.94
 """What of yesterday's variance stays. Source: RiskMetrics, s_t^2 = 0.94 s_{t-1}^2 + 0.06 r_t^2."""
@@ -46,11 +51,15 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """On how many of `days` the loss was larger than the VaR that the day before had told."""
+    """On how many of `days` the loss was larger than the VaR that the day before had told.
+
+    `lately` counts those among the last `WINDOW` days.
+    """
 
     level: float
     days: int
     exceeded: int
+    lately: int
 
     @property
     def rate(self) -> float:
@@ -98,7 +107,7 @@ def backtest_historical(returns: Floats, level: float = LEVEL, window: int = WIN
     behind = np.lib.stride_tricks.sliding_window_view(losses, window)[:-1]
     place = int(np.ceil(level * window)) - 1
     told = np.partition(behind, place, axis=1)[:, place]
-    return Backtest(level, len(told), int((losses[window:] > told).sum()))
+    return _backtest(level, losses[window:] > told)
 
 
 def backtest_ewma(returns: Floats, level: float = 0.99) -> Backtest:
@@ -108,7 +117,11 @@ def backtest_ewma(returns: Floats, level: float = 0.99) -> Backtest:
     """
     score = NormalDist().inv_cdf(level)
     told = score * np.sqrt(ewma_variance(returns)[:-1])
-    return Backtest(level, len(told), int((returns[1:] < -told).sum()))
+    return _backtest(level, returns[1:] < -told)
+
+
+def _backtest(level: float, exceeded: Bools) -> Backtest:
+    return Backtest(level, len(exceeded), int(exceeded.sum()), int(exceeded[-WINDOW:].sum()))
 
 
 def ewma_variance(returns: Floats) -> Floats:

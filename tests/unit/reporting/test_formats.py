@@ -15,7 +15,7 @@ from holdfast.reporting.formats import Format, written
 from holdfast.reporting.reports import ReportKind, build
 from holdfast.reporting.tables import Column, Kind, Table
 from holdfast.risk.limits import RiskLimits
-from tests.unit.reporting.desk import END, alert, facts
+from tests.unit.reporting.desk import END, OPEN, act, alert, facts
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -50,6 +50,26 @@ def test_what_others_wrote_is_text_on_the_page():
     text = page(report(alerts=(alert(text=HOSTILE, subject=HOSTILE),)))
     assert HOSTILE not in text
     assert "&lt;script&gt;" in text
+
+
+def test_a_page_leaves_ids_to_machines():
+    made = report()
+    assert str(OPEN) not in page(made)
+    assert "deal 1" in page(made)
+    assert str(OPEN) in written(made, Format.CSV, "breaches").decode()
+
+
+def test_a_long_table_is_cut_on_the_page_alone():
+    made = report(acts=tuple(act() for _ in range(1_200)))
+    assert "The first 50 of 1,200; JSON, CSV and Parquet have all." in page(made)
+    assert len(written(made, Format.CSV, "actions").splitlines()) == 1_201
+
+
+def test_long_names_may_go_on_in_the_next_line_and_times_only_between_day_and_hour():
+    text = page(report(alerts=(alert(code="a_b", text="x" * 40),)))
+    assert "a_<wbr>b" in text
+    assert f"{'x' * 16}<wbr>{'x' * 16}<wbr>{'x' * 8}" in text
+    assert "<span>2026-03-01</span> <span>01:00:00</span>" in text
 
 
 def test_the_page_of_a_day_without_anything_says_so():

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Usd8
-from holdfast.reporting.facts import ReconciliationRow, TickRow
+from holdfast.reporting.facts import Point, ReconciliationRow, RiskPath, TickRow, Worst
 from holdfast.reporting.quality import ChainOfRecord
 from holdfast.reporting.reports import ReportKind, build, span_of
 from holdfast.reporting.tables import as_json
@@ -39,12 +40,13 @@ def rows(report, table):
 def test_each_report_has_its_tables_and_ends_with_the_quality_of_its_data():
     assert {kind: [one.name for one in built(kind).tables] for kind in ReportKind} == {
         ReportKind.DAILY: [
-            *("summary", "deals", "risk_history", "by_asset", "breaches", "actions"),
-            *("market_risk", "quality"),
+            *("summary", "by_asset", "by_bank", "by_chain", "deals", "risk_history"),
+            *("breaches", "activity", "actions", "market_risk", "quality"),
         ],
         ReportKind.EXPOSURE: ["by_asset", "by_bank", "by_chain", "by_deal", "quality"],
         ReportKind.HISTORY: [
-            *("actions", "breaches", "deals", "risk_history", "market_risk", "quality")
+            *("risk_history", "breaches", "deals", "market_risk", "activity", "actions"),
+            "quality",
         ],
         ReportKind.COMPLIANCE: ["approvals", "breaches", "limits", "audit", "quality"],
     }
@@ -54,15 +56,58 @@ def test_the_summary_counts_open_deals_alone():
     assert {row["figure"]: row["value"] for row in rows(built(ReportKind.DAILY), "summary")} == {
         "open deals": "1",
         "holding deals": "0",
-        "committed usd": "$10,000,000.00",
+        "committed USD": "$10,000,000.00",
         # 5M + 3M + 2M + 600k of tokens at cost - 600k of debt
-        "net usd": "$10,000,000.00",
-        "token usd": "$600,000.00",
-        "highest ltv": "20.00 %",
-        "profit of deals closed usd": "$370,000.00",
+        "net USD": "$10,000,000.00",
+        "token USD": "$600,000.00",
+        "profit of deals closed USD": "$370,000.00",
+        "highest LTV when settled": "20.00 %",
+        "highest LTV seen": "-",
+        "lowest health factor seen": "-",
+        "lowest debt cover seen": "-",
         "alerts open": "1",
+        "critical alerts open": "0",
         "acts": "2",
+        "data checks failed": "0",
     }
+
+
+def test_the_summary_tells_the_worst_that_the_monitor_saw():
+    points = (
+        Point(138, START, 1, 2, Worst(2_845, 1), Worst(2.9174, 1), Worst(1.3, 1)),
+        Point(138, START + timedelta(minutes=5), 1, 2, Worst(2_000, 2), None, Worst(1.21, 2)),
+        Point(138, START + timedelta(minutes=10), 1, 0, None, None, None),
+    )
+    found = facts(path=RiskPath(points=points), alerts=(alert(severity="critical"),))
+    told = {row["figure"]: row["value"] for row in rows(built(ReportKind.DAILY, found), "summary")}
+    assert (told["highest LTV seen"], told["lowest health factor seen"]) == ("28.45 %", "2.9174")
+    assert (told["lowest debt cover seen"], told["critical alerts open"]) == ("1.2100", "1")
+
+
+def test_actions_are_counted_by_kind_and_told_newest_first():
+    acts = (act("deal.planned", "alice"), act(), act(actor="carol", deal_id=UUID(int=0)))
+    report = built(ReportKind.DAILY, facts(acts=acts))
+    assert [(row["action"], row["times"], row["actors"]) for row in rows(report, "activity")] == [
+        ("deal.approve", 2, "bob, carol"),
+        ("deal.planned", 1, "alice"),
+    ]
+    told = [(row["actor"], row["about"]) for row in rows(report, "actions")]
+    # what is in the desk's own record is named by its subject
+    assert told == [("carol", str(OPEN)), ("bob", "deal 1"), ("alice", "deal 1")]
+
+
+def test_an_alert_says_what_it_is_about_and_how_it_stands():
+    alerts = (
+        alert(),
+        alert(deal_id=None, subject="node-2", acknowledged_by="alice", acknowledged_at=END),
+        alert(deal_id=UUID(int=9), subject="another", resolved_at=END),
+    )
+    told = rows(built(ReportKind.DAILY, facts(alerts=alerts)), "breaches")
+    assert [(row["about"], row["state"]) for row in told] == [
+        ("deal 1", "OPEN"),
+        ("node-2", "acknowledged by alice"),
+        ("another", "ended 2026-03-02 00:00:00"),
+    ]
 
 
 def test_exposure_is_told_by_what_the_assets_are():
@@ -215,6 +260,8 @@ def test_market_risk_is_told_of_the_eth_that_is_held():
     assert told["var_97_5_usd"] == pytest.approx(1_000_000)
     # ten days have 250 before them; 2.5 % of ten
     assert told["var_97_5_expected"] == pytest.approx(0.25)
+    # the ten days of the backtest are among the last 250
+    assert told["var_97_5_exceeded_lately"] == told["var_97_5_exceeded"]
     assert report.table("market_risk").chart.startswith("<svg")
 
 

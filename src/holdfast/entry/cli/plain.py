@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.table import Table
 
-from holdfast.reporting.tables import shown
+from holdfast.reporting.tables import heading, shown
 
 if TYPE_CHECKING:
     from holdfast.reporting.tables import Table as ReportTable
@@ -40,7 +40,7 @@ def whole_table(title: str, *columns: str, key: str | None = None) -> Table:
 
 def show_table(told: ReportTable) -> None:
     """Print one table of a report."""
-    names = [column.name.replace("_", " ") for column in told.columns]
+    names = [heading(column.name) for column in told.columns]
     table = whole_table(told.title, *names)
     for row in told.rows:
         pairs = zip(row, told.columns, strict=True)
