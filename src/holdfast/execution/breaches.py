@@ -44,7 +44,10 @@ class Exposure:
     def sheet(
         self, core_wei: int, *, token_cost: Usd8 = Usd8(0), token_market: Usd8 = Usd8(0)
     ) -> BalanceSheet:
-        """The position in dollars; the token counts for nothing unless it is given."""
+        """The position in dollars; the token counts for nothing unless it is given.
+
+        `core_wei` is what the deal itself has booked: the anchor may hold the ETH of others.
+        """
         held = self.position
         return BalanceSheet(
             core=self.eth_value(core_wei),
@@ -108,7 +111,7 @@ def facts_of(deal: DealRecord, exposure: Exposure, anchor: Anchor, limits: RiskL
     token = envelope.terms.min_tokens.token
     return Facts(
         anchor=anchor,
-        sheet=exposure.sheet(anchor.balance_wei),
+        sheet=exposure.sheet(envelope.terms.split.core.units),
         stress=stress_of(deal, exposure, limits),
         gas_reserve=exposure.eth_value(envelope.terms.gas_reserve.units),
         max_exposure=envelope.max_exposure,

@@ -86,18 +86,16 @@ def _facts(deal: DealRecord, change: Moved, seen: Seen, limits: RiskLimits) -> I
     anchor = anchor_of(deal, seen.core, deal.plan.terms.split.core.units)
     yield facts_of(deal, then, anchor, limits)
     if change.spent:
-        yield _bought(deal, then, change.spent, seen=seen, limits=limits)
+        yield _bought(deal, then, change.spent, limits)
 
 
-def _bought(
-    deal: DealRecord, then: Exposure, spent: int, *, seen: Seen, limits: RiskLimits
-) -> Facts:
+def _bought(deal: DealRecord, then: Exposure, spent: int, limits: RiskLimits) -> Facts:
     """I4 with the tokens held at what they cost.
 
     Against the desk's own cap: the deal's smaller one bounded the amount when it was sized, and a
     price that moved by a hair since must not stop it. No gas was paid then: it is counted back.
     """
-    sheet = then.sheet(seen.core.balance_wei)
+    sheet = then.sheet(deal.plan.terms.split.core.units)
     cost = then.cash_value(spent)
     gas = then.eth_value(deal.plan.envelope.max_fee.units)
     bought = replace(

@@ -38,7 +38,7 @@ def _facts(standing: Standing, limits: RiskLimits) -> Facts:
     exposure = exposure_of(deal, seen)
     facts = facts_of(deal, exposure, anchor_of(deal, seen.core, standing.booked_core), limits)
     sheet = replace(
-        exposure.sheet(seen.core.balance_wei),
+        exposure.sheet(deal.plan.terms.split.core.units),
         token_cost=standing.token_cost,
         token_market=standing.token_market,
     )

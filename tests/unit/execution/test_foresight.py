@@ -92,6 +92,13 @@ def test_no_token_is_bought_beyond_its_share_of_what_there_is():
     assert broken(SALE, Funding.BUCKET, eth=1_700, **OPENED) == ("I4.freeze_exposure",)
 
 
+def test_the_ether_of_other_deals_on_the_same_anchor_is_no_part_of_nav():
+    """A million ether there, of which this deal has booked 2,500: as if it stood alone."""
+    shared = {**OPENED, "core": 10**24}
+    assert broken(SALE, Funding.BUCKET, eth=1_800, **shared) == ()
+    assert broken(SALE, Funding.BUCKET, eth=1_700, **shared) == ("I4.freeze_exposure",)
+
+
 def test_each_lot_of_a_ladder_is_held_to_the_loss_budget_when_its_turn_comes():
     ladder = plan(ladder=Ladder.POSITION)
     spend = ladder.terms.lots[0].units

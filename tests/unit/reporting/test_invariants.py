@@ -63,6 +63,9 @@ def test_a_token_that_is_too_large_a_part_of_nav_is_red():
     """$9.4M of ETH and cash less debt: a quarter of what is there without the token is $2.35M."""
     assert broken(cost=2_349_999) == set()
     assert broken(cost=2_350_001) == {"I4.freeze_exposure"}
+    # the anchor may hold far more, for other deals: that is not this deal's
+    assert broken(cost=2_350_001, core=10**24) == {"I4.freeze_exposure"}
+    assert rows(core=10**24)["I4.exposure"] == rows()["I4.exposure"]
 
 
 def test_a_core_that_the_engine_can_sign_for_is_red():
