@@ -1,6 +1,7 @@
 """Deals, plans, legs and steps in Postgres: what goes in comes out, and nobody is written over."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,6 +61,7 @@ async def test_a_plan_keeps_its_hash_through_the_database(database, funding):
         ("{envelope,accounts,treasury_return}", '"0x00000000000000000000000000000000000000EE"'),
         ("{envelope,expires_at}", "99999999999"),
         ("{envelope,calls,0,recipients,0}", '"0x00000000000000000000000000000000000000EE"'),
+        ("{envelope}", "{}"),
     ],
 )
 async def test_a_stored_plan_that_was_tampered_with_is_not_used(database, where, what):
@@ -70,6 +72,14 @@ async def test_a_stored_plan_that_was_tampered_with_is_not_used(database, where,
     with pytest.raises(Broken) as found:
         await load(database, deal.deal_id)
     assert found.value.code == "plan.tampered"
+
+
+async def test_who_looks_at_thousands_reads_the_plan_without_its_report(database):
+    deal = await stored(database)
+    async with database.begin() as session:
+        (found,) = await DealStore().without_legs(session, [deal.deal_id])
+    assert found.plan == replace(deal.plan, report={})
+    assert (await load(database, deal.deal_id)).plan.report == deal.plan.report
 
 
 async def test_a_plan_that_is_gone_is_broken_not_empty(database):

@@ -1,6 +1,8 @@
 """The plan hash covers the envelope, all of it, and nothing else."""
 
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -52,6 +54,15 @@ def plan(sealed: Envelope, report=None) -> Plan:
 def test_what_was_observed_is_not_part_of_the_hash():
     later = Plan(envelope(), BlockRef(9, BlockHash("0x" + "44" * 32), 9), {"quote": "moved"})
     assert later.plan_hash == plan(envelope()).plan_hash
+
+
+def test_the_hash_is_that_of_the_sorted_json_of_every_field():
+    sealed = envelope()
+    lots = replace(sealed.terms, lots=(TokenAmount(USDT, 2**80), TokenAmount(USDT, 1)))
+    sealed = replace(sealed, terms=lots, request=replace(sealed.request, ladder=Ladder.POSITION))
+    text = json.dumps(asdict(sealed), sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(b"holdfast.plan.1\n" + text.encode()).hexdigest()
+    assert plan(sealed).plan_hash == "0x" + digest
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,10 @@ class DealStore:
         return dict(zip(numbers or (), versions or (), strict=True))
 
     async def without_legs(self, session: Session, numbers: Collection[int]) -> list[DealRecord]:
-        """The deals of these numbers without legs; words of a later version stand as they are."""
+        """The deals of these numbers without legs and plans' reports; later words stand as they are."""
         query = select(deals).where(deals.c.deal_number.in_(numbers))
         rows = (await session.execute(query)).all()
-        plans = await self._plans.load(session, [row.plan_hash for row in rows])
+        plans = await self._plans.without_reports(session, [row.plan_hash for row in rows])
         return [_record(row, plans[row.plan_hash], (), read=shown) for row in rows]
 
     async def take_due(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import select
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from holdfast.common.errors import Broken
@@ -16,10 +16,18 @@ from holdfast.model.plan import Envelope, Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Row
+    from sqlalchemy import Row, TextClause
 
     from holdfast.common.db import Session
     from holdfast.common.ids import DealId, PlanHash
+
+# As text: read straight into the envelope, in half the time that it takes through dictionaries.
+_LOAD = """
+    SELECT plan_hash, plan->>'envelope' AS envelope, plan->>'quoted_at' AS quoted_at, {report}
+    FROM plans WHERE plan_hash = ANY(:hashes)
+"""
+_WITH_REPORT = text(_LOAD.format(report="report"))
+_WITHOUT_REPORT = text(_LOAD.format(report="CAST('{}' AS jsonb) AS report"))
 
 _ENVELOPE = TypeAdapter(Envelope)
 _BLOCK = TypeAdapter(BlockRef)
@@ -30,6 +38,7 @@ class PlanStore:
 
     def __init__(self) -> None:
         self._known: dict[PlanHash, Plan] = {}
+        self._unreported: dict[PlanHash, Plan] = {}
 
     async def save(self, session: Session, deal_id: DealId, plan: Plan) -> None:
         """Store `plan` for its deal; the same plan again changes nothing."""
@@ -53,28 +62,40 @@ class PlanStore:
         Raises:
             Broken: `plan.missing`; `plan.tampered` when a stored plan hashes to another key.
         """
-        hashes = set(wanted)
-        missing = hashes - self._known.keys()
-        if missing:
-            found = await session.execute(select(plans).where(plans.c.plan_hash.in_(missing)))
-            self._known |= {row.plan_hash: _checked(row) for row in found}
-        lost = hashes - self._known.keys()
-        if lost:
-            raise Broken("plan.missing", f"plans that deals refer to are not stored: {lost}")
-        return {plan_hash: self._known[plan_hash] for plan_hash in hashes}
+        return await _through(self._known, _WITH_REPORT, session, set(wanted))
+
+    async def without_reports(
+        self, session: Session, wanted: Iterable[PlanHash]
+    ) -> dict[PlanHash, Plan]:
+        """The same with empty reports, for who looks at thousands; raises as `load`."""
+        return await _through(self._unreported, _WITHOUT_REPORT, session, set(wanted))
+
+
+async def _through(
+    known: dict[PlanHash, Plan], query: TextClause, session: Session, hashes: set[PlanHash]
+) -> dict[PlanHash, Plan]:
+    """The plans with these hashes; those that `known` lacks are added to it."""
+    missing = hashes - known.keys()
+    if missing:
+        found = await session.execute(query, {"hashes": list(missing)})
+        known |= {row.plan_hash: _checked(row) for row in found}
+    lost = hashes - known.keys()
+    if lost:
+        raise Broken("plan.missing", f"plans that deals refer to are not stored: {lost}")
+    return {plan_hash: known[plan_hash] for plan_hash in hashes}
 
 
 def _checked(row: Row[Any]) -> Plan:
-    plan = _plan(row.plan, row.report)
-    found = plan.plan_hash
-    if found != row.plan_hash:
-        raise Broken("plan.tampered", f"the stored plan {row.plan_hash} hashes to {found}")
+    try:
+        plan = Plan(
+            envelope=_ENVELOPE.validate_json(row.envelope or ""),
+            quoted_at=_BLOCK.validate_json(row.quoted_at or ""),
+            report=row.report,
+        )
+    except ValidationError as error:
+        raise Broken(
+            "plan.tampered", f"the stored plan {row.plan_hash} is no plan: {error}"
+        ) from error
+    if plan.plan_hash != row.plan_hash:
+        raise Broken("plan.tampered", f"the stored plan {row.plan_hash} hashes to {plan.plan_hash}")
     return plan
-
-
-def _plan(document: dict[str, Any], report: dict[str, Any]) -> Plan:
-    return Plan(
-        envelope=_ENVELOPE.validate_python(document["envelope"]),
-        quoted_at=_BLOCK.validate_python(document["quoted_at"]),
-        report=report,
-    )

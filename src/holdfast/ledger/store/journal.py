@@ -7,6 +7,7 @@ all deals book on a core address is kept as a sum: adding it up anew grew with e
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -203,5 +204,9 @@ def _posting_row(book: Book, name: str, position: int, posting: Posting) -> dict
 
 
 def _key(row: Row[Any]) -> tuple[Account, Token]:
-    token = Token(ChainId(row.chain_id), row.symbol, row.decimals, row.token_address)
-    return Account(row.account), token
+    return Account(row.account), _token(row.chain_id, row.symbol, row.decimals, row.token_address)
+
+
+@lru_cache(maxsize=256)  # a handful for each chain, met again with every deal
+def _token(chain_id: int, symbol: str, decimals: int, address: Address | None) -> Token:
+    return Token(ChainId(chain_id), symbol, decimals, address)
