@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import areas, growth, loops, report, stress, takeover, ticks, transfers
+from tests.bench import areas, exits, growth, loops, report, stress, takeover, ticks, transfers
 from tests.bench.stage import log_little, server
 
 CASES = {
@@ -18,6 +18,7 @@ CASES = {
     "growth": growth.measure,
     "stress": stress.measure,
     "ticks": ticks.measure,
+    "exits": exits.measure,
 }
 
 

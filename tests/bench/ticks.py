@@ -199,9 +199,14 @@ async def _pattern(devnet, system, url):
     async with loops(system):
         deal_id = await bench.create()
         await bench.approve(deal_id)
-        async with asyncio.timeout(_SECONDS):
-            while not _is_queued(deal := await system.desk.find(deal_id)):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        return await queued(system, deal_id)
+
+
+async def queued(system, deal_id):
+    """The deal once all its tokens were handed in and nothing of it is under way."""
+    async with asyncio.timeout(_SECONDS):
+        while not _is_queued(deal := await system.desk.find(deal_id)):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     return deal
 
 

@@ -1,20 +1,47 @@
 """The trial of an unwind against the chain that it is about."""
 
 import contextlib
+from dataclasses import replace
 
+from holdfast.bootstrap.exits import exits_of
+from holdfast.common.lease import Unrivalled
 from holdfast.devnet.uniswap import remove_liquidity
 from holdfast.execution import model as m
 from holdfast.execution.desk import Order
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegKind, LegStatus
-from holdfast.monitoring.exits import FAILING
-from tests.support.deals import ALICE, settings_for
+from holdfast.monitoring.exit_alerts import FAILING
+from holdfast.monitoring.exits import Checking
+from tests.support.deals import ALICE, settings_for, until
 from tests.support.onchain import OnChain
 from tests.support.scenes import HOLD, Orders, ended, holding, meddled, started
 
 CLOSE = Order(DealEvent.CLOSE, ALICE, keep_claim=True)
 AMOUNTS_DIFFER = {LegKind.RETURN_TOKEN, LegKind.RETURN_NATIVE}
 """A deal that closes sends the claim home too, and keeps no ether to redeem with."""
+
+
+_DEALS, _DAY = 20, 86_400
+
+
+class _Counted:
+    """A carrier that counts its exchanges."""
+
+    def __init__(self, real):
+        self.real, self.exchanges = real, 0
+
+    async def read(self, requests):
+        self.exchanges += 1
+        return await self.real.read(requests)
+
+
+def legs(check):
+    return [(leg.kind, leg.recipient) for group in check.groups for leg in group]
+
+
+def _is_queued(deal):
+    asked = [leg for leg in deal.legs if leg.kind is LegKind.REQUEST_REDEMPTION]
+    return deal.group_id is None and any(leg.status is LegStatus.LANDED for leg in asked)
 
 
 @contextlib.asynccontextmanager
@@ -76,23 +103,49 @@ async def test_a_paused_debt_token_raises_the_alert_and_its_end_closes_it(
     devnet, database_url, tmp_path
 ):
     async with bought(devnet, database_url, tmp_path) as (system, deal):
+        checking = Checking(replace(system.exit_checks.parts, fence=Unrivalled()))
 
         async def told():
             devnet.control.mine()
-            await system.exit_checks.round()
+            await checking.round()
             async with system.db.begin() as session:
                 listed = await system.notices.alerts.listed(session)
             return [one for one in listed if one.code == FAILING]
 
-        assert await told() == []  # seen for the first time
         assert await told() == []  # tried, and it works
         devnet.control.pause_usdt()
         (alert,) = await told()
         assert alert.deal_id == deal.deal_id
         assert alert.fields["leg"] == "swap"
         assert [one.count for one in await told()] == [2]
+        checking = Checking(checking._parts)  # a new leader goes on with the same alert
+        assert [one.count for one in await told()] == [3]
+        async with system.db.begin() as session:
+            await system.notices.alerts.acknowledge(session, alert.alert_id, ALICE, "the issuer")
+        assert await told() == []  # while it lasts it is not raised anew
         devnet.control.unpause_usdt()
         assert await told() == []
+        devnet.control.pause_usdt()
+        assert [one.count for one in await told()] == [1]  # it worked in between
+
+
+async def test_twenty_deals_tried_together_say_what_each_says_by_itself(
+    devnet, database_url, tmp_path
+):
+    """Apart from each other: no trial sees what the others would do to the pool."""
+    settings = settings_for(devnet, database_url, tmp_path)
+    devnet.control.set_queue_delay(_DAY)
+    async with meddled(settings) as system:
+        made = [await started(system, devnet, dollars=1_000_000) for _ in range(_DEALS)]
+        deals = [await until(system, one.deal_id, _is_queued) for one in made]
+        exits, asked = system.exit_checks.exits, _Counted(system.pool)
+        together = await exits_of(asked, system.profile, settings=settings).checks(deals)
+        apart = [await exits.check(deal) for deal in deals]
+    assert [one.works for one in together] == [True] * _DEALS
+    assert [legs(one) for one in together] == [legs(one) for one in apart]
+    assert asked.exchanges < 2 * _DEALS  # one by one it takes 23 each
+    for one, alone in zip(together, apart, strict=True):
+        assert abs(one.cost - alone.cost) <= 10**8  # a dollar: interest of the seconds between
 
 
 async def test_a_deal_that_owes_nothing_yet_comes_home_too(devnet, database_url, tmp_path):

@@ -244,6 +244,6 @@ async def test_the_trades_of_deals_that_traded_nothing_are_empty(database):
     async with database.begin() as session:
         deal = row().deal.deal_id
         assert (await ledger.trades(session, [deal]))[deal].held == {}
-        assert await DealStore().open_versions(session, CHAIN) == {}
+        assert await DealStore().open_ids(session, CHAIN) == {}
         assert await DealStore().open_numbers(session, CHAIN) == {}
         assert await DealStore().without_legs(session, [row().deal.deal_number]) == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
-from holdfast.bootstrap.exits import exit_checks_of
+from holdfast.bootstrap.exits import Around, exit_checks_of
 from holdfast.bootstrap.reports import schedule_of
 from holdfast.bootstrap.sending import Sending
 from holdfast.bootstrap.settings import keys_of, limits_of
@@ -159,7 +159,9 @@ class Graph:
             stress_book=anew,
             monitor=monitor,
             tick_watch=tick_watch,
-            exit_checks=exit_checks_of(self._url, pool, node, notices, settings=settings),
+            exit_checks=exit_checks_of(
+                self._url, pool, node, Around(self._deals, notices, self._metrics, settings)
+            ),
             notices=notices,
             switch=self._switch,
             reports=schedule_of(notices, self._daily(), stress_run),

@@ -6,10 +6,11 @@ group. Redemption counts for nothing here: it is upside, never needed to bring t
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from holdfast.common.errors import Rejected
+from holdfast.common.errors import HoldfastError, Rejected
 from holdfast.common.money import WAD, Usd8, mul_div
 from holdfast.execution.errors import MoveRefused
 from holdfast.execution.model import Send
@@ -19,7 +20,7 @@ from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from holdfast.common.money import TokenAmount
     from holdfast.execution.model import Move, Position
@@ -115,9 +116,12 @@ class ExitCheck:
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """Tries the unwind of deals; sends nothing and writes nothing."""
+    """Tries the unwind of deals; sends nothing and writes nothing.
 
-    begin: Callable[[], Awaitable[Future]]
+    `begin` gives so many futures from the newest block on, apart from each other.
+    """
+
+    begin: Callable[[int], Awaitable[Sequence[Future]]]
 
     async def check(self, deal: DealRecord) -> ExitCheck:
         """What unwinding `deal` from the newest block would do, as if redemption were frozen.
@@ -126,18 +130,45 @@ class Exits:
             Rejected: `exits.not_open` when the deal holds no position.
             Transient: when the chain does not answer.
         """
-        if deal.status not in _OPEN:
-            raise Rejected(
-                "exits.not_open",
-                f"deal {deal.deal_id} is {deal.status}: it has nothing to bring home",
-                status=str(deal.status),
-            )
-        future = await self.begin()
-        deal = _unwinding(deal)
-        before = await future.observe(deal)
-        if not await future.is_sequential(deal.plan.accounts.deal):
-            return ExitCheck(deal, before, before, is_sequential=False)
-        return await _Attempt(future, deal, before).run()
+        _require_open(deal)
+        (future,) = await self.begin(1)
+        return await _checked(future, deal)
+
+    async def checks(self, deals: Sequence[DealRecord]) -> list[ExitCheck | HoldfastError]:
+        """The same for each by itself, all from one block, with exchanges that they share.
+
+        An error stands where `check` would raise it; it is no other deal's.
+
+        Raises:
+            Transient: when the chain does not tell its newest block.
+        """
+        futures = await self.begin(len(deals))
+        return await asyncio.gather(*map(_outcome, futures, deals))
+
+
+async def _outcome(future: Future, deal: DealRecord) -> ExitCheck | HoldfastError:
+    try:
+        return await _checked(future, deal)
+    except HoldfastError as error:
+        return error
+
+
+async def _checked(future: Future, deal: DealRecord) -> ExitCheck:
+    _require_open(deal)
+    deal = _unwinding(deal)
+    before = await future.observe(deal)
+    if not await future.is_sequential(deal.plan.accounts.deal):
+        return ExitCheck(deal, before, before, is_sequential=False)
+    return await _Attempt(future, deal, before).run()
+
+
+def _require_open(deal: DealRecord) -> None:
+    if deal.status not in _OPEN:
+        raise Rejected(
+            "exits.not_open",
+            f"deal {deal.deal_id} is {deal.status}: it has nothing to bring home",
+            status=str(deal.status),
+        )
 
 
 class _Attempt:

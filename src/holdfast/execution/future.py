@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.chain.ahead import Ahead
 from holdfast.chain.node import Node
 from holdfast.chain.rpc import Rpc
+from holdfast.chain.sharing import Shared
 from holdfast.chain.simulation import SimCall
 from holdfast.execution.builder import LegBuilder
 from holdfast.execution.errors import MoveRefused
@@ -75,9 +77,20 @@ class Futures:
     tokens: DealTokens
     limits: RiskLimits
 
-    async def begin(self) -> ChainFuture:
-        """The future from the newest block on; `Transient` when the chain does not answer."""
-        ahead = await Ahead.of(self.carrier)
+    async def begin(self, count: int = 1) -> list[ChainFuture]:
+        """So many futures from the newest block on, apart from each other.
+
+        What they ask at the same time shares exchanges.
+
+        Raises:
+            Transient: when the chain does not answer.
+        """
+        shared = Shared(self.carrier)
+        # Asked at one time, so it is one request and one head for all.
+        aheads = await asyncio.gather(*(Ahead.of(shared) for _ in range(count)))
+        return [self._future(ahead) for ahead in aheads]
+
+    def _future(self, ahead: Ahead) -> ChainFuture:
         node = Node(Rpc(ahead), self.profile)
         return ChainFuture(
             ahead=ahead,

@@ -3,9 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from holdfast.common.evm import Address, BlockRef
 from holdfast.common.ids import PlanHash
@@ -180,15 +179,12 @@ def _hashed(envelope: Envelope) -> dict[str, Any]:
     return document
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a plan holds
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
     """As JSON has it: `dataclasses.asdict` without its copies, as thousands are hashed at once."""
-    names = _names(type(value))
-    if names:
+    # As `dataclasses.fields` finds them, which makes a new tuple of them for each value.
+    names: Mapping[str, object] | None = getattr(value, "__dataclass_fields__", None)
+    if names is not None:
         return {name: _plain(getattr(value, name)) for name in names}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
-
-
-@lru_cache(maxsize=64)  # the envelope is made of a dozen kinds
-def _names(kind: type) -> tuple[str, ...]:
-    """The fields of a dataclass, sorted; nothing for any other type."""
-    return tuple(sorted(one.name for one in fields(kind))) if is_dataclass(kind) else ()
+    if isinstance(value, tuple):
+        return [_plain(one) for one in cast("tuple[object, ...]", value)]
+    return value

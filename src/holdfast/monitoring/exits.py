@@ -1,4 +1,8 @@
-"""Whether every open deal could come home now: tried every so many blocks, told when it fails."""
+"""Whether every open deal could come home now: tried all the time, told when it first fails.
+
+A round works off what is due for about a second of every six, some deals at a time, and leaves the
+rest to the next rounds: neither the worker's other loops nor the node are kept busy by it.
+"""
 
 from __future__ import annotations
 
@@ -7,40 +11,38 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from holdfast.common.alerts import Alert, Ended, Severity
-from holdfast.common.errors import Rejected, Transient
-from holdfast.execution.alerts import about
+from holdfast.common.errors import HoldfastError, Transient
+from holdfast.monitoring.exit_alerts import FAILING, failing, late, late_no_more
+from holdfast.monitoring.exit_metrics import ExitMetrics
+from holdfast.monitoring.exit_rota import Rota
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping, Sequence
 
-    from holdfast.common.alerts import Alarm
-    from holdfast.common.clock import Sleeper
+    from holdfast.common.alerts import Alarm, Alert
+    from holdfast.common.clock import Clock, Sleeper
     from holdfast.common.db import Database
     from holdfast.common.ids import ChainId, DealId
     from holdfast.execution.exits import ExitCheck
     from holdfast.execution.records import DealRecord
-    from holdfast.monitoring.ports import Heads, Leadership, OpenDeals, Unwinds
-
-FAILING: Final = "exit.failing"
+    from holdfast.monitoring.exit_ports import Covers, OpenDeals, StandingAlerts, Unwinds
+    from holdfast.monitoring.ports import Heads, Leadership
+    from holdfast.monitoring.tick_ports import Fence
 
 PAUSE_SECONDS: Final = 5.0
-"""Between two looks whether checks are due: a check costs a node some twenty simulations."""
+"""Between two rounds, at least."""
+
+ROUND_SECONDS: Final = 1.0
+"""After which a round begins no further trial."""
+
+PAUSE_SHARE: Final = 4.0
+"""How many times as long as a round took the pause is: on a slow node too, the rest is for the
+monitor's ticks and for deals."""
+
+AT_ONCE: Final = 8
+"""Deals tried together: their questions share exchanges. More gain little and hold up others."""
 
 _log = structlog.stdlib.get_logger(__name__)
-
-
-def due(
-    checked: Mapping[DealId, int], open_deals: Collection[DealId], head: int, every_blocks: int
-) -> list[DealId]:
-    """The open deals whose last check is `every_blocks` old or older, the longest ago first.
-
-    `checked` has the block of each deal's last check. One above `head` was reorged away: it counts
-    for nothing.
-    """
-    ages = {deal: head - checked[deal] for deal in open_deals if deal in checked}
-    found = [deal for deal, age in ages.items() if age >= every_blocks or age < 0]
-    return sorted(found, key=lambda deal: checked[deal])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,24 @@ class ExitParts:
     chain_id: ChainId
     db: Database
     deals: OpenDeals
+    covers: Covers
     heads: Heads
     exits: Unwinds
     alarm: Alarm
+    standing: StandingAlerts
+    fence: Fence
+    clock: Clock
     sleeper: Sleeper
     every_blocks: int
+    metrics: ExitMetrics = field(default_factory=ExitMetrics.unread)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ExitChecks:
-    """Runs while it leads; what was checked when is kept in memory, and forgotten without harm."""
+    """Runs while it leads."""
 
     parts: ExitParts
     leadership: Leadership
-    checked: dict[DealId, int] = field(default_factory=dict["DealId", int])
 
     @property
     def exits(self) -> Unwinds:
@@ -80,80 +86,133 @@ class ExitChecks:
 
     async def work(self) -> None:
         """Check, without asking for the lead: what `run` does once it leads."""
-        while True:
-            try:
-                await self.round()
-            except Transient as error:
-                _log.warning("exits.retry", **error.as_dict())
-            await self.parts.sleeper.sleep(PAUSE_SECONDS)
+        parts, checking = self.parts, Checking(self.parts)
+        try:
+            while True:
+                start = parts.clock.monotonic_seconds()
+                try:
+                    await checking.round()
+                except Transient as error:
+                    _log.warning("exits.retry", **error.as_dict())
+                took = parts.clock.monotonic_seconds() - start
+                await parts.sleeper.sleep(max(PAUSE_SECONDS, PAUSE_SHARE * took))
+        finally:
+            parts.metrics.stopped(parts.chain_id)
+
+
+class Checking:
+    """The checks under one lead."""
+
+    def __init__(self, parts: ExitParts) -> None:
+        self._parts = parts
+        self._rota = Rota(parts.every_blocks)
+        self._is_first = True
+        self._is_late: bool | None = None
+        self._trouble = "there are more open deals than can be tried in time"
 
     async def round(self) -> None:
-        """Check every deal that is due; one seen for the first time is due a period later.
+        """Try deals that are due, for as long as a round may take.
 
         Raises:
             Transient: when chain or database did not answer; what was checked stays checked.
         """
-        head = (await self.parts.heads.head()).ref.number
-        async with self.parts.db.begin() as session:
-            found = await self.parts.deals.open_versions(session, self.parts.chain_id)
-        await self._forget(set(self.checked) - set(found))
-        for deal_id in due(self.checked, found, head, self.parts.every_blocks):
-            await self._check(deal_id)
-            self.checked[deal_id] = head
-        for deal_id in found:
-            self.checked.setdefault(deal_id, head)
-
-    async def _forget(self, over: Collection[DealId]) -> None:
-        """Deals that are over: nothing is left that could fail to come home."""
-        for deal_id in over:
-            del self.checked[deal_id]
-        if over:
-            async with self.parts.db.begin() as session:
-                await self.parts.alarm.ended(session, *map(_ended, over))
-
-    async def _check(self, deal_id: DealId) -> None:
-        async with self.parts.db.begin() as session:
-            deal = await self.parts.deals.load(session, deal_id)
+        head = (await self._parts.heads.head()).ref.number
+        due = await self._due(head)
         try:
-            check = await self.parts.exits.check(deal)
-        except Rejected as error:  # it ended meanwhile, or a read reverts that never should
-            _log.warning("exits.not_checked", deal=str(deal_id), **error.as_dict())
-            return
-        if check.works is None:
-            _log.warning("exits.unknown", deal=str(deal_id), reason="the node does not simulate")
-            return
-        async with self.parts.db.begin() as session:
-            if check.works:
-                await self.parts.alarm.ended(session, _ended(deal_id))
+            await self._work_off(due, head)
+        except Transient as error:
+            self._trouble = error.message
+            await self._tell_age(head)
+            raise
+        await self._tell_age(head)
+
+    async def _due(self, head: int) -> list[DealId]:
+        parts = self._parts
+        async with parts.db.begin() as session:
+            numbers = await parts.deals.open_ids(session, parts.chain_id)
+            cover = await parts.covers.covers(session, parts.chain_id)
+            over = self._rota.follow(numbers, head)
+            if self._is_first:  # also those that ended while nobody led
+                told = await parts.standing.standing(session, parts.chain_id, FAILING)
+                over |= set(told) - set(numbers)
+            if over:
+                await parts.fence.fence(session)
+                await parts.standing.settle(session, FAILING, over)
+        self._is_first = False
+        of_deal = {deal: cover[number] for deal, number in numbers.items() if number in cover}
+        return self._rota.due(head, of_deal)
+
+    async def _work_off(self, due: Sequence[DealId], head: int) -> None:
+        clock = self._parts.clock
+        until = clock.monotonic_seconds() + ROUND_SECONDS
+        for start in range(0, len(due), AT_ONCE):
+            if start and clock.monotonic_seconds() >= until:
+                return
+            await self._try(due[start : start + AT_ONCE], head)
+
+    async def _try(self, wanted: Sequence[DealId], head: int) -> None:
+        parts = self._parts
+        self._rota.attempted(wanted, head)
+        async with parts.db.begin() as session:
+            deals = await parts.deals.load_all(session, wanted)
+        answers = await parts.exits.checks(deals)
+        known = [
+            (deal, one)
+            for deal, one in zip(deals, answers, strict=True)
+            if not isinstance(one, HoldfastError) and one.works is not None
+        ]
+        self._note(deals, answers)
+        await self._write(known)
+        self._rota.checked([deal.deal_id for deal, _ in known], head)
+
+    def _note(
+        self, deals: Sequence[DealRecord], answers: Sequence[ExitCheck | HoldfastError]
+    ) -> None:
+        """What could not be told, in the log, and as the reason if it lasts too long."""
+        works = fails = 0
+        for deal, one in zip(deals, answers, strict=True):
+            if isinstance(one, HoldfastError):  # it ended meanwhile, or the node had trouble
+                self._trouble = one.message
+                _log.warning("exits.not_checked", deal=str(deal.deal_id), **one.as_dict())
+            elif one.works is None:
+                self._trouble = "the node does not simulate (eth_simulateV1)"
+                _log.warning("exits.unknown", deal=str(deal.deal_id), reason=self._trouble)
             else:
-                await self.parts.alarm.raised(session, failing(deal, check))
+                works, fails = works + one.works, fails + (not one.works)
+        unknown = len(answers) - works - fails
+        self._parts.metrics.tried(self._parts.chain_id, works=works, fails=fails, unknown=unknown)
+
+    async def _write(self, known: Sequence[tuple[DealRecord, ExitCheck]]) -> None:
+        """Tell of what fails, unless somebody acknowledged that it does; end what works again."""
+        parts = self._parts
+        async with parts.db.begin() as session:
+            await parts.fence.fence(session)
+            told = await parts.standing.standing(
+                session, parts.chain_id, FAILING, [deal.deal_id for deal, _ in known]
+            )
+            well = [deal.deal_id for deal, one in known if one.works and deal.deal_id in told]
+            await parts.standing.settle(session, FAILING, well)
+            await parts.alarm.raised(session, *_news(known, told))
+
+    async def _tell_age(self, head: int) -> None:
+        parts, rota = self._parts, self._rota
+        age, is_late = rota.age_blocks(head), rota.is_late(head)
+        parts.metrics.stands(parts.chain_id, age_blocks=age, due=len(rota.due(head, {})))
+        if is_late is None or is_late is self._is_late:
+            return
+        async with parts.db.begin() as session:
+            if is_late:
+                alert = late(parts.chain_id, age, parts.every_blocks, self._trouble)
+                await parts.alarm.raised(session, alert)
+            else:
+                await parts.alarm.ended(session, late_no_more(parts.chain_id))
+        self._is_late = is_late
 
 
-def failing(deal: DealRecord, check: ExitCheck) -> Alert:
-    """The alert for a deal that could not come home now."""
-    failed = check.failing
-    if failed is None:
-        why = (
-            "gas costs more than its plan allows even an exit"
-            if check.before.gas_stops_all
-            else "it stalls"
-        )
-    else:
-        why = f"{failed.leg} would fail: {failed.reason}"
-    return about(
-        deal,
-        FAILING,
-        Severity.CRITICAL,
-        text=f"the deal could not be unwound now: {why}. `holdfast risk exits --deal` shows how "
-        "far it would come",
-        fields={
-            "leg": None if failed is None else str(failed.leg),
-            "reason": why,
-            "block": check.before.head.ref.number,
-            "left": check.after.position.told,
-        },
-    )
-
-
-def _ended(deal_id: DealId) -> Ended:
-    return Ended(FAILING, str(deal_id))
+def _news(
+    known: Sequence[tuple[DealRecord, ExitCheck]], told: Mapping[DealId, bool]
+) -> list[Alert]:
+    """The alerts for what fails; one that was acknowledged is not raised anew while it lasts."""
+    return [
+        failing(deal, one) for deal, one in known if not one.works and told.get(deal.deal_id, True)
+    ]

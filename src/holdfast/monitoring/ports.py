@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from holdfast.common.db import Session
     from holdfast.common.evm import Address, BlockHash, BlockRef, TxHash
     from holdfast.common.ids import ChainId, DealId, PrincipalId
-    from holdfast.execution.exits import ExitCheck
-    from holdfast.execution.records import DealRecord
     from holdfast.monitoring.events import AccountEvent, Watched
     from holdfast.monitoring.model import Attempt, Chore, ChoreState
     from holdfast.monitoring.records import KeptAlert
@@ -258,29 +256,4 @@ class Heads(Protocol):
 
     async def head(self) -> Head:
         """The newest block; `Transient` when the chain does not answer."""
-        ...
-
-
-class OpenDeals(Protocol):
-    """The deals that may hold a position, read in the caller's transaction."""
-
-    async def open_versions(self, session: Session, chain_id: ChainId) -> Mapping[DealId, int]:
-        """Those of a chain, each with the version of its row."""
-        ...
-
-    async def load(self, session: Session, deal_id: DealId) -> DealRecord:
-        """One deal with its plan and legs."""
-        ...
-
-
-class Unwinds(Protocol):
-    """Tries how deals would come home."""
-
-    async def check(self, deal: DealRecord) -> ExitCheck:
-        """What unwinding the deal now would do.
-
-        Raises:
-            Rejected: when it holds no position.
-            Transient: when the chain does not answer.
-        """
         ...

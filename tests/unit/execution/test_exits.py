@@ -32,8 +32,8 @@ class World:
         self.fails_when_signed = []
         self.moves, self.states = [], []
 
-    async def begin(self):
-        return self
+    async def begin(self, count):
+        return [self] * count
 
     async def is_sequential(self, account):
         return self.sequential
@@ -200,6 +200,22 @@ async def test_a_deal_that_is_not_open_is_refused(status):
     with pytest.raises(Rejected) as caught:
         await tried(World(), deal(status=status))
     assert caught.value.code == "exits.not_open"
+
+
+async def test_of_many_each_is_tried_by_itself_and_what_one_cannot_be_is_its_own_error():
+    world = World()
+    asked = []
+
+    async def begin(count):
+        asked.append(count)
+        return [World(), World(is_sequential=False), world]
+
+    deals = [deal(status=status) for status in (DealStatus.EXECUTING, DealStatus.HOLDING)]
+    works, unknown, over = await Exits(begin).checks([*deals, deal(status=DealStatus.COMPLETED)])
+    assert asked == [3]
+    assert (works.works, unknown.works) == (True, None)
+    assert (type(over), over.code) == (Rejected, "exits.not_open")
+    assert world.moves == []
 
 
 async def test_the_document_has_exact_amounts_and_nothing_that_is_zero():

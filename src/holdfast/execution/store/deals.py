@@ -13,7 +13,7 @@ from holdfast.common.money import Usd8
 from holdfast.execution.errors import DealNotFound
 from holdfast.execution.model import Trouble
 from holdfast.execution.records import DealRecord, LegRecord
-from holdfast.execution.store.legs import load_legs
+from holdfast.execution.store.legs import load_legs, load_legs_of
 from holdfast.execution.store.plans import PlanStore
 from holdfast.execution.store.sums import OPEN, spend_of
 from holdfast.execution.store.tables import deal_numbers, deals
@@ -22,7 +22,7 @@ from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Row, Update
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 # Made once: putting a statement together costs more than running it.
 _LOAD = select(deals).where(deals.c.deal_id == bindparam("deal"))
 _OPEN = and_(deals.c.chain_id == bindparam("chain"), deals.c.status.in_(OPEN))
-_OPEN_VERSIONS = select(deals.c.deal_id, deals.c.version).where(_OPEN)
 # One row of two arrays: thousands of rows cost thirty times what their numbers do.
 _OPEN_NUMBERS = select(func.array_agg(deals.c.deal_number), func.array_agg(deals.c.version)).where(
+    _OPEN
+)
+_OPEN_IDS = select(func.array_agg(deals.c.deal_id), func.array_agg(deals.c.deal_number)).where(
     _OPEN
 )
 _LOCK = select(deals.c.version).where(deals.c.deal_id == bindparam("deal")).with_for_update()
@@ -139,18 +141,29 @@ class DealStore:
         plans = await self._plans.load(session, [row.plan_hash for row in rows])
         return [_record(row, plans[row.plan_hash], (), read=shown) for row in rows]
 
-    async def open_versions(self, session: Session, chain_id: ChainId) -> dict[DealId, int]:
-        """The deals of a chain that may move money, each with the version of its row."""
-        found = await session.execute(_OPEN_VERSIONS, {"chain": chain_id})
-        return {row.deal_id: row.version for row in found}
-
     async def open_numbers(self, session: Session, chain_id: ChainId) -> dict[int, int]:
-        """The same deals by their numbers, each with the version of its row."""
+        """The deals of a chain that may move money by number, with the version of each row."""
         numbers, versions = (await session.execute(_OPEN_NUMBERS, {"chain": chain_id})).one()
         return dict(zip(numbers or (), versions or (), strict=True))
 
+    async def open_ids(self, session: Session, chain_id: ChainId) -> dict[DealId, int]:
+        """The same deals by their ids, each with its number."""
+        ids, numbers = (await session.execute(_OPEN_IDS, {"chain": chain_id})).one()
+        return dict(zip(ids or (), numbers or (), strict=True))
+
+    async def load_all(self, session: Session, wanted: Sequence[DealId]) -> list[DealRecord]:
+        """These deals in their order, as `shown` reads each, but without their plans' reports."""
+        query = select(deals).where(deals.c.deal_id.in_(wanted))
+        rows = {row.deal_id: row for row in await session.execute(query)}
+        legs = await load_legs_of(session, wanted, shown)
+        hashes = [row.plan_hash for row in rows.values()]
+        plans = await self._plans.without_reports(session, hashes)
+        return [
+            _record(rows[one], plans[rows[one].plan_hash], legs[one], read=shown) for one in wanted
+        ]
+
     async def without_legs(self, session: Session, numbers: Collection[int]) -> list[DealRecord]:
-        """The deals of these numbers without legs and plans' reports; later words stand as they are."""
+        """These deals without legs and plans' reports; words of a later version stand."""
         query = select(deals).where(deals.c.deal_number.in_(numbers))
         rows = (await session.execute(query)).all()
         plans = await self._plans.without_reports(session, [row.plan_hash for row in rows])

@@ -15,7 +15,7 @@ from holdfast.model.deal import Step
 from holdfast.model.leg import Call, Leg, LegKind, LegStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Row
 
@@ -33,6 +33,7 @@ _LOAD_LEGS = (
     .where(legs.c.deal_id == bindparam("deal_id"))
     .order_by(legs.c.seq)
 )
+_EVERY_LEG = select(legs.c.deal_id, *(legs.c[name] for name in _READ)).order_by(legs.c.seq)
 
 
 async def load_legs(
@@ -41,6 +42,17 @@ async def load_legs(
     """The legs of a deal in the order they were sent."""
     found = await session.execute(_LOAD_LEGS, {"deal_id": deal_id})
     return tuple([_record(row, read) for row in found])
+
+
+async def load_legs_of(
+    session: Session, deals: Collection[DealId], read: Reader
+) -> dict[DealId, tuple[LegRecord, ...]]:
+    """The legs of each of the deals in the order they were sent; none for one without."""
+    found: dict[DealId, list[LegRecord]] = {deal: [] for deal in deals}
+    wanted = _EVERY_LEG.where(legs.c.deal_id.in_(deals))
+    for row in await session.execute(wanted):
+        found[row.deal_id].append(_record(row, read))
+    return {deal: tuple(its) for deal, its in found.items()}
 
 
 # Rows travel as one JSON value: one statement and one parameter however many there are.

@@ -15,11 +15,11 @@ from holdfast.monitoring.store.tables import IS_OPEN, alerts, chores
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
 
     from holdfast.common.alerts import Ended
     from holdfast.common.db import Session
-    from holdfast.common.ids import ChainId, PrincipalId
+    from holdfast.common.ids import ChainId, DealId, PrincipalId
 
 DELIVERY = "alert"
 """The kind of the chore that delivers an alert; its subject is the alert's id."""
@@ -134,6 +134,33 @@ async def resolve(session: Session, ended: Ended) -> None:
         )
         .values(resolved_at=func.now())
     )
+
+
+async def standing(
+    session: Session, chain_id: ChainId, code: str, deals: Collection[DealId] | None = None
+) -> dict[DealId, bool]:
+    """The deals with an alert of that code whose cause was not seen to end; False: acknowledged.
+
+    Of all deals of the chain, or of these alone.
+    """
+    is_open = func.bool_or(alerts.c.acknowledged_at.is_(None))
+    query = select(alerts.c.deal_id, is_open).where(
+        alerts.c.chain_id == chain_id, *_lasting(code, deals)
+    )
+    found = await session.execute(query.group_by(alerts.c.deal_id))
+    return {deal_id: bool(open_) for deal_id, open_ in found}
+
+
+async def settle(session: Session, code: str, deals: Collection[DealId]) -> None:
+    """Write that the cause of these deals' alerts ended, of those too that were acknowledged."""
+    if deals:
+        ended = update(alerts).where(*_lasting(code, deals))
+        await session.execute(ended.values(resolved_at=func.now()))
+
+
+def _lasting(code: str, deals: Collection[DealId] | None) -> list[ColumnElement[bool]]:
+    found = [alerts.c.code == code, alerts.c.resolved_at.is_(None), alerts.c.deal_id.is_not(None)]
+    return found if deals is None else [*found, alerts.c.deal_id.in_(deals)]
 
 
 def _read() -> Select[Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from holdfast.common.evm import BlockHash, BlockRef
 from holdfast.common.ids import ChainId
 from holdfast.monitoring.store.tables import risk_ticks
-from holdfast.monitoring.ticks import FORMAT, Tick, pack, unpack
+from holdfast.monitoring.ticks import COLUMNS, FORMAT, Tick, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,6 +51,22 @@ async def newest(session: Session, chain_id: ChainId) -> Tick:
     query = select(risk_ticks).where(table.chain_id == chain_id)
     row = (await session.execute(query.order_by(table.created_at.desc()).limit(1))).one()
     return _tick(row)
+
+
+async def covers(session: Session, chain_id: ChainId) -> dict[int, int]:
+    """The debt cover of each deal at the last tick, times 10,000, by its number; none without one.
+
+    Ticks in a format of a later version are passed over.
+    """
+    table = risk_ticks.c
+    query = select(table.columns, table.format).where(
+        table.chain_id == chain_id, table.format.in_(COLUMNS)
+    )
+    row = (await session.execute(query.order_by(table.created_at.desc()).limit(1))).one_or_none()
+    if row is None:
+        return {}
+    deals = unpack(row.columns, row.format)
+    return dict(zip(deals["number"], deals["cover_bps"], strict=True))
 
 
 async def chains(session: Session) -> list[ChainId]:
