@@ -16,8 +16,9 @@ from holdfast.chain.rpc import MAX_BATCH, MAX_BODY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from holdfast.chain.endpoint import Request
     from holdfast.chain.receipts import Json
-    from holdfast.chain.rpc import Carrier, Request
+    from holdfast.chain.rpc import Carrier
 
 MAX_GAS: Final = 200_000_000
 """Gas that the simulations of one exchange may use: they name several times what they need, so a

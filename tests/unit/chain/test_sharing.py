@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from holdfast.chain.rpc import MAX_BATCH, MAX_BODY, Request
+from holdfast.chain.endpoint import Request
+from holdfast.chain.rpc import MAX_BATCH, MAX_BODY
 from holdfast.chain.sharing import MAX_GAS, Shared, parts
 from holdfast.common.errors import Transient
 
