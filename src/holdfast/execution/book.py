@@ -1,4 +1,4 @@
-"""The book: every open deal at one block, for the monitor, stress, exits and reports.
+"""The book: every open deal at one block, for the monitor and for stress.
 
 What is recorded is read first and the chain after it, so the chain is never older than the records.
 """

@@ -1,1 +1,1 @@
-"""Watches what happens around deals: alerts and their delivery, and the events of our accounts."""
+"""Watches deals from outside: events of our accounts, the risk monitor, alerts and delivery."""

@@ -1,1 +1,1 @@
-"""What is told of deals afterwards: legs, ledger, profit and loss, invariants."""
+"""What is told of deals and of the desk: where they stand, reports over time, stress as text."""

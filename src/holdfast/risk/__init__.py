@@ -1,1 +1,1 @@
-"""What can be lost, and the rules that bound it; pure, and integers only."""
+"""What can be lost, the rules and limits that bound it, and the market that both rest on."""
