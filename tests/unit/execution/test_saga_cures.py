@@ -8,6 +8,7 @@ from holdfast.execution import model as m
 from holdfast.execution.saga import decide
 from holdfast.model.deal import DealEvent, DealStatus, Funding, HoldReason
 from holdfast.model.leg import LegKind as K
+from holdfast.risk.invariants import RULES, Reaction
 from tests.unit.execution.world import World, terms
 
 REPAY, CONVERT = m.RepayPart(90_000), m.Convert(300_000)
@@ -69,7 +70,23 @@ def test_a_broken_cap_is_cured_by_repaying_and_by_nothing_else():
     assert decided(deal, **broken) == UNWINDS
 
 
-@pytest.mark.parametrize("code", ["I1.core_below_booked", "I3.debt_cover", "I6.stressed_health"])
+def reacting(*wanted):
+    """The checks that the table of rules answers so before a step; I9 is the books' own stop."""
+    found = [
+        code
+        for rule in RULES
+        for code, one in rule.reactions.items()
+        if one.before_step in wanted and rule.code != "I9"
+    ]
+    return pytest.mark.parametrize("code", found)
+
+
+@reacting(Reaction.CURE_REPAY)
+def test_what_the_table_says_is_repaid_is_repaid(code):
+    assert decided(bought(), breaches=(code,), cure=REPAY) == m.Send(REPAY)
+
+
+@reacting(Reaction.HOLD)
 @CURES
 def test_what_no_cure_restores_holds_the_deal_and_unwinds_it(code, cure):
     deal = bought()

@@ -15,6 +15,8 @@ from holdfast.risk.model import Check, Position, Unit
 
 _ADDS_NOTHING: Final = Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.BLOCK)
 _REPAYS: Final = Reactions(Reaction.BLOCK, Reaction.CURE_REPAY, Reaction.CURE_REPAY)
+_GOES_HOME: Final = Reactions(Reaction.BLOCK, Reaction.HOLD, Reaction.HOLD)
+"""One gap took the loan past its cap to where the next could liquidate: no part of it stays."""
 
 
 class Spend:
@@ -79,7 +81,7 @@ class Leverage:
         "I6.ltv": _REPAYS,
         "I6.opening_ltv": Reactions(pre_trade=Reaction.BLOCK),
         "I6.ltv_warning": Reactions(pre_trade=Reaction.WARN, tick=Reaction.WARN),
-        "I6.stressed_health": _REPAYS,
+        "I6.stressed_health": _GOES_HOME,
     }
 
     def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
