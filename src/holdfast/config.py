@@ -106,7 +106,8 @@ class Settings(BaseModel):
         max_deal, max_bank, max_module, max_asset, max_day: caps of the desk on one deal, on open
             deals of a bank and of a module, on what they spend on a token, and on the deals begun
             in a day, given in dollars.
-        loss_budget, in_flight: more limits of the desk, given in dollars.
+        loss_budget: the largest purchase lot that needs no proof of redemption, given in dollars.
+        in_flight: the most that is in redemption at a time, given in dollars.
         chain_shards: how many loops, on one worker or several, share the senders of the chain.
         worker_concurrency: how many deals one worker advances at once.
         database_pool: how many connections one process keeps.

@@ -79,8 +79,8 @@ async def test_a_refused_loan_does_not_stop_a_deal_that_does_not_need_it(
     assert_nothing_left(chain, deal, report)
     before.assert_whole(chain, deal)
     assert chain.count(BORROW, None, deal.plan.accounts.deal) == 0
-    # The whole $1.8M is bought near 0.60 and redeemed at par: about $1.2M of profit.
-    assert float(report["pnl"]["total_usd"]) > 1_000_000
+    # $0.9M is bought near 0.60 and redeemed at par: about $0.6M of profit.
+    assert float(report["pnl"]["total_usd"]) > 500_000
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -11,14 +11,16 @@ from holdfast.common.evm import checksummed
 from holdfast.common.ids import BankId, ModuleId
 from holdfast.common.money import MAX_UINT256, USD8, WAD, Bps, Usd8, amount_of
 from holdfast.devnet.sender import Sender
-from holdfast.model.deal import DealRequest, Funding
+from holdfast.model.deal import DealRequest, Funding, Ladder
 from holdfast.model.plan import Accounts
 from holdfast.planning.errors import PlanRefused
 from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
+from holdfast.risk.limits import RiskLimits
 
+FIVE, TEN, HUNDRED = (Usd8(millions * 10**6 * USD8) for millions in (5, 10, 100))
 DEAL = checksummed(b"\x11" * 20)
 
 
@@ -37,15 +39,15 @@ def planned(devnet, node):
     standing = devnet.profile.require_accounts()
     accounts = Accounts(standing.core, standing.float_, DEAL, standing.treasury_return, 1)
 
-    async def plan(**changes):
+    async def plan(value=TEN, policy=None, **changes):
         request = DealRequest(
-            Usd8(10_000_000 * USD8),
+            value,
             BankId("BANK001"),
             ModuleId("MODULE001"),
             devnet.profile.chain_id,
             **changes,
         )
-        planner = Planner(ChainMarket(node, venues), venues, PlanPolicy())
+        planner = Planner(ChainMarket(node, venues), venues, policy or PlanPolicy())
         return await planner.plan(request, accounts, booked_core_wei=0)
 
     return plan
@@ -55,9 +57,9 @@ def planned(devnet, node):
 def refused(planned):
     """The codes for which a plan of ten million dollars is refused."""
 
-    async def codes(**changes):
+    async def codes(*value, **changes):
         with pytest.raises(PlanRefused) as caught:
-            await planned(**changes)
+            await planned(*value, **changes)
         return {one["code"] for one in caught.value.fields["violations"]}
 
     return codes
@@ -79,18 +81,37 @@ async def test_borrow_funding_on_real_protocols(planned):
 
 
 async def test_bucket_funding_on_real_protocols(planned):
-    made = await planned(funding=Funding.BUCKET)
-    # 600,000 + about 1,968,000 for the bucket at its least - 1.25 * about 612,000
-    assert 1_800_000 < made.terms.spend.decimal() < 1_805_000
+    made = await planned(FIVE, funding=Funding.BUCKET)
+    # 300,000 + about 983,000 for the bucket at its least - 1.25 * about 307,700
+    assert 896_000 < made.terms.spend.decimal() < 902_500
     assert 1.25 <= float(made.report["after"]["debt_cover"]) < 1.26
-    assert [one["code"] for one in made.report["warnings"]] == ["I8.unproven_lot"]
+    assert made.report["warnings"] == []
     assert len(made.terms.tranches) == 4
 
 
+async def test_a_bucket_that_buys_beyond_the_loss_budget_does_so_in_lots_or_not_at_all(
+    planned, refused
+):
+    assert await refused(funding=Funding.BUCKET) == {"I8.loss_budget"}
+    made = await planned(funding=Funding.BUCKET, ladder=Ladder.POSITION)
+    assert 1_790_000 < made.terms.spend.decimal() < 1_805_000
+    assert max(lot.decimal() for lot in made.terms.lots) < 1_000_000
+
+
+async def test_a_hundred_million_are_planned_in_lots(planned, refused):
+    """A loan of $6M buys at most $1M at a time, each lot redeemed before the next."""
+    large = PlanPolicy(limits=RiskLimits(max_deal=HUNDRED))
+    assert await refused(HUNDRED, policy=large) == {"I8.loss_budget"}
+    made = await planned(HUNDRED, policy=large, ladder=Ladder.POSITION)
+    assert made.terms.spend == amount_of(made.terms.spend.token, 6_000_000)
+    assert len(made.terms.lots) >= 10
+    assert max(lot.decimal() for lot in made.terms.lots) < 1_000_000
+
+
 async def test_without_a_loan_the_whole_bucket_is_spent(planned):
-    made = await planned(funding=Funding.BUCKET, opening_ltv=Bps(0))
+    made = await planned(FIVE, funding=Funding.BUCKET, opening_ltv=Bps(0))
     assert made.terms.borrow.units == 0
-    assert 1_960_000 < made.terms.spend.decimal() < 1_975_000
+    assert 980_000 < made.terms.spend.decimal() < 988_000
     assert made.report["after"]["health_factor"] is None
 
 
@@ -150,7 +171,7 @@ async def test_a_lending_market_that_does_not_lend_stops_only_what_needs_the_loa
 ):
     devnet.control.set_borrowing(allowed=False)
     assert await refused() == {"market.venue_closed"}
-    made = await planned(funding=Funding.BUCKET, opening_ltv=Bps(0))
+    made = await planned(FIVE, funding=Funding.BUCKET, opening_ltv=Bps(0))
     assert made.terms.spend.units
 
 

@@ -49,8 +49,8 @@ async def test_the_fresh_world_is_calm(devnet, reader):
     seen = await reader.newest()
     assert (seen.eth_feed.price, seen.cash_feed.price) == (2_000 * USD8, USD8)
     assert seen.eth_pool.memory is seen.token_pool.memory is Memory.FULL
-    assert seen.deviation <= 1  # the width of a tick
-    assert (seen.oracle_age_seconds, seen.off_peg, seen.lag_seconds) == (0, 0, 0)
+    assert seen.sources.deviation <= 1  # the width of a tick
+    assert (seen.sources.age_seconds, seen.off_peg, seen.lag_seconds) == (0, 0, 0)
     assert seen.loan.borrow_rate_ray == pytest.approx(RAY * 4 // 100, rel=1e-3)
     assert abs(seen.token_pool.spot - 60 * USD8 // 100) < USD8 // 10**5
     # One percent of price: 0.4988 % of 500M, and of 600M at the token's side.
@@ -91,7 +91,7 @@ async def test_a_trade_leaves_a_pool_without_memory_and_no_error(devnet, reader)
     devnet.control.set_price(Decimal(1_800))
     seen = await reader.newest()
     assert (seen.eth_pool.memory, seen.eth_pool.average) == (Memory.ABSENT, None)
-    assert seen.deviation <= 1
+    assert seen.sources.deviation <= 1
     devnet.control.advance_time(400)
     later = await reader.newest()
     assert (later.eth_pool.memory, later.eth_pool.window_seconds) == (Memory.SHORT, 300)
@@ -102,7 +102,7 @@ async def test_the_second_source_disagrees_when_only_the_oracle_moves(devnet, re
     devnet.control.advance_time(3_600)
     devnet.control.set_price(Decimal(1_800), move_pool=False)
     # 2,000 against 1,800 is 11.12 %, less the width of a tick.
-    assert (await reader.newest()).deviation in {1_111, 1_112}
+    assert (await reader.newest()).sources.deviation in {1_111, 1_112}
 
 
 async def test_one_trade_does_not_move_the_second_source(devnet, reader):
@@ -114,7 +114,7 @@ async def test_one_trade_does_not_move_the_second_source(devnet, reader):
     devnet.control.set_price(Decimal(2_000), move_pool=False)
     seen = await reader.newest()
     assert seen.eth_pool.spot < 1_001 * USD8
-    assert seen.deviation < 50  # seconds of half the price in half an hour
+    assert seen.sources.deviation < 50  # seconds of half the price in half an hour
 
 
 async def test_stale_feed_frozen_desk_and_peg_are_seen(devnet, reader):
@@ -126,7 +126,7 @@ async def test_stale_feed_frozen_desk_and_peg_are_seen(devnet, reader):
     control.take_desk_reserves(amount_of(devnet.profile.usdt, 1_999_999_000))
     control.set_usdt_price(Decimal("0.97"))
     seen = await reader.newest()
-    assert seen.oracle_age_seconds == 5_000
+    assert seen.sources.age_seconds == 5_000
     assert (seen.desk.is_frozen, seen.desk.fee, seen.desk.queue_delay_seconds) == (
         (True, 40, 86_400)
     )

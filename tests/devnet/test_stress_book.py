@@ -28,7 +28,7 @@ async def test_the_open_book_is_stressed_together_with_the_next_plan(
     async with opened(settings_for(devnet, database_url, tmp_path)) as system:
         first = await approved(system, devnet, dollars=10_000_000)
         assert first.plan.report["book"]["other_deals"] == 0
-        second = await planned(system, devnet, dollars=20_000_000)
+        second = await planned(system, devnet, dollars=15_000_000)
         book = second.plan.report["book"]
         assert (book["other_deals"], book["principal_whole"]) == (1, True)
         open_book = await system.stress_book.read()

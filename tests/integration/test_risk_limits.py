@@ -1,18 +1,19 @@
 """Limits and the open book in Postgres: what is kept, what is refused, and who waits for whom."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from holdfast.common.errors import Rejected
-from holdfast.common.ids import BankId, ChainId, ModuleId
+from holdfast.common.ids import BankId, ChainId, ModuleId, new_group_id
 from holdfast.common.money import BPS, USD8
 from holdfast.common.system_clock import SystemClock
 from holdfast.execution.open_book import OpenBook
 from holdfast.execution.store.deals import DealStore
+from holdfast.execution.store.legs import record_legs
 from holdfast.execution.store.sums import book_sums
 from holdfast.model.deal import DealStatus
 from holdfast.risk.caps import BookSums
@@ -20,8 +21,10 @@ from holdfast.risk.limits import RiskLimits
 from holdfast.risk.market import settings
 from holdfast.risk.service import DynamicLimits
 from holdfast.risk.store import limits as store
+from holdfast.risk.tightening import InForce
 from tests.integration.test_execution_store import stored
 from tests.support.alarm import KeptAlarm
+from tests.unit.execution.scene import CALLS
 from tests.unit.planning.world import REQUEST
 from tests.unit.risk.markets import NOON, market
 
@@ -50,11 +53,22 @@ class Published:
         self.limits = RiskLimits(**limits)
 
     async def in_force(self, session):
-        return self.limits
+        return InForce(self.limits)
 
 
 def now():
     return SystemClock().now()
+
+
+async def begun(database, number, at=None, **values):
+    """A deal whose first leg was recorded, now or at another time, and then a second one now."""
+    deal = await stored(database, number, **values)
+    async with database.begin() as session:
+        await record_legs(session, deal, new_group_id(), [CALLS.fund(1), CALLS.supply(1)])
+        if at is not None:
+            update = "UPDATE legs SET created_at = :at WHERE deal_id = :deal AND seq = 0"
+            await session.execute(text(update), {"at": at, "deal": deal.deal_id})
+    return deal
 
 
 async def sums(database, request=REQUEST, day=None):
@@ -73,8 +87,9 @@ async def test_a_state_comes_back_as_it_was_kept(database):
         kept = await store.load(session, CHAIN)
         assert kept.state == after
         assert kept.settings == settings(market())
-        assert (await limits.in_force(session)).max_ltv == 1_500
-        assert (await limits.in_force(session)).max_deal == RiskLimits().max_deal // 2
+        in_force = (await limits.in_force(session)).limits
+        assert in_force.max_ltv == 1_500
+        assert in_force.max_deal == RiskLimits().max_deal // 2
         (change,) = await store.newest_changes(session, CHAIN, 10)
     assert (change["before_bps"], change["after_bps"], change["cause"]) == (BPS, 5_000, "score")
 
@@ -86,7 +101,7 @@ async def test_chains_keep_their_own_limits(database):
     async with database.begin() as session:
         await first.observe(session, market(**BROKEN))
         assert await other.kept(session) is None
-        assert await other.in_force(session) == RiskLimits()
+        assert (await other.in_force(session)).limits == RiskLimits()
 
 
 async def test_a_change_is_never_changed_again(database):
@@ -113,21 +128,39 @@ async def test_no_scale_above_the_published_limits_can_be_stored(database):
 
 async def test_only_open_deals_are_in_the_book(database):
     for number, status in enumerate(DealStatus, start=1):
-        await stored(database, number, status=str(status))
+        await begun(database, number, status=str(status))
     found = await sums(database)
     # approved, executing, holding and closing are open; completed twice and failed were today.
     assert found == BookSums(bank=4 * VALUE, module=4 * VALUE, asset=4 * SPEND, day=7 * VALUE)
 
 
 async def test_banks_modules_and_days_are_told_apart(database):
-    await stored(database, 1, status="executing")
-    await stored(database, 2, status="executing", participant_bank_id="BANK002")
-    await stored(database, 3, status="executing", module_id="MODULE002")
-    await stored(database, 4, status="completed", created_at=now() - timedelta(days=2))
-    old = await stored(database, 5, status="executing", created_at=now() - timedelta(days=2))
-    assert old.status is DealStatus.EXECUTING
+    before = now() - timedelta(days=2)
+    await begun(database, 1, status="executing")
+    await begun(database, 2, status="executing", participant_bank_id="BANK002")
+    await begun(database, 3, status="executing", module_id="MODULE002")
+    await begun(database, 4, status="completed", at=before)
+    await begun(database, 5, status="executing", at=before)
     found = await sums(database)
     assert found == BookSums(bank=3 * VALUE, module=3 * VALUE, asset=4 * SPEND, day=3 * VALUE)
+
+
+async def test_a_deal_counts_on_the_day_it_begins_to_use_capital_over_midnight(database):
+    """Planned and approved before midnight; one begins before it, one after, one not yet."""
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    evening, morning = midnight - timedelta(minutes=5), midnight + timedelta(minutes=5)
+    old = {"created_at": midnight - timedelta(days=3), "status": "executing"}
+    await begun(database, 1, at=evening, **old)
+    await begun(database, 2, at=morning, **old)
+    await stored(database, 3, **{**old, "status": "approved"})
+
+    async def day(at):
+        return (await OpenBook(database, Published(), Clock(at)).sums(REQUEST)).day
+
+    assert await day(midnight - timedelta(seconds=1)) == 3 * VALUE
+    assert await day(midnight) == 2 * VALUE
+    # a day on, only what may still begin counts
+    assert await day(midnight + timedelta(days=1)) == VALUE
 
 
 async def test_a_deal_of_an_older_worker_counts_with_the_most_it_may_spend(database):
@@ -175,12 +208,12 @@ async def test_of_two_deals_that_do_not_fit_together_one_waits_and_is_refused(da
 
 
 async def test_the_day_is_the_clocks_in_utc(database):
-    await stored(database, 1, status="executing")
+    await begun(database, 1, status="executing")
     tomorrow = OpenBook(database, Published(), Clock(now() + timedelta(days=1)))
     assert (await tomorrow.sums(REQUEST)).day == 0
     today = OpenBook(database, Published(), Clock(now()))
     assert (await today.sums(REQUEST)).day == VALUE
-    assert await today.in_force() == RiskLimits()
+    assert (await today.in_force()).limits == RiskLimits()
 
 
 async def test_other_banks_see_their_own_book(database):

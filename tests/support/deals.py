@@ -7,7 +7,7 @@ from holdfast.bootstrap import opened
 from holdfast.common.ids import BankId, ModuleId, PrincipalId
 from holdfast.common.money import USD8, Usd8
 from holdfast.config import load
-from holdfast.model.deal import DealRequest
+from holdfast.model.deal import DealRequest, Funding, Ladder
 
 ALICE = PrincipalId("alice")
 
@@ -25,9 +25,15 @@ def settings_for(devnet, database_url, tmp_path, **extra):
     )
 
 
-def request_for(devnet, dollars=10_000_000, **fields):
+def usual_dollars(funding=Funding.BORROW, ladder=Ladder.REDEMPTION, **_):
+    """Ten million; half where its whole bucket pays, which would buy beyond the loss budget."""
+    buys_the_bucket = funding is Funding.BUCKET and ladder is Ladder.REDEMPTION
+    return 5_000_000 if buys_the_bucket else 10_000_000
+
+
+def request_for(devnet, dollars=None, **fields):
     return DealRequest(
-        total_eth_value=Usd8(dollars * USD8),
+        total_eth_value=Usd8((dollars or usual_dollars(**fields)) * USD8),
         bank=BankId("BANK001"),
         module=ModuleId("MODULE001"),
         chain_id=devnet.profile.chain_id,

@@ -34,6 +34,7 @@ from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
 from holdfast.risk.limits import RiskLimits
 from holdfast.transactions.model import IntentOutcome, IntentStatus
+from tests.support.deals import usual_dollars
 from tests.support.onchain import OnChain
 
 READER = "0x00000000000000000000000000000000000000ff"
@@ -145,7 +146,7 @@ class Walk:
         self.control.set_balance(deal_account, 0)
         self.control.mine()
         request = DealRequest(
-            total_eth_value=Usd8(10_000_000 * USD8),
+            total_eth_value=Usd8(usual_dollars(funding, **fields) * USD8),
             bank=BankId("BANK001"),
             module=ModuleId("MODULE001"),
             chain_id=self.profile.chain_id,

@@ -24,6 +24,7 @@ from holdfast.execution.builder import LegBuilder
 from holdfast.execution.calls import DealTokens
 from holdfast.execution.desk import DealDesk, Treasury
 from holdfast.execution.experience import Experience
+from holdfast.execution.foresight import Foresight
 from holdfast.execution.jobs import Sweep
 from holdfast.execution.observer import ChainObserver
 from holdfast.execution.open_book import OpenBook
@@ -126,6 +127,7 @@ class Graph:
             metrics=TransactionMetrics(metrics),
         )
         self._dynamic = DynamicLimits(profile.chain_id, self._limits, self._notices.alerts)
+        self._standing = OpenBook(db, self._dynamic, self._clock)
 
     def system(self, pool: Pool, signals: Sequence[Signal]) -> System:
         """The finished graph."""
@@ -195,7 +197,6 @@ class Graph:
         )
 
     def _desk(self, node: Node, stress_book: StressBook) -> DealDesk:
-        standing = OpenBook(self._db, self._dynamic, self._clock)
         return DealDesk(
             db=self._db,
             deals=self._deals,
@@ -205,7 +206,7 @@ class Graph:
                 self._policy,
                 self._experience,
                 open_deals=stress_book,
-                standing=standing,
+                standing=self._standing,
             ),
             keys=self._keys,
             authorization=self._authorization,
@@ -215,7 +216,7 @@ class Graph:
             groups=Transactions(self._keys),
             clock=self._clock,
             treasury=Treasury.of(self._profile),
-            book=standing,
+            book=self._standing,
             at=self._boundary,
             alarm=self._notices.alerts,
         )
@@ -246,7 +247,7 @@ class Graph:
             trading=self._switch,
             audit=self._audit,
             clock=self._clock,
-            limits=self._limits,
+            foresight=Foresight(self._standing, self._experience, self._protocols.desk.address),
             patience=Patience(block=block, holding=self._settings.holding_check_seconds),
             at=self._boundary,
             alarm=alarm,

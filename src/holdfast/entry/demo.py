@@ -23,7 +23,7 @@ from holdfast.devnet.service import Devnet
 from holdfast.devnet.state import ready_state
 from holdfast.entry.worker_process import WorkerProcess
 from holdfast.migrations import runner
-from holdfast.model.deal import TERMINAL, DealRequest, DealStatus, Funding
+from holdfast.model.deal import TERMINAL, DealRequest, DealStatus, Funding, Ladder
 from holdfast.model.leg import LegStatus
 
 if TYPE_CHECKING:
@@ -226,6 +226,8 @@ def _request(devnet: Devnet, funding: Funding) -> DealRequest:
         module=ModuleId("MODULE001"),
         chain_id=devnet.profile.chain_id,
         funding=funding,
+        # What a bucket of that size buys is more than may be bought at once and unproved.
+        ladder=Ladder.POSITION if funding is Funding.BUCKET else Ladder.REDEMPTION,
     )
 
 

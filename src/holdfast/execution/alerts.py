@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from holdfast.execution.errors import Unexplained
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
+    from holdfast.risk.model import Check
 
 BLOCKED: Final = "deal.blocked"
 GAS_TOO_DEAR: Final = "deal.gas_too_dear"
@@ -94,13 +95,18 @@ def dear_gas_paid(deal: DealRecord, base_fee_wei: int) -> Alert:
     )
 
 
-def blocked(deal: DealRecord, codes: Sequence[str]) -> Alert:
+def blocked(deal: DealRecord, checks: Sequence[Check]) -> Alert:
     """The deal's next move would break a rule of the desk: it is not made."""
+    told = "; ".join(f"{check.code}: {check.text}" for check in checks)
     return about(
         deal,
         BLOCKED,
         Severity.WARNING,
-        text=f"the deal's next move would break {', '.join(codes)} at present prices: it waits "
-        "until it would not; `deal close` brings home what it has",
-        fields={"codes": list(codes)},
+        text=f"the deal's next move would break a rule at present prices ({told}): it waits until "
+        "it would not; `deal close` brings home what it has",
+        fields={
+            "codes": [check.code for check in checks],
+            "limits": [str(check.limit) for check in checks],
+            "values": [str(check.value) for check in checks],
+        },
     )

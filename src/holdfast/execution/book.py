@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockRef
     from holdfast.common.ids import DealId
+    from holdfast.execution.breaches import Exposure
     from holdfast.execution.market import Market
     from holdfast.execution.observer import ChainObserver
     from holdfast.execution.open_deals import OpenDeal, OpenDeals
     from holdfast.execution.records import DealRecord
-    from holdfast.protocols.uniswap_v3.pools import Slot0
     from holdfast.risk.limits import RiskLimits
 
 _GWEI: Final = 10**9
@@ -48,19 +48,25 @@ class BookRow:
 
     Attributes:
         deal: its record and plan, without its legs.
-        position: what its account holds and owes, in base units. `leftovers` stays empty:
-            `allowances` counts them; `blocks_to_final` is not known here.
         allowances: how many of its allowances are not back to zero.
         core: the anchor's address, which deals share.
+        exposure: what its account holds and owes, in base units, with the prices it is valued at.
+            The position's `leftovers` stays empty: `allowances` counts them; `blocks_to_final` is
+            not known here.
         exposed: its balance sheet in dollars and the stress on it; `exposed.position.core` is
             what the deal itself has booked there.
     """
 
     deal: DealRecord
-    position: Position
     allowances: int
     core: CoreSeen
+    exposure: Exposure
     exposed: Exposed
+
+    @property
+    def position(self) -> Position:
+        """What the account holds and owes."""
+        return self.exposure.position
 
     @property
     def is_core_gone(self) -> bool:
@@ -70,15 +76,10 @@ class BookRow:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """All open deals of one chain at `head`, in the order of their numbers.
-
-    `token_price` is what a whole discounted token trades at in its pool, in dollars times 1e8,
-    before fee and impact.
-    """
+    """All open deals of one chain at `head`, in the order of their numbers."""
 
     head: Head
     market: Market
-    token_price: Usd8
     rows: tuple[BookRow, ...]
 
     @property
@@ -107,7 +108,6 @@ class _Sight:
 
     head: Head
     market: Market
-    token_price: Usd8
     cores: dict[Address, CoreSeen]
     limits: RiskLimits
 
@@ -145,19 +145,18 @@ class BookReader:
         head = await self._node.head()
         market = await self._observer.market(head)
         cores = sorted({one.deal.plan.accounts.core for one in deals})
-        (slot0, *seen), words = await asyncio.gather(
+        seen, words = await asyncio.gather(
             self._node.read(self._shared_reads(cores), head.ref),
             self._node.read_bundles([self._bundle(one, market) for one in deals], head.ref),
         )
         sight = _Sight(
             head=head,
             market=market,
-            token_price=self._token_price(slot0, market),
             cores=_cores(cores, seen),
             limits=self._limits,
         )
         rows = await _rows(deals, words, sight)
-        return Book(head, market, sight.token_price, rows)
+        return Book(head, market, rows)
 
     def _bundle(self, one: OpenDeal, market: Market) -> Bundle:
         """What is asked of the deal's account, encoded when it is first seen."""
@@ -185,7 +184,7 @@ class BookReader:
     def _shared_reads(self, cores: Sequence[Address]) -> list[Read[Any]]:
         parts, token = self._protocols, type(self._protocols.usdt)
         multicall = self._node.profile.require_multicall3()
-        reads: list[Read[Any]] = [parts.usdtz_pool.slot0()]
+        reads: list[Read[Any]] = []
         for core in cores:
             reads += [
                 eth_balance(multicall, core),
@@ -193,11 +192,6 @@ class BookReader:
                 *(token(of).allowance(core, to) for of, to in self._observer.allowances()),
             ]
         return reads
-
-    def _token_price(self, slot0: Slot0, market: Market) -> Usd8:
-        profile, route = self._node.profile, self._protocols.buy_usdtz.reverse
-        cash = slot0.out_at_spot(route, 10**profile.usdtz.decimals)
-        return Usd8(mul_div(cash, market.cash_price, 10**profile.usdt.decimals))
 
 
 def _cores(cores: Sequence[Address], seen: Sequence[Any]) -> dict[Address, CoreSeen]:
@@ -246,21 +240,22 @@ def _position(words: Sequence[int], at: BlockRef, income_ray: int, debt_ray: int
 
 
 def _row(one: OpenDeal, position: Position, words: Sequence[int], sight: _Sight) -> BookRow:
+    decimals = one.deal.plan.terms.spend.token.decimals
+    exposure = exposed_to(sight.market, position, decimals)
     return BookRow(
         deal=one.deal,
-        position=position,
         allowances=sum(1 for left in words[8:] if left),
         core=sight.cores[one.deal.plan.accounts.core],
-        exposed=_exposed(one, position, sight),
+        exposure=exposure,
+        exposed=_exposed(one, exposure, sight),
     )
 
 
-def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
+def _exposed(one: OpenDeal, exposure: Exposure, sight: _Sight) -> Exposed:
     """The deal in dollars, with the stress that its plan and the rate of the moment ask for."""
     market, limits = sight.market, sight.limits
     envelope = one.deal.plan.envelope
-    terms, claim = envelope.terms, position.claim
-    exposure = exposed_to(market, position, terms.spend.token.decimals)
+    terms, claim = envelope.terms, exposure.position.claim
     whole_token = 10**terms.min_tokens.token.decimals
     cost = mul_div(
         one.token_cost(claim), market.cash_price, 10**terms.spend.token.decimals, round_up=True
@@ -268,7 +263,7 @@ def _exposed(one: OpenDeal, position: Position, sight: _Sight) -> Exposed:
     sheet = exposure.sheet(
         terms.split.core.units,
         token_cost=Usd8(cost),
-        token_market=Usd8(mul_div(claim, sight.token_price, whole_token)),
+        token_market=Usd8(mul_div(claim, sight.market.token_price, whole_token)),
     )
     gas = envelope.max_fee.units // max(1, envelope.gas_price_ceiling_wei)
     return Exposed(

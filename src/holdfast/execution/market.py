@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.common.errors import Transient
+from holdfast.common.money import WAD, Usd8, mul_div
 from holdfast.protocols.price_feed import PriceFeed
+from holdfast.risk.price_sources import FeedPrice, PriceSources, held, pool_reads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.chain.multicall import Read
     from holdfast.chain.node import Node
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockHash
-    from holdfast.common.money import Usd8
     from holdfast.protocols.aave_v3.reserve import Reserve
     from holdfast.protocols.suite import Protocols
+    from holdfast.protocols.uniswap_v3.pools import Route, Slot0
+    from holdfast.risk.limits import RiskLimits
 
 _BLOCKS_KEPT: Final = 4
 
@@ -26,7 +31,8 @@ _BLOCKS_KEPT: Final = 4
 class Market:
     """What all deals see alike at one block; prices in dollars times 1e8, the fee in bps.
 
-    `price_age` is how many seconds ago the feed of ETH was updated.
+    `sources` are the prices that are decided on, `token_price` what a whole discounted token trades
+    at in its pool, before fee and impact.
     """
 
     frozen: bool
@@ -36,10 +42,32 @@ class Market:
     cash: Reserve
     ether: Reserve
     lendable: int
-    eth_price: Usd8
-    cash_price: Usd8
-    price_age: int
+    sources: PriceSources
+    token_price: Usd8
     tip_wei: int
+
+    @property
+    def eth_price(self) -> Usd8:
+        """The lending venue's price of ETH."""
+        return self.sources.eth.price
+
+    def is_price_stale(self, limits: RiskLimits) -> bool:
+        """Whether ETH's price is too old to cure or to unwind for."""
+        return self.sources.eth_age_seconds > limits.oracle_max_age_seconds
+
+    @property
+    def cash_price(self) -> Usd8:
+        """The lending venue's price of the debt currency."""
+        return self.sources.cash.price
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the cash to lend is, and the feeds of both prices, as other answers name them."""
+
+    lending: Address
+    eth_feed: Address
+    cash_feed: Address
 
 
 class Markets:
@@ -49,10 +77,14 @@ class Markets:
         self._node = node
         self._protocols = protocols
         self._tasks: OrderedDict[BlockHash, asyncio.Task[Market]] = OrderedDict()
-        self._places: tuple[Address, Address] | None = None
+        self._places: _Places | None = None
 
     async def at(self, head: Head) -> Market:
-        """The market at `head`; whoever looks at the same block shares one read."""
+        """The market at `head`.
+
+        Raises:
+            Transient: when the chain does not answer.
+        """
         task = self._tasks.get(head.ref.hash)
         if task is None or (task.done() and task.exception() is not None):
             task = asyncio.create_task(self._read(head))
@@ -74,18 +106,28 @@ class Markets:
             parts.oracle.price(weth),
             parts.oracle.price(usdt),
             parts.oracle.source_of(weth),
+            parts.oracle.source_of(usdt),
+            parts.usdtz_pool.slot0(),
+            *pool_reads(parts.eth_pool),
         ]
         known = self._places
         values, tip = await asyncio.gather(
             self._node.read([*reads, *self._reads_at(known)], head.ref),
             self._node.suggest_tip_wei(),
         )
-        frozen, delay, fee, reserves, cash, ether, eth_price, cash_price, feed, *found = values
+        shared, found = values[: len(reads)], values[len(reads) :]
+        cash, ether, *_, eth_feed, cash_feed = shared[4:10]
         _require_as_of(head, cash, ether)
-        self._places = (cash.a_token, feed)
+        self._places = _Places(cash.a_token, eth_feed, cash_feed)
         if self._places != known:
             found = await self._node.read(self._reads_at(self._places), head.ref)
-        lendable, answer = found
+        return self._market(head, shared, found, tip)
+
+    def _market(
+        self, head: Head, shared: Sequence[Any], found: Sequence[Any], tip_wei: int
+    ) -> Market:
+        frozen, delay, fee, reserves, cash, ether, eth, usdt, _, _, token, *pool = shared
+        lendable, eth_feed, cash_feed = found
         return Market(
             frozen=frozen,
             queue_delay=delay,
@@ -94,18 +136,34 @@ class Markets:
             cash=cash,
             ether=ether,
             lendable=lendable,
-            eth_price=eth_price,
-            cash_price=cash_price,
-            price_age=max(0, head.ref.timestamp - answer.updated_at),
-            tip_wei=tip,
+            sources=PriceSources(
+                now=head.ref.timestamp,
+                eth=FeedPrice(eth, eth_feed.updated_at),
+                cash=FeedPrice(usdt, cash_feed.updated_at),
+                pool=self._dollars(held(pool[0], pool[1:]), self._protocols.sell_eth, WAD, usdt),
+            ),
+            token_price=self._token_price(token, usdt),
+            tip_wei=tip_wei,
         )
 
-    def _reads_at(self, places: tuple[Address, Address] | None) -> list[Read[Any]]:
-        """What is asked where other answers say: the cash to lend, and the feed of ETH."""
+    def _token_price(self, now: Slot0, cash_price: Usd8) -> Usd8:
+        route, one = self._protocols.buy_usdtz.reverse, 10**self._node.profile.usdtz.decimals
+        return self._dollars(now, route, one, cash_price)
+
+    def _dollars(self, price: Slot0, to_cash: Route, units: int, cash_price: Usd8) -> Usd8:
+        """What `units` bring at a pool's price, in dollars times 1e8."""
+        cash = price.out_at_spot(to_cash, units)
+        return Usd8(mul_div(cash, cash_price, 10**self._node.profile.usdt.decimals))
+
+    def _reads_at(self, places: _Places | None) -> list[Read[Any]]:
+        """What is asked where other answers say: the cash to lend, and the two feeds."""
         if places is None:
             return []
-        lending, feed = places
-        return [self._protocols.usdt.balance_of(lending), PriceFeed(feed).latest()]
+        return [
+            self._protocols.usdt.balance_of(places.lending),
+            PriceFeed(places.eth_feed).latest(),
+            PriceFeed(places.cash_feed).latest(),
+        ]
 
 
 def _require_as_of(head: Head, *reserves: Reserve) -> None:

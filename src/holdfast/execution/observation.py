@@ -6,6 +6,7 @@ from holdfast.chain.receipts import Head
 from holdfast.common.money import Bps, Usd8
 from holdfast.execution.model import Position, Venues
 from holdfast.ledger.ports import ChainBalances, Indexes
+from holdfast.risk.invariants import Prices
 from holdfast.signing.model import Fees
 
 
@@ -26,12 +27,13 @@ class CoreSeen:
 class Seen:
     """What was read for one deal at `head`.
 
-    `eth_price` and `cash_price` are the oracle's, in dollars times 1e8; `borrow_rate` is
-    yearly, in RAY; `fees` is what a
-    transaction would offer now; the nonces are the deal's and the float's at the same block,
-    `float_wei` is the float's balance, `gas_is_too_dear` whether the block costs more than the plan
-    allows to pay. `homeward_fees` is what a transaction that lowers risk would offer, and
-    `gas_stops_all` whether the block costs more than even that may pay.
+    `eth_price` and `cash_price` are the oracle's, in dollars times 1e8, `token_price` is the pool's
+    of a whole discounted token, `redemption_fee` its desk's; `prices` says how far they can be
+    trusted (I10); `borrow_rate` is yearly, in RAY; `fees` is what a transaction would offer now;
+    the nonces are the deal's and the float's at the same block, `float_wei` is the float's balance,
+    `gas_is_too_dear` whether the block costs more than the plan allows to pay. `homeward_fees` is
+    what a transaction that lowers risk would offer, and `gas_stops_all` whether the block costs
+    more than even that may pay.
     """
 
     head: Head
@@ -41,6 +43,9 @@ class Seen:
     indexes: Indexes
     eth_price: Usd8
     cash_price: Usd8
+    token_price: Usd8
+    redemption_fee: Bps
+    prices: Prices
     ltv_bps: int
     borrow_rate: int
     fees: Fees

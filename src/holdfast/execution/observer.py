@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
-from holdfast.common.money import BPS
-from holdfast.execution.breaches import breaches, exposed_to
-from holdfast.execution.cures import cure_for
+from holdfast.common.money import BPS, Bps
+from holdfast.execution.breaches import exposed_to
 from holdfast.execution.holdings import Holdings
 from holdfast.execution.market import Markets
 from holdfast.execution.model import Leftover, Venues
 from holdfast.execution.observation import Seen
+from holdfast.execution.pressure import pressure_on
 from holdfast.ledger.ports import Indexes
 from holdfast.model.deal import DealStatus
 from holdfast.transactions.fees import FeePolicy, is_too_dear, offer, sweep_fee_wei
@@ -150,8 +150,7 @@ class ChainObserver:
             self._leftovers(account.allowances),
             final_from=deal.last_block + self._node.profile.final_depth - 1,
         )
-        terms = envelope.terms
-        exposure = exposed_to(market, position, terms.borrow.token.decimals)
+        exposure = exposed_to(market, position, envelope.terms.borrow.token.decimals)
         return Seen(
             head=head,
             position=position,
@@ -164,6 +163,9 @@ class ChainObserver:
             ),
             eth_price=market.eth_price,
             cash_price=market.cash_price,
+            token_price=market.token_price,
+            redemption_fee=Bps(market.redemption_fee),
+            prices=market.sources.facts(),
             ltv_bps=exposure.ltv_bps,
             borrow_rate=exposure.borrow_rate,
             fees=offer(policy, head.base_fee_wei, market.tip_wei),
@@ -188,16 +190,23 @@ class ChainObserver:
     ) -> Venues:
         terms = deal.plan.terms
         to_par = terms.min_tokens.token.decimals - terms.spend.token.decimals
+        pressure = pressure_on(
+            deal,
+            exposure,
+            account.core,
+            limits=self._limits,
+            is_price_stale=market.is_price_stale(self._limits),
+        )
         return Venues(
             redemption_frozen=market.frozen,
             desk_cash=_rescaled(market.desk_reserves, to_par),
             queue_delay_seconds=market.queue_delay,
             can_borrow=_can_borrow(market, terms.borrow.units),
             transfer_fee_wei=sweep_fee_wei(fees, TRANSFER_GAS),
-            breaches=breaches(deal, exposure, account.core, self._limits),
+            breaches=pressure.breaches,
             redeems_at_a_loss=_redeems_at_a_loss(deal, market.redemption_fee, to_par),
-            cure=cure_for(deal, exposure, self._limits),
-            is_price_stale=market.price_age > self._limits.oracle_max_age_seconds,
+            cure=pressure.cure,
+            is_price_stale=pressure.is_price_stale,
         )
 
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from holdfast.execution.records import DealRecord
     from holdfast.model.deal import DealRequest
     from holdfast.risk.caps import BookSums
-    from holdfast.risk.limits import RiskLimits
+    from holdfast.risk.tightening import InForce
 
 
-class InForce(Protocol):
+class Limits(Protocol):
     """The limits that hold now."""
 
-    async def in_force(self, session: Session) -> RiskLimits:
-        """The published limits, or tighter ones."""
+    async def in_force(self, session: Session) -> InForce:
+        """The published limits, and what tightens them."""
         ...
 
 
@@ -33,10 +33,10 @@ class OpenBook:
     """Reads limits and book, for planning and for the moment when a deal joins."""
 
     db: Database
-    limits: InForce
+    limits: Limits
     clock: Clock
 
-    async def in_force(self) -> RiskLimits:
+    async def in_force(self) -> InForce:
         """The limits that a deal planned now is held to."""
         async with self.db.begin() as session:
             return await self.limits.in_force(session)
@@ -59,7 +59,9 @@ class OpenBook:
         envelope = deal.plan.envelope
         wanted = Wanted(envelope.request.total_eth_value, spend_of(envelope.terms))
         book = await book_sums(session, envelope.request, self._day())
-        for check in caps(wanted, book, await self.limits.in_force(session)):
+        in_force = await self.limits.in_force(session)
+        found, usual = (caps(wanted, book, one) for one in (in_force.limits, in_force.published))
+        for check in in_force.told(found, usual):
             if check.is_violation:
                 raise Rejected(
                     check.code,

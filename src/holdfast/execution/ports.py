@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from holdfast.common.db import Session
     from holdfast.common.evm import Address
     from holdfast.common.ids import BankId, ChainId, DealId, GroupId
+    from holdfast.common.money import Token
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
     from holdfast.execution.records import DealRecord
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from holdfast.model.leg import Leg
     from holdfast.model.plan import Accounts, Plan
     from holdfast.risk.book import OpenBook
+    from holdfast.risk.gate import Trial
+    from holdfast.risk.tightening import InForce
     from holdfast.risk.trading import Trading
     from holdfast.signing.model import KeyRef
     from holdfast.signing.ports import Signer
@@ -50,6 +53,22 @@ class Admission(Protocol):
         Raises:
             Rejected: `caps.` and the cap that would break.
         """
+        ...
+
+
+class Standing(Protocol):
+    """The limits in force."""
+
+    async def in_force(self) -> InForce:
+        """The published limits and what tightens them; `Transient` without the database."""
+        ...
+
+
+class TrackRecord(Protocol):
+    """What redemption desks did before."""
+
+    async def trials(self, desk: Address, token: Token) -> Sequence[Trial]:
+        """What the redemption desk at `desk` was asked to pay for `token`, and whether it did."""
         ...
 
 

@@ -10,7 +10,6 @@ import structlog
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.errors import Transient
 from holdfast.execution.errors import MoveRefused
-from holdfast.execution.foresight import would_break
 from holdfast.execution.model import Send, Wait, WaitFor
 from holdfast.execution.prepared import Prepared
 from holdfast.execution.restraint import lowers_risk, restrained
@@ -19,13 +18,13 @@ from holdfast.execution.settlement import refused
 from holdfast.model.deal import HoldReason
 
 if TYPE_CHECKING:
+    from holdfast.execution.foresight import Foresight
     from holdfast.execution.model import Move
     from holdfast.execution.observation import Seen
     from holdfast.execution.ports import Builder, Observer
     from holdfast.execution.records import DealRecord
     from holdfast.execution.script import Script
     from holdfast.execution.settlement import Settlement
-    from holdfast.risk.limits import RiskLimits
     from holdfast.risk.trading import Trading
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -33,11 +32,11 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Decides by what `observer` sees, and has `builder` make the legs of it."""
+    """Decides by what `observer` sees, has `builder` make the legs, and `foresight` look ahead."""
 
     observer: Observer
     builder: Builder
-    limits: RiskLimits
+    foresight: Foresight
     at: Boundary = unobserved
 
     async def __call__(self, settlement: Settlement, trading: Trading) -> Prepared:
@@ -67,7 +66,7 @@ class Preparation:
         except MoveRefused as error:
             _log.warning("deal.move_refused", leg=error.kind, reason=error.message)
             return replace(prepared, deal=refused(deal, error.kind, error.message))
-        if blocks := would_break(deal, move, legs, seen=seen, limits=self.limits):
+        if blocks := await self.foresight.blocks(deal, move, legs, seen):
             waiting = replace(script, outcome=Wait(WaitFor.LIMITS))
             return replace(prepared, script=waiting, blocks=blocks)
         return replace(prepared, legs=legs)

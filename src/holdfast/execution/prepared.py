@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.execution.script import Script
     from holdfast.execution.settlement import Settlement
     from holdfast.model.leg import Leg
+    from holdfast.risk.model import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Prepared:
     """The settlement, what comes after it, and the legs that carry it out.
 
     `doubt` is what the chain was found to lack of what is recorded, once that is certain;
-    `blocks` are the codes of the rules that the next move would have broken.
+    `blocks` are the rules that the next move would have broken.
     """
 
     settlement: Settlement
@@ -32,7 +33,7 @@ class Prepared:
     legs: Sequence[Leg]
     seen: Seen
     doubt: Unexplained | None = None
-    blocks: tuple[str, ...] = ()
+    blocks: tuple[Check, ...] = ()
 
     @property
     def would_go_on(self) -> bool:

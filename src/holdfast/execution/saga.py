@@ -14,7 +14,6 @@ from holdfast.execution.model import (
     Purchase,
     Redeem,
     Repay,
-    RepayPart,
     Revoke,
     Send,
     Venues,
@@ -22,6 +21,7 @@ from holdfast.execution.model import (
     WaitFor,
     Waive,
 )
+from holdfast.execution.pressure import STANDS_STILL, Pressure, asked
 from holdfast.model.deal import TERMINAL, DealEvent, DealStatus, Funding, HoldReason
 from holdfast.model.leg import LegKind
 
@@ -33,13 +33,6 @@ DUST_WEI = 10**15
 """Wrapped or lent ether that is worth no transaction: the gas of one at 5 gwei or so."""
 
 
-_STANDS_STILL = {
-    HoldReason.OPERATOR,
-    HoldReason.FOREIGN_USE,
-    HoldReason.REORG,
-    HoldReason.UNEXPLAINED,
-}
-_RESTORED_BY_REPAYING = {"I6.ltv"}
 _ENDS = {DealEvent.COMPLETE, DealEvent.COMPLETE_WITH_CLAIM, DealEvent.FAIL}
 
 
@@ -103,7 +96,7 @@ def _obstacle(state: DealState, position: Position, venues: Venues) -> Decision 
     revoking = Send(Revoke(position.leftovers)) if position.leftovers else None
     if revoking is not None and not fails(state, LegKind.REVOKE):
         return revoking
-    guarding = _protection(position, venues)
+    guarding = _asked(state, position, venues)
     if waits and isinstance(guarding, Send):
         return _redeeming_instead(state, position, venues) or guarding
     return guarding or revoking  # no cure waits for a token's contract (I7)
@@ -118,30 +111,13 @@ def _waits_for_the_pool(state: DealState, venues: Venues) -> bool:
     return isinstance(venues.cure, Convert) and fails(state, LegKind.SWAP)
 
 
-def _protection(position: Position, venues: Venues) -> Decision | None:
-    """What the market asks before anything else: a cure, or where none restores, to go home.
-
-    On a price that is too old neither is decided; the redemption desk's cash needs no price.
-    """
-    broken = {code for code in venues.breaches if not (venues.is_price_stale and _is_priced(code))}
-    cure = None if venues.is_price_stale else venues.cure
-    if isinstance(cure, RepayPart):
-        broken -= _RESTORED_BY_REPAYING
-    if broken and (position.debt or position.collateral):
-        return Change(DealEvent.HOLD, HoldReason.INVARIANT)
-    return None if cure is None else Send(cure)
-
-
 def is_urgent(venues: Venues) -> bool:
     """Whether the market asks for a cure, or for the way home."""
-    priced = not venues.is_price_stale
-    return (priced and venues.cure is not None) or any(
-        priced or not _is_priced(code) for code in venues.breaches
-    )
+    return Pressure.of(venues).is_urgent
 
 
-def _is_priced(code: str) -> bool:
-    return code.startswith(("I2.", "I3.", "I6."))
+def _asked(state: DealState, position: Position, venues: Venues) -> Decision | None:
+    return asked(state.status, state.hold_reason, position, Pressure.of(venues))
 
 
 def _building(state: DealState, venues: Venues) -> Decision:
@@ -196,8 +172,8 @@ def _holding(state: DealState, position: Position, venues: Venues) -> Decision:
     match state.hold_reason:
         case HoldReason.AMBIGUITY:
             return Change(DealEvent.RESUME)  # nobody decides before the chain's signals agree
-        case reason if reason in _STANDS_STILL:
-            return _standing_still(position, venues)
+        case reason if reason in STANDS_STILL:
+            return _standing_still(state, position, venues)
         case _:
             return _unwinding(state, position, venues)
 
@@ -219,7 +195,7 @@ def _unwinding(state: DealState, position: Position, venues: Venues) -> Decision
     return Change(DealEvent.CLOSE if state.has(LegKind.FUND) else DealEvent.FAIL)
 
 
-def _standing_still(position: Position, venues: Venues) -> Decision:
+def _standing_still(state: DealState, position: Position, venues: Venues) -> Decision:
     """An operator's hold lasts until told otherwise, or until principal would be at risk.
 
     So does the hold after a foreign use of a key. The foreign transaction may have done the very
@@ -227,7 +203,7 @@ def _standing_still(position: Position, venues: Venues) -> Decision:
     ours, so going on by itself could build it twice. The way home goes by what is observed, and
     cannot: only that one is open where an invariant breaks, and a cure, which adds no position.
     """
-    match _protection(position, venues):
+    match _asked(state, position, venues):
         case Send() as cure:
             return cure
         case None:

@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
     from holdfast.common.ids import DealId
     from holdfast.execution.bookkeeping import Bookkeeping
+    from holdfast.execution.foresight import Foresight
     from holdfast.execution.packaging import EoaAccount
     from holdfast.execution.ports import Builder, Observer, TradingStates
     from holdfast.execution.prepared import Prepared
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
-    from holdfast.risk.limits import RiskLimits
     from holdfast.risk.trading import Trading
     from holdfast.transactions.model import IntentOutcome
     from holdfast.transactions.service import Transactions
@@ -69,7 +69,7 @@ class Advance:
     trading: TradingStates
     audit: AuditTrail
     clock: Clock
-    limits: RiskLimits
+    foresight: Foresight
     patience: Patience = field(default_factory=Patience)
     at: Boundary = unobserved
     alarm: Alarm = field(default_factory=LoggedAlarm)
@@ -120,7 +120,7 @@ class Advance:
     @property
     def preparation(self) -> Preparation:
         """What looks at the chain and decides."""
-        return Preparation(self.observer, self.builder, self.limits, self.at)
+        return Preparation(self.observer, self.builder, self.foresight, self.at)
 
     @property
     def stand_still(self) -> StandStill:

@@ -6,28 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.money import BPS, USD8, WAD, Usd8, mul_div
+from holdfast.execution.pressure import asked, pressure_on
 from holdfast.monitoring.ticks import State
 from holdfast.risk.invariants import (
     Anchor,
     Facts,
     Lending,
     Moment,
-    Prices,
     Reaction,
     evaluate,
     reaction,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from holdfast.common.evm import Address
     from holdfast.execution.book import Book, BookRow
+    from holdfast.execution.market import Market
     from holdfast.risk.limits import RiskLimits
     from holdfast.risk.market import RiskMarket
     from holdfast.risk.model import Check
 
-_DUE: Final = frozenset({Reaction.CURE_REPAY, Reaction.CURE_CONVERT, Reaction.HOLD})
+ACTS: Final = frozenset({Reaction.CURE_REPAY, Reaction.CURE_CONVERT, Reaction.HOLD})
+"""Where none of these fails a deal does nothing by itself: what it would do need not be asked."""
+
 _SHARES: Final = ("I6.ltv", "I3.debt_cover", "I4.exposure", "I4.freeze_exposure")
 
 
@@ -48,7 +51,7 @@ class Assessed:
 
     @property
     def is_to_be_woken(self) -> bool:
-        """Whether the deal has something to do; one whose legs are under way is woken by them."""
+        """Whether the deal would do something; one whose legs are under way is woken by them."""
         return self.state is State.DUE and self.row.deal.group_id is None
 
     def column_values(self) -> tuple[int, ...]:
@@ -66,24 +69,31 @@ class Assessed:
 
 
 def assess(
-    row: BookRow, eth_price: Usd8, limits: RiskLimits, shared: Sequence[Check] = ()
+    row: BookRow, market: Market, limits: RiskLimits, shared: Sequence[Check] = ()
 ) -> Assessed:
     """One deal against every rule that is asked on a tick.
 
+    It is due exactly where it would act itself, by the function that it decides with. A rule that
+    fails is told all the same where the deal has nothing to do for it, as when its cash covers.
+
     Args:
         row: the deal.
-        eth_price: of its block, in dollars times 1e8.
+        market: of its block.
         limits: what it is held to; its own plan's are in the row.
         shared: checks of what it shares with other deals, such as its anchor, that fail.
     """
-    checks = evaluate(_facts(row, eth_price), limits, Moment.TICK)
+    checks = evaluate(_facts(row, market.eth_price), limits, Moment.TICK)
     values = {check.code: check.value for check in checks}
     failed = tuple(check for check in checks if not check.ok)
     ltv, cover, exposure, freeze_exposure = (values[code] for code in _SHARES)
+    all_failed = [*failed, *shared]
+    is_near = ltv >= row.deal.plan.envelope.max_ltv or ltv >= limits.max_ltv
+    fails = any(reaction(one, Moment.TICK) in ACTS for one in all_failed)
+    is_due = (is_near or fails or row.is_core_gone) and _acts(row, market, limits)
     return Assessed(
         row=row,
         failed=failed,
-        state=State.DUE if row.is_core_gone else _state([*failed, *shared]),
+        state=State.DUE if is_due else State.WARNED if all_failed else State.CALM,
         ltv=ltv,
         cover=cover,
         exposure=exposure,
@@ -116,10 +126,8 @@ def failures(facts: Facts, limits: RiskLimits) -> tuple[Check, ...]:
 
 
 def price_facts(market: RiskMarket) -> Facts:
-    """What I10 looks at."""
-    return Facts(
-        prices=Prices(market.oracle_age_seconds, market.deviation, market.lag_seconds or None)
-    )
+    """What I10 looks at; where blocks are made on demand, their age says nothing of the node."""
+    return Facts(prices=market.sources.facts(market.lag_seconds or None))
 
 
 def _facts(row: BookRow, eth_price: Usd8) -> Facts:
@@ -137,10 +145,13 @@ def _facts(row: BookRow, eth_price: Usd8) -> Facts:
     )
 
 
-def _state(failed: Iterable[Check]) -> State:
-    worst = State.CALM
-    for check in failed:
-        if reaction(check, Moment.TICK) in _DUE:
-            return State.DUE
-        worst = State.WARNED
-    return worst
+def _acts(row: BookRow, market: Market, limits: RiskLimits) -> bool:
+    """Whether the deal, were it woken, would cure itself or go home."""
+    pressure = pressure_on(
+        row.deal,
+        row.exposure,
+        row.core,
+        limits=limits,
+        is_price_stale=market.is_price_stale(limits),
+    )
+    return asked(row.deal.status, row.deal.hold_reason, row.position, pressure) is not None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from holdfast.common.alerts import Alert, Severity
 from holdfast.common.money import BPS, Bps
 from holdfast.execution.alerts import about
+from holdfast.monitoring.assessment import ACTS
+from holdfast.monitoring.ticks import State
 from holdfast.risk.invariants import Moment, Reaction, reaction
 from holdfast.risk.model import Severity as Weight
 
@@ -35,6 +37,9 @@ _FOLLOWS: Final[Mapping[Reaction | None, str]] = {
     Reaction.BLOCK: "nothing is bought until it is over",
     Reaction.WARN: "nothing is done by itself",
 }
+
+
+_RESTS: Final = "the deal has nothing to do for it now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def deal_alerts(one: Assessed) -> Iterator[Alert]:
             deal,
             f"risk.{_kind(check)}.{check.code}",
             _gravity(check),
-            text=f"deal {deal.deal_number}: {check.text}; {_follows(check)}",
+            text=f"deal {deal.deal_number}: {check.text}; {_deal_follows(check, one)}",
             fields=_fields(one.row, check),
         )
 
@@ -122,6 +127,12 @@ def _gravity(check: Check) -> Severity:
 
 def _follows(check: Check) -> str:
     return _FOLLOWS.get(reaction(check, Moment.TICK), "a person has to look")
+
+
+def _deal_follows(check: Check, one: Assessed) -> str:
+    """What the deal does, where it does anything: a cure may not be needed, or be under way."""
+    acts = reaction(check, Moment.TICK) in ACTS
+    return _follows(check) if one.state is State.DUE or not acts else _RESTS
 
 
 def _fields(row: BookRow, check: Check) -> dict[str, object]:

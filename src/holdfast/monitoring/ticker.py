@@ -146,11 +146,11 @@ class Ticker:
     async def _assessed(
         self, book: Book, by_core: dict[Address, tuple[Check, ...]]
     ) -> tuple[Assessed, ...]:
-        price, limits = book.market.eth_price, self._parts.limits
+        market, limits = book.market, self._parts.limits
         found: list[Assessed] = []
         for start in range(0, len(book.rows), _SLICE):
             found += [
-                assess(row, price, limits, by_core[row.deal.plan.accounts.core])
+                assess(row, market, limits, by_core[row.deal.plan.accounts.core])
                 for row in book.rows[start : start + _SLICE]
             ]
             await asyncio.sleep(0)
@@ -224,10 +224,10 @@ def _tick(look: Look, taken_at: datetime, chain_id: ChainId, seconds: float) -> 
         market={
             "eth_price": look.book.market.eth_price,
             "cash_price": look.book.market.cash_price,
-            "token_price": look.book.token_price,
+            "token_price": look.book.market.token_price,
             "eth_pool_price": market.eth_pool.held,
-            "oracle_age_seconds": market.oracle_age_seconds,
-            "deviation_bps": market.deviation,
+            "oracle_age_seconds": market.sources.age_seconds,
+            "deviation_bps": market.sources.deviation,
             "off_peg_bps": market.off_peg,
             "loan_utilisation_bps": market.loan.utilisation,
             "collateral_utilisation_bps": market.collateral.utilisation,

@@ -1,6 +1,7 @@
 """The rules that a drafted deal is held to: the invariants, then market and funds; pure."""
 
-from holdfast.common.money import BPS, Bps, Usd8, mul_div
+from holdfast.common.money import Usd8
+from holdfast.planning.advice import advised
 from holdfast.planning.costs import face_value
 from holdfast.planning.envelope import missing_home, token_at_venue
 from holdfast.planning.market_checks import market_checks
@@ -12,16 +13,21 @@ from holdfast.risk.invariants import (
     Lending,
     Lot,
     Moment,
-    Prices,
     Spending,
     evaluate,
 )
+from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check
 
 
 def checks(draft: Draft, setting: Setting) -> tuple[Check, ...]:
     """All rules: the invariants, then those of the market, the funds and the open book."""
-    limits = setting.policy.limits
+    found = advised(_against(setting.policy.limits, draft, setting), draft)
+    in_force = setting.in_force
+    return in_force.told(found, _against(in_force.published, draft, setting)) if in_force else found
+
+
+def _against(limits: RiskLimits, draft: Draft, setting: Setting) -> tuple[Check, ...]:
     wanted = Wanted(draft.request.total_eth_value, face_value(draft.terms.spend))
     return (
         *evaluate(facts(draft, setting), limits, Moment.PRE_TRADE),
@@ -50,7 +56,7 @@ def facts(draft: Draft, setting: Setting) -> Facts:
         ),
         missing_home=missing_home(draft),
         lot=_lot(draft),
-        prices=Prices(market.at.timestamp - market.oracle_updated_at, _deviation(setting)),
+        prices=market.sources.facts(),
     )
 
 
@@ -77,14 +83,3 @@ def _lot(draft: Draft) -> Lot:
         largest_rung=max(rungs, default=Usd8(0)),
         is_gate_open=draft.gate.is_proved,
     )
-
-
-def _deviation(setting: Setting) -> Bps:
-    """How far the pool's price of ETH is from the oracle's; 0 when nothing was quoted."""
-    market = setting.market
-    if not market.sales:
-        return Bps(0)
-    quote = market.sales[0]
-    fair = market.prices.eth_value(quote.amount_in.units)
-    apart = abs(fair - market.prices.cash_value(quote.spot_out))
-    return Bps(mul_div(apart, BPS, fair, round_up=True)) if fair else Bps(0)

@@ -21,7 +21,7 @@ from holdfast.risk.formulas import (
     share_of,
     simple_return,
 )
-from holdfast.risk.gate import GateVerdict
+from holdfast.risk.gate import GateVerdict, cost_per_token
 from holdfast.risk.model import Position
 from holdfast.risk.reserve import breaking_gap, debt_cover, loss_bound
 from holdfast.risk.scenarios import STANDARD, Exposed, outcome
@@ -125,7 +125,16 @@ class _Drafting:
         )
 
     def _gate(self, costs: Costs) -> GateVerdict:
-        return lot_verdict(self._largest, self._cost_wad(costs), self.setting)
+        """As the purchase may go at worst: the fewest tokens, all charges at their most.
+
+        Execution asks again just before it buys, and knows no better price than the swap's limit.
+        """
+        terms, market = self.sized.terms, self.setting.market
+        worst = replace(self.sized.purchase, amount_out=terms.min_tokens)
+        face = par_value(terms.min_tokens, market)
+        most = Usd8(costs.interest + costs.max_sale_cost + costs.max_gas)
+        cost_wad = cost_per_token(spent(terms, market), most, face) if face else 0
+        return lot_verdict(worst.scaled(terms.largest_lot.units), cost_wad, self.setting)
 
     @property
     def _largest(self) -> Quote:

@@ -50,6 +50,7 @@ def violation(check: Check) -> dict[str, object]:
         "limit_text": shown(check.limit, check.unit),
         "value_text": shown(check.value, check.unit),
         "text": check.text,
+        "advice": check.advice,
     }
 
 

@@ -14,7 +14,7 @@ def gas_budget(request: DealRequest, policy: PlanPolicy, gas: Gas) -> GasBudget:
     quarter of it and a token costs more than a quarter of par.
     """
     is_bought_in_lots = request.ladder is Ladder.POSITION
-    largest = policy.limits.unproven_lot if is_bought_in_lots else policy.limits.in_flight
+    largest = policy.limits.loss_budget if is_bought_in_lots else policy.limits.in_flight
     tranches = len(policy.rungs) + -(-request.total_eth_value // largest)
     each = policy.tranche_gas + (policy.lot_gas if is_bought_in_lots else 0)
     units = policy.loop_gas + policy.unwinding_gas + tranches * each

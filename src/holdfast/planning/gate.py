@@ -23,7 +23,7 @@ def lot_verdict(purchase: Quote, cost_wad: int, setting: Setting) -> GateVerdict
         cost_wad=cost_wad,
         fee=market.desk.fee,
     )
-    return verdict(lot, setting.trials, terms, setting.policy.limits.unproven_lot)
+    return verdict(lot, setting.trials, terms, setting.policy.limits.loss_budget)
 
 
 def purchase_cost_wad(purchase: Quote, market: MarketSnapshot) -> int:

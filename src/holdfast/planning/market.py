@@ -50,13 +50,14 @@ class ChainMarket:
         head, tip = await asyncio.gather(self._node.head(), self._node.suggest_tip_wei())
         venues = self._venues
         weth, usdt = venues.weth_token.address, venues.usdt.address
-        eth, cash, collateral, loan, feed, revision = await self._node.read(
+        eth, cash, collateral, loan, eth_feed, cash_feed, revision = await self._node.read(
             [
                 venues.oracle.price(weth),
                 venues.oracle.price(usdt),
                 venues.aave.reserve(weth),
                 venues.aave.reserve(usdt),
                 venues.oracle.source_of(weth),
+                venues.oracle.source_of(usdt),
                 venues.aave.revision(),
             ],
             head.ref,
@@ -66,7 +67,7 @@ class ChainMarket:
         profile = self._node.profile
         ceiling, most = profile.gas_price_ceiling_wei, profile.most_gas_price_wei
         gas = Gas(head.base_fee_wei, tip, ceiling, emergency_wei=most)
-        return Basis(head, Prices(eth, cash), collateral, loan, feed, gas)
+        return Basis(head, Prices(eth, cash), collateral, loan, eth_feed, cash_feed, gas)
 
     def _contracts(self) -> list[Address]:
         venues = self._venues

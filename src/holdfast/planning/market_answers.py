@@ -8,7 +8,7 @@ from holdfast.chain.multicall import Reverted
 from holdfast.chain.profiles import ChainProfile
 from holdfast.common.evm import Address
 from holdfast.common.money import Bps, Token, TokenAmount, Usd8
-from holdfast.planning.market_reads import ALLOWANCE, PURCHASE, SALE, Basis
+from holdfast.planning.market_reads import ALLOWANCE, AVERAGE, PURCHASE, SALE, Basis
 from holdfast.planning.snapshot import (
     AnchorState,
     CollateralReserve,
@@ -24,6 +24,7 @@ from holdfast.protocols.aave_v3.math import unscaled
 from holdfast.protocols.aave_v3.rates import RateStrategy
 from holdfast.protocols.suite import Protocols
 from holdfast.protocols.uniswap_v3.pools import Route, Slot0
+from holdfast.risk.price_sources import WINDOWS_SECONDS, FeedPrice, PriceSources, held
 
 
 def deal_tokens(profile: ChainProfile) -> Tokens:
@@ -51,7 +52,7 @@ class Answers:
             genesis_hash=self.profile.genesis_hash or "",
             tokens=tokens,
             prices=self.basis.prices,
-            oracle_updated_at=self.found["feed"].updated_at,
+            sources=self._sources(),
             gas=self.basis.gas,
             collateral=self._collateral(),
             loan=self._loan(),
@@ -64,6 +65,19 @@ class Answers:
             float_wei=self.found["float_wei"],
             code=self.code,
             pinned_code=self.profile.code_hashes,
+        )
+
+    def _sources(self) -> PriceSources:
+        """The feeds, and the average of the pool that sells the bucket."""
+        found, prices, tokens = self.found, self.basis.prices, deal_tokens(self.profile)
+        averages = [found[f"{AVERAGE}{window}"] for window in WINDOWS_SECONDS]
+        one = 10**tokens.native.decimals
+        cash = held(found[f"{SALE}_slot0"], averages).out_at_spot(self.venues.sell_eth, one)
+        return PriceSources(
+            now=self.basis.head.ref.timestamp,
+            eth=FeedPrice(prices.eth, found["eth_feed"].updated_at),
+            cash=FeedPrice(prices.cash, found["cash_feed"].updated_at),
+            pool=prices.cash_value(TokenAmount(tokens.cash, cash)),
         )
 
     def _collateral(self) -> CollateralReserve:

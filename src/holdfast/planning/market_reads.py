@@ -18,10 +18,12 @@ from holdfast.protocols.erc20 import Erc20
 from holdfast.protocols.price_feed import PriceFeed
 from holdfast.protocols.suite import Protocols
 from holdfast.protocols.uniswap_v3.pools import Route
+from holdfast.risk.price_sources import WINDOWS_SECONDS
 
 Named: TypeAlias = Iterator[tuple[str, Read[Any]]]
 
 ALLOWANCE: Final = "allowance_"
+AVERAGE: Final = "sale_average_"
 SALE: Final = "sale"
 PURCHASE: Final = "purchase"
 """Parts of the names under which answers are found."""
@@ -36,6 +38,7 @@ class Basis:
     collateral: Reserve
     loan: Reserve
     eth_feed: Address
+    cash_feed: Address
     gas: Gas
 
 
@@ -83,7 +86,8 @@ class Questions:
 
     def _lending(self) -> Named:
         basis, aave = self.basis, self.venues.aave
-        yield "feed", PriceFeed(basis.eth_feed).latest()
+        yield "eth_feed", PriceFeed(basis.eth_feed).latest()
+        yield "cash_feed", PriceFeed(basis.cash_feed).latest()
         yield "supplied", scaled_total(basis.collateral.a_token)
         yield "supply_index", aave.income_index(self.venues.weth_token.address)
         yield "available", self.venues.usdt.balance_of(basis.loan.a_token)
@@ -97,6 +101,8 @@ class Questions:
         for name, pool in ((SALE, venues.eth_pool), (PURCHASE, venues.usdtz_pool)):
             yield f"{name}_slot0", pool.slot0()
             yield f"{name}_liquidity", pool.liquidity()
+        for window in WINDOWS_SECONDS:
+            yield f"{AVERAGE}{window}", venues.eth_pool.average(window)
         yield from self._quotes(SALE, venues.sell_eth, self.probe.sales)
         yield from self._quotes(PURCHASE, venues.buy_usdtz, self.probe.purchases)
 

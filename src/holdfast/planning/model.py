@@ -14,6 +14,7 @@ from holdfast.risk.gate import GateVerdict, Trial
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Position, Stress
 from holdfast.risk.scenarios import Exposed, Outcome
+from holdfast.risk.tightening import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Setting:
     """What a deal is planned against.
 
     `booked_core_wei` is what open deals have booked in core, `trials` what the redemption desk did
-    before, `book` what open deals add up to.
+    before, `book` what open deals add up to, `in_force` where the policy's limits come from, where
+    the market may have tightened them.
     """
 
     market: MarketSnapshot
@@ -66,6 +68,7 @@ class Setting:
     booked_core_wei: int
     trials: tuple[Trial, ...] = ()
     book: BookSums = field(default_factory=BookSums)
+    in_force: InForce | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from holdfast.model.plan import Accounts
 from holdfast.planning.snapshot import Gas, MarketSnapshot, Prices, Probe, Tokens
 from holdfast.risk.caps import BookSums
 from holdfast.risk.gate import Trial
-from holdfast.risk.limits import RiskLimits
 from holdfast.risk.scenarios import Exposed
+from holdfast.risk.tightening import InForce
 
 Sizes: TypeAlias = Callable[[Tokens, Prices, Gas], Probe]
 """Says how much to quote, given the prices of the same block."""
@@ -72,8 +72,8 @@ class NoOpenDeals:
 class Standing(Protocol):
     """The limits in force and what is open."""
 
-    async def in_force(self) -> RiskLimits:
-        """The limits that a deal planned now is held to; never above the published ones."""
+    async def in_force(self) -> InForce:
+        """The limits that a deal planned now is held to, and what tightens them."""
         ...
 
     async def sums(self, request: DealRequest) -> BookSums:

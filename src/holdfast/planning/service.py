@@ -30,6 +30,7 @@ from holdfast.protocols.suite import Protocols
 from holdfast.risk.caps import BookSums
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.scenarios import Exposed
+from holdfast.risk.tightening import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class NothingOpen:
 
     limits: RiskLimits
 
-    async def in_force(self) -> RiskLimits:
+    async def in_force(self) -> InForce:
         """The limits given."""
-        return self.limits
+        return InForce(self.limits)
 
     async def sums(self, request: DealRequest) -> BookSums:  # noqa: ARG002 - the port
         """Nothing."""
@@ -83,7 +84,8 @@ class Planner:
         """
         validate_request(request, self._policy.limits)
         alternatives = self._alternatives(request)
-        policy = replace(self._policy, limits=await self._standing.in_force())
+        in_force = await self._standing.in_force()
+        policy = replace(self._policy, limits=in_force.limits)
         sums = await self._standing.sums(request)
         sizes = Probing((request, *alternatives), policy)
         market, others = await asyncio.gather(
@@ -98,6 +100,7 @@ class Planner:
             booked_core_wei,
             trials=tuple(trials),
             book=sums,
+            in_force=in_force,
         )
         chosen, book = await asyncio.to_thread(self._stressed, request, setting, others)
         if chosen.violations:

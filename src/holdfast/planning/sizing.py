@@ -16,6 +16,9 @@ from holdfast.risk.formulas import RAY_PER_BPS
 from holdfast.risk.model import Stress
 from holdfast.risk.reserve import owed
 
+_EXPOSURE_ROOM_BPS = 100
+"""How far ETH may fall between plan and purchase before the desk's limit on exposure stops it; no
+more, or a bucket without a loan could not buy what RISK.md's table says."""
 _FLOORS = 2  # base units lost by scaling a quote and by taking the slippage off it
 _ROUNDING = 8  # dollars * 1e8 that the parts of a balance sheet lose by being rounded one by one
 
@@ -131,7 +134,7 @@ class _Sizing:
     def _tranches(self, least: TokenAmount, surplus: int) -> tuple[TokenAmount, ...]:
         """The rungs; where each is bought by itself, none is more than needs no belief."""
         limits = self.policy.limits
-        limit = min(limits.in_flight, limits.unproven_lot) if self._buys_in_lots else None
+        limit = min(limits.in_flight, limits.loss_budget) if self._buys_in_lots else None
         return ladder(least, surplus, self.policy, limit=limit)
 
     def _bucket(self, stress: Stress) -> tuple[int, int]:
@@ -160,9 +163,12 @@ class _Sizing:
         return self._cash_units(Usd8(cover + 1), round_up=True)
 
     def _exposure_limit(self, sold: int, raised: int) -> int:
-        """The most that may be spent for S / (freeze NAV before - S) to stay within its limit."""
-        prices = self.market.prices
-        limit = min(self.request.max_exposure, self.policy.limits.max_exposure)
+        """The most that may be spent for S / (freeze NAV before - S) to stay within its limit.
+
+        The purchase is held to the desk's limit once more when its turn comes, hence the room.
+        """
+        prices, desks = self.market.prices, self.policy.limits.max_exposure
+        limit = min(self.request.max_exposure, desks * (BPS - _EXPOSURE_ROOM_BPS) // BPS)
         left = prices.eth_value(self.split.nav.units - sold)
         nav = left + prices.cash_value(TokenAmount(self.market.tokens.cash, raised)) - _ROUNDING
         return self._cash_units(Usd8(max(0, nav) * limit // (BPS + limit)), round_up=False)

@@ -7,6 +7,7 @@ from holdfast.common.evm import Address, BlockRef
 from holdfast.common.money import BPS, WAD, Bps, Token, TokenAmount, Usd8, mul_div
 from holdfast.protocols.aave_v3.rates import RateStrategy
 from holdfast.risk.formulas import PIPS
+from holdfast.risk.price_sources import PriceSources
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class MarketSnapshot:
     genesis_hash: str
     tokens: Tokens
     prices: Prices
-    oracle_updated_at: int
+    sources: PriceSources
     gas: Gas
     collateral: CollateralReserve
     loan: LoanReserve

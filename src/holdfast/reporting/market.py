@@ -67,18 +67,18 @@ def market_document(market: RiskMarket, limits: RiskLimits, volatility: Bps) -> 
         "eth": {
             "feed_usd": usd(market.eth_feed.price),
             **_pool(market.eth_pool),
-            "deviation_percent": percent(market.deviation),
+            "deviation_percent": percent(market.sources.deviation),
             "deviation_limit_percent": percent(limits.oracle_max_deviation),
-            "is_agreed": market.deviation <= limits.oracle_max_deviation,
+            "is_agreed": market.sources.deviation <= limits.oracle_max_deviation,
         },
         "usdt": {
             "feed_usd": usd(market.cash_feed.price),
             "off_peg_percent": percent(market.off_peg),
         },
         "feeds": {
-            "age_seconds": market.oracle_age_seconds,
+            "age_seconds": market.sources.age_seconds,
             "age_limit_seconds": limits.oracle_max_age_seconds,
-            "is_fresh": market.oracle_age_seconds <= limits.oracle_max_age_seconds,
+            "is_fresh": market.sources.age_seconds <= limits.oracle_max_age_seconds,
         },
         "token": _pool(market.token_pool),
         "lending": {"weth": _reserve(market.collateral), "usdt": _reserve(market.loan)},

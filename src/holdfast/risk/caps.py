@@ -13,7 +13,8 @@ class BookSums:
     """What is open beside the deal in question.
 
     `bank`, `module` and `day` are dollars of ETH committed by the open deals of its bank, of its
-    module, and by all deals begun this day (UTC); `asset` is what open deals spend on its token.
+    module, and by all deals that began to use it this day (UTC) or may yet; `asset` is what open
+    deals spend on its token.
     """
 
     bank: Usd8 = Usd8(0)

@@ -1,5 +1,7 @@
 """How a rule becomes a check: its limit and the value that was found."""
 
+from dataclasses import replace
+
 from holdfast.risk.model import Bound, Check, Severity, Unit, shown
 
 __all__ = ["at_least", "at_most", "none_of", "shown", "warning"]
@@ -22,5 +24,4 @@ def none_of(code: str, count: int, what: str) -> Check:
 
 def warning(check: Check) -> Check:
     """The same check as a warning only."""
-    found = check.limit, check.value, check.unit, check.ok, check.what, check.bound
-    return Check(check.code, Severity.WARN, *found)
+    return replace(check, severity=Severity.WARN)

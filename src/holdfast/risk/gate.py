@@ -13,7 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from holdfast.common.money import BPS, WAD, Bps, Usd8
+from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
 from holdfast.risk.checks import shown
 from holdfast.risk.errors import ImpossibleInput
 from holdfast.risk.formulas import break_even_success
@@ -112,6 +112,19 @@ class GateVerdict:
     def is_proved(self) -> bool:
         """Whether it is experience that opens the gate, not the lot's smallness."""
         return self.state is GateState.PROVED
+
+
+def cost_per_token(paid: Usd8, carried: Usd8, face: Usd8) -> int:
+    """The all-in cost k of a token as a share of par, in WAD, rounded up.
+
+    Args:
+        paid: for the lot, the pool's fee and the slip included.
+        carried: what is paid beside until it is redeemed: interest, gas, selling the bucket.
+        face: the lot at par, more than zero.
+
+    Source: RISK.md, k = p (1 + slip) (1 + swap fee) (1 + phi r T / 365) + gas / q.
+    """
+    return mul_div(paid + carried, WAD, face, round_up=True)
 
 
 def belief(trials: Iterable[Trial], terms: TokenTerms, target: Usd8) -> Belief:

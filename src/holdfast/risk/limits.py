@@ -15,8 +15,8 @@ class RiskLimits:
         max_module: open deals of one module: ten of the largest.
         max_asset: spent by open deals on one discounted token, all of which one freeze can stop:
             ten of the largest deals in `bucket` funding.
-        max_day: deals begun in one day (UTC): four of the largest, so that a wrong price or a
-            stolen approval meets an end.
+        max_day: deals that begin to use capital in one day (UTC): four of the largest, so that a
+            wrong price or a stolen approval meets an end.
         opening_ltv: a warning: from here the worst in a hundred of 24-hour paths led to `max_ltv`,
             30 % * (1 - 17 %) (RISK.md, on 52,619 hours).
         max_ltv: I6, the hard cap on debt over collateral.
@@ -32,8 +32,9 @@ class RiskLimits:
         min_exit_slip: what selling the reserve costs at least, whatever a quote says.
         stress_apr: the least borrow rate that debt cover is reckoned with (RISK.md's table).
         stress_apr_multiple: how much dearer than now borrowing is reckoned under stress.
-        unproven_lot: I8, the largest purchase lot that needs no belief in redemption (RISK.md).
-        loss_budget: I8, the largest purchase lot that may be bought at all.
+        loss_budget: I8, the largest purchase lot that needs no belief in redemption: the last of
+            the first lots of RISK.md's gate, which beyond it stays shut until experience opens it.
+            Only the treasury's configuration changes it.
         in_flight: I8, the most that is in redemption at a time.
         oracle_max_age_seconds: I10, an hour's heartbeat and a quarter.
         oracle_max_deviation: I10, how far oracle and pool may differ on the price of ETH.
@@ -59,8 +60,7 @@ class RiskLimits:
     min_exit_slip: Bps = Bps(100)
     stress_apr: Bps = Bps(600)
     stress_apr_multiple: Bps = Bps(15_000)
-    unproven_lot: Usd8 = Usd8(1_000_000 * USD8)
-    loss_budget: Usd8 = Usd8(5_000_000 * USD8)
+    loss_budget: Usd8 = Usd8(1_000_000 * USD8)
     in_flight: Usd8 = Usd8(5_000_000 * USD8)
     oracle_max_age_seconds: int = 4_500
     oracle_max_deviation: Bps = Bps(200)

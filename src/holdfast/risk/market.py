@@ -7,14 +7,7 @@ from holdfast.common.evm import BlockRef
 from holdfast.common.money import BPS, USD8, Bps, Usd8, mul_div
 from holdfast.protocols.aave_v3.rates import RateStrategy
 from holdfast.protocols.aave_v3.reserve import ReserveConfiguration
-
-WINDOWS_SECONDS = (1_800, 900, 300)
-"""The windows of a pool's average, the first one wanted.
-
-Half an hour is what oracles on Uniswap V3 commonly take: long enough that holding a wrong price
-costs arbitrage for many blocks. An average over less than five minutes is no second source: a few
-blocks of trading make it.
-"""
+from holdfast.risk.price_sources import WINDOWS_SECONDS, FeedPrice, PriceSources, apart
 
 
 class Memory(StrEnum):
@@ -23,14 +16,6 @@ class Memory(StrEnum):
     FULL = "full"
     SHORT = "short"
     ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class FeedPrice:
-    """An aggregator's price of one whole token, and when it was updated, in chain seconds."""
-
-    price: Usd8
-    updated_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +95,14 @@ class RiskMarket:
     lag_seconds: int
 
     @property
-    def oracle_age_seconds(self) -> int:
-        """The age of the older of the two feeds."""
-        oldest = min(self.eth_feed.updated_at, self.cash_feed.updated_at)
-        return max(0, self.at.timestamp - oldest)
-
-    @property
-    def deviation(self) -> Bps:
-        """How far the two sources of the price of ETH are apart, rounded up.
-
-        Against the pool's average, which one trade cannot move; against its price now where the
-        pool does not remember.
-        """
-        return _apart(self.eth_pool.held, self.eth_feed.price)
+    def sources(self) -> PriceSources:
+        """What I10 looks at: the feeds, and the pool's average or its price now without one."""
+        return PriceSources(self.at.timestamp, self.eth_feed, self.cash_feed, self.eth_pool.held)
 
     @property
     def off_peg(self) -> Bps:
         """How far the debt currency is from one dollar, either way, rounded up."""
-        return _apart(self.cash_feed.price, Usd8(USD8))
+        return apart(self.cash_feed.price, Usd8(USD8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +131,3 @@ def changes(before: dict[str, int], after: dict[str, int]) -> tuple[Changed, ...
         for name, value in sorted(after.items())
         if before.get(name, value) != value
     )
-
-
-def _apart(value: Usd8, fair: Usd8) -> Bps:
-    return Bps(mul_div(abs(fair - value), BPS, fair, round_up=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.chain.multicall import Reverted
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Bps, Usd8, mul_div
 from holdfast.protocols.aave_v3.math import unscaled
@@ -13,14 +12,8 @@ from holdfast.protocols.aave_v3.pool import scaled_total
 from holdfast.protocols.aave_v3.rates import RateStrategy, strategy_reads
 from holdfast.protocols.aave_v3.revision import require_known
 from holdfast.protocols.price_feed import PriceFeed
-from holdfast.risk.market import (
-    WINDOWS_SECONDS,
-    DeskState,
-    FeedPrice,
-    LendingReserve,
-    PoolPrice,
-    RiskMarket,
-)
+from holdfast.risk.market import DeskState, LendingReserve, PoolPrice, RiskMarket
+from holdfast.risk.price_sources import WINDOWS_SECONDS, FeedPrice, longest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.protocols.aave_v3.reserve import Reserve
     from holdfast.protocols.erc20 import Erc20
     from holdfast.protocols.suite import Protocols
-    from holdfast.protocols.uniswap_v3.pools import Average, Route, Slot0, UniswapPool
+    from holdfast.protocols.uniswap_v3.pools import Route, Slot0, UniswapPool
 
 _COLLATERAL, _LOAN = "collateral", "loan"
 _ETH, _TOKEN = "eth", "token"
@@ -209,15 +202,13 @@ class _Answers:
     def _pool(self, name: str, to_cash: Route, token: Token) -> PoolPrice:
         slot0: Slot0 = self.found[f"{name}_slot0"]
         averages = [self.found[f"{name}_average_{window}"] for window in WINDOWS_SECONDS]
-        longest: Average | None = next(
-            (one for one in averages if not isinstance(one, Reverted)), None
-        )
+        average = longest(averages)
         one = 10**token.decimals
         depth = slot0.one_percent_depth(to_cash.reverse, self.found[f"{name}_liquidity"])
         return PoolPrice(
             spot=self._dollars(slot0.out_at_spot(to_cash, one)),
-            average=self._dollars(longest.price().out_at_spot(to_cash, one)) if longest else None,
-            window_seconds=longest.window_seconds if longest else 0,
+            average=self._dollars(average.price().out_at_spot(to_cash, one)) if average else None,
+            window_seconds=average.window_seconds if average else 0,
             depth=self._dollars(depth),
         )
 

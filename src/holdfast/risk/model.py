@@ -60,7 +60,10 @@ def _hundredths(value: int, whole: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule, the limit it sets and the value that was found."""
+    """One rule, the limit it sets and the value that was found.
+
+    `advice` is what can be done where it is broken, or why the limit is what it is; mostly nothing.
+    """
 
     code: str
     severity: Severity
@@ -70,12 +73,14 @@ class Check:
     ok: bool
     what: str
     bound: Bound
+    advice: str = ""
 
     @property
     def text(self) -> str:
         """What was checked, with its value and its limit; written only when somebody reads it."""
         value, limit = shown(self.value, self.unit), shown(self.limit, self.unit)
-        return f"{self.what}: {value}, {self.bound} {limit}"
+        found = f"{self.what}: {value}, {self.bound} {limit}"
+        return f"{found}; {self.advice}" if self.advice else found
 
     @property
     def is_violation(self) -> bool:

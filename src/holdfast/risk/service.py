@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.money import BPS, Bps
-from holdfast.risk.dynamic import Cause, LimitState, effective, next_state
+from holdfast.risk.dynamic import Cause, LimitState, next_state
 from holdfast.risk.market import changes, settings
 from holdfast.risk.store import limits as store
 from holdfast.risk.store.limits import Kept, ScaleChange
+from holdfast.risk.tightening import InForce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +34,9 @@ class DynamicLimits:
     published: RiskLimits
     alarm: Alarm
 
-    async def in_force(self, session: Session) -> RiskLimits:
+    async def in_force(self, session: Session) -> InForce:
         """What holds now; the published limits while the market was never read."""
-        kept = await store.load(session, self.chain_id)
-        return self.published if kept is None else effective(self.published, kept.state.scale)
+        return InForce(self.published, await self.kept(session))
 
     async def kept(self, session: Session) -> LimitState | None:
         """The state after the last reading; None before the first."""

@@ -9,6 +9,8 @@ from holdfast.execution.errors import DealNotFound, Unexplained
 from holdfast.execution.model import Trouble
 from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.tightening import InForce
 from holdfast.risk.trading import Setting, Source, Trading, TradingState
 from tests.unit.execution.scene import NOW, seen
 
@@ -283,3 +285,10 @@ class Approvals:
     async def authorize(self, session, deal_id, plan, *, author):
         if not self.is_approved:
             raise Rejected("authorization.missing", "nobody approved this plan")
+
+
+class Standing:
+    """The published limits, which nothing tightens."""
+
+    async def in_force(self):
+        return InForce(RiskLimits())

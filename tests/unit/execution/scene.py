@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from holdfast.chain.receipts import Head
 from holdfast.common.evm import BlockRef, Receipt, block_hash, tx_hash
 from holdfast.common.ids import new_deal_id, new_group_id, new_intent_id, new_leg_id
-from holdfast.common.money import RAY, USD8, Usd8
+from holdfast.common.money import RAY, USD8, Bps, Usd8
 from holdfast.execution.calls import DealCalls, DealTokens
 from holdfast.execution.model import Position, Venues
 from holdfast.execution.observation import CoreSeen, Seen
@@ -19,6 +19,7 @@ from holdfast.model.plan import Plan
 from holdfast.planning.draft import draft
 from holdfast.planning.envelope import envelope
 from holdfast.planning.together import stressed_together
+from holdfast.risk.invariants import Prices
 from holdfast.signing.model import Fees
 from holdfast.transactions.model import IntentOutcome, IntentStatus
 from tests.support.walk import record_of
@@ -93,6 +94,9 @@ def seen(at=AT, *, venue_changes=None, core=10**24, gas=0, deal_nonce=0, **held)
         indexes=Indexes(at, RAY, RAY),
         eth_price=Usd8(2_000 * USD8),
         cash_price=Usd8(USD8),
+        token_price=Usd8(USD8 * 6 // 10),
+        redemption_fee=Bps(25),
+        prices=Prices(0, Bps(0)),
         ltv_bps=0,
         borrow_rate=4 * RAY // 100,
         fees=FEES,

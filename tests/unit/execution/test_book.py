@@ -12,7 +12,6 @@ from holdfast.execution.open_deals import OpenDeal, OpenDeals, Traded, traded
 from holdfast.ledger.model import Account, Balances, Held
 from holdfast.model.deal import DealStatus
 from holdfast.protocols.aave_v3.pool import scaled_balance
-from holdfast.protocols.uniswap_v3.pools import Slot0
 from holdfast.risk.limits import RiskLimits
 from tests.unit.execution.scene import AT, BOOK, deal
 from tests.unit.execution.test_observer import (
@@ -31,7 +30,6 @@ OPEN = deal(status=DealStatus.EXECUTING)
 
 
 class BookProfile(Profile):
-    usdtz, usdt = USDTZ, USDT
     chain_id = 138
 
 
@@ -42,11 +40,6 @@ class BookChain(Chain):
 
     def __init__(self, **market):
         super().__init__(**market)
-        # a token for 0.60 USDT, both with 6 decimals: the root of 0.6 or of 1 / 0.6 times 2**96
-        is_token0 = VENUES.buy_usdtz.reverse.is_zero_for_one
-        ratio = (6, 10) if is_token0 else (10, 6)
-        root = (ratio[0] * 10**40 // ratio[1]) ** 0.5 / 10**20
-        self.set(VENUES.usdtz_pool.slot0(), Slot0(int(root * 2**96), 0))
         self.bundles = 0
 
     async def read_bundles(self, bundles, at):
@@ -139,7 +132,7 @@ async def test_the_book_is_at_one_block_with_what_deals_share_read_once():
     book = await book_of(chain, OpenDeal(OPEN, NOTHING), OpenDeal(second, NOTHING))
     assert book.at == AT
     assert book.booked_core == {CORE: 2 * OPEN.plan.terms.split.core.units}
-    assert book.token_price == pytest.approx(60_000_000, abs=1)
+    assert book.market.token_price == pytest.approx(60_000_000, abs=1)
     assert chain.bundles == 2
     assert len(chain.asked) == 3  # the market, what it can lend, and what deals share
     assert [deal_id for deal_id, _ in book.exposed()] == [OPEN.deal_id, second.deal_id]

@@ -5,19 +5,28 @@ from dataclasses import replace
 import pytest
 
 from holdfast.common.alerts import Ended
-from holdfast.common.money import USD8, WAD, Usd8
+from holdfast.common.money import USD8, WAD, Bps, Usd8
 from holdfast.execution import model as m
-from holdfast.execution.foresight import Moved, moved, would_break
+from holdfast.execution.foresight import Foresight, would_break
+from holdfast.execution.moved import Moved, moved
 from holdfast.execution.observation import CoreSeen
+from holdfast.execution.purchase_gate import lot_verdict
 from holdfast.model.deal import DealStatus, Funding, Ladder, Step
 from holdfast.model.leg import LegKind
+from holdfast.planning.model import PlanPolicy
 from holdfast.protocols.uniswap_v3.swaps import ExactInput
+from holdfast.risk.dynamic import Cause, LimitState
+from holdfast.risk.gate import Trial
+from holdfast.risk.invariants import Prices
 from holdfast.risk.limits import RiskLimits
+from holdfast.risk.tightening import InForce
+from holdfast.risk.volatility import Volatility
 from tests.unit.execution.scene import CALLS, PLANS, deal, leg, plan, position, seen
 from tests.unit.execution.test_service import Stage
-from tests.unit.planning.world import DEAL, VENUES
+from tests.unit.planning.world import DEAL, DESK, USDTZ, VENUES, drafted
 
 LIMITS = RiskLimits()
+IN_FORCE = InForce(LIMITS)
 LOAN = 600_000 * 10**6  # USDT: 20 % of 1,500 ETH at $2,000
 FUNDED = {"native": 2_500 * WAD}
 OPENED = {"native": 1_000 * WAD, "collateral": 1_500 * WAD, "cash": LOAN, "debt": LOAN}
@@ -43,11 +52,18 @@ def legs_of(move, funding=Funding.BORROW, loan=LOAN):
             return [CALLS.fund(2_500 * WAD)]
 
 
-def broken(move, funding=Funding.BORROW, eth=2_000, core=2_500 * WAD, legs=None, **held):
-    looked = replace(seen(core=core, **held), eth_price=Usd8(eth * USD8))
-    return would_break(
-        deal(funding), move, legs or legs_of(move, funding), seen=looked, limits=LIMITS
+def codes(record, move, legs, looked, in_force=IN_FORCE, *, is_gate_open=False):
+    found = would_break(
+        record, move, legs, seen=looked, in_force=in_force, is_gate_open=is_gate_open
     )
+    return tuple(check.code for check in found)
+
+
+def broken(move, funding=Funding.BORROW, eth=2_000, core=2_500 * WAD, legs=None, **held):
+    """What the move breaks at a desk whose redemptions are proved."""
+    looked = replace(seen(core=core, **held), eth_price=Usd8(eth * USD8))
+    legs = legs or legs_of(move, funding)
+    return codes(deal(funding), move, legs, looked, is_gate_open=True)
 
 
 def test_the_deal_as_planned_breaks_nothing():
@@ -77,10 +93,22 @@ def test_nothing_is_bought_that_the_reserve_would_not_cover():
     assert broken(PURCHASE, **{**OPENED, "native": 640 * WAD}) == ()
 
 
+@pytest.mark.parametrize(
+    ("prices", "code"),
+    [(Prices(4_501, Bps(0)), "I10.oracle_age"), (Prices(0, Bps(201)), "I10.oracle_deviation")],
+)
+def test_no_risk_is_added_on_prices_that_are_old_or_disputed(prices, code):
+    looked = replace(seen(**OPENED), prices=prices)
+    adding = [m.Fund(), OPEN, PURCHASE]
+    for move in adding:
+        assert code in codes(deal(), move, legs_of(move), looked)
+    assert codes(deal(), m.Repay(), (), looked) == ()
+
+
 def test_nothing_starts_on_an_anchor_that_is_not_whole():
     assert broken(m.Fund(), core=2_500 * WAD - 1) == ("I1.core_below_booked",)
     given = replace(seen(), core=CoreSeen(10**24, 1, Usd8(0), Usd8(0)))
-    assert would_break(deal(), m.Fund(), (), seen=given, limits=LIMITS) == ("I1.core_allowance",)
+    assert codes(deal(), m.Fund(), (), given) == ("I1.core_allowance",)
 
 
 def test_no_token_is_bought_beyond_its_share_of_what_there_is():
@@ -99,21 +127,98 @@ def test_the_ether_of_other_deals_on_the_same_anchor_is_no_part_of_nav():
     assert broken(SALE, Funding.BUCKET, eth=1_700, **shared) == ("I4.freeze_exposure",)
 
 
-def test_each_lot_of_a_ladder_is_held_to_the_loss_budget_when_its_turn_comes():
-    ladder = plan(ladder=Ladder.POSITION)
-    spend = ladder.terms.lots[0].units
-    assert spend == 30_348_492_428
+def test_a_tightened_limit_on_exposure_stops_the_purchase_and_says_why():
+    """24.2 % at $1,800: within the published 25 %, beyond the 20 % that the market allows."""
+    rough = LimitState(
+        scale=Bps(8_000),
+        cause=Cause.SCORE,
+        volatility=Volatility.beginning(Usd8(1_800 * USD8), 0),
+        score=72,
+        changed_at=0,
+        seen_at=0,
+        better_since=None,
+        least=Bps(10_000),
+    )
+    looked = replace(seen(core=2_500 * WAD, **OPENED), eth_price=Usd8(1_800 * USD8))
+    legs, record = legs_of(SALE, Funding.BUCKET), deal(Funding.BUCKET)
+    (found,) = would_break(
+        record, SALE, legs, seen=looked, in_force=InForce(LIMITS, rough), is_gate_open=True
+    )
+    assert (found.code, found.limit) == ("I4.freeze_exposure", 2_000)
+    assert "tightened this limit from 25.00 % to 20.00 %" in found.text
+    # the loan keeps to what was approved: 20 % of a cap that is 24 % now would be let in anyway
+    tighter = InForce(LIMITS, replace(rough, scale=Bps(5_000)))
+    assert codes(deal(), OPEN, legs_of(OPEN), seen(**FUNDED), tighter) == ()
+
+
+@pytest.mark.parametrize("made", [plan(ladder=Ladder.POSITION), PLANS[Funding.BORROW]])
+def test_every_purchase_is_held_to_the_loss_budget_when_its_turn_comes(made):
+    terms = made.terms
+    spend = (terms.lots or (terms.spend,))[0].units
     buy = CALLS.buy(ExactInput(VENUES.buy_usdtz, spend, 1, DEAL, 0))
+    record = replace(deal(), plan=made)
+    over = spend * 100 - 1  # dollars times 1e8 for base units of 1e-6, one unit too few
+    for budget, expected in ((over, ("I8.loss_budget",)), (over + 1, ())):
+        limits = InForce(RiskLimits(loss_budget=Usd8(budget)))
+        assert codes(record, PURCHASE, [buy], seen(**OPENED), limits) == expected
+    shut = InForce(RiskLimits(loss_budget=Usd8(over)))
+    assert codes(record, PURCHASE, [buy], seen(**OPENED), shut, is_gate_open=True) == ()
 
-    def breaks(budget, made=ladder):
-        limits = RiskLimits(loss_budget=Usd8(budget * USD8))
-        record = replace(deal(), plan=made)
-        return would_break(record, PURCHASE, [buy], seen=seen(**OPENED), limits=limits)
 
-    assert breaks(30_349) == ()
-    assert breaks(30_348) == ("I8.loss_budget",)
-    # a purchase in one was allowed by its plan, whose gate experience may have opened
-    assert breaks(30_348, PLANS[Funding.BORROW]) == ()
+class Desk:
+    """Limits in force, and what the redemption desk did; counts how often that is asked."""
+
+    def __init__(self, budget, *trials):
+        self.limits = InForce(RiskLimits(loss_budget=Usd8(budget * USD8)))
+        self.found, self.asked = trials, 0
+
+    async def in_force(self):
+        return self.limits
+
+    async def trials(self, desk, token):
+        assert (desk, token) == (DESK, USDTZ)
+        self.asked += 1
+        return self.found
+
+    async def blocks(self, move, funding=Funding.BORROW, **changes):
+        looked = replace(seen(core=2_500 * WAD, **OPENED), **changes)
+        foresight = Foresight(self, self, DESK)
+        found = await foresight.blocks(deal(funding), move, legs_of(move, funding), looked)
+        return [check.code for check in found]
+
+
+PAID = Trial(Usd8(1_000_000 * USD8), is_paid=True, times=3)
+UNPAID = Trial(Usd8(1_000_000 * USD8), is_paid=False)
+
+
+async def test_experience_is_asked_only_for_a_lot_beyond_the_budget():
+    within = Desk(600_000)
+    assert await within.blocks(PURCHASE) == []
+    assert await within.blocks(m.Repay()) == []
+    assert within.asked == 0
+    beyond = Desk(599_999)
+    assert await beyond.blocks(PURCHASE) == ["I8.loss_budget"]
+    assert beyond.asked == 1
+
+
+async def test_a_gate_that_opened_for_the_plan_and_shut_since_stops_the_purchase():
+    """$600,000 for at least 988,517 tokens: break-even 0.618, as the plan reckons it."""
+    assert await Desk(500_000, PAID).blocks(PURCHASE) == []
+    assert await Desk(500_000, PAID, UNPAID).blocks(PURCHASE) == ["I8.loss_budget"]
+
+
+def test_the_gate_asks_before_the_purchase_what_the_plan_asked():
+    change = moved(legs_of(PURCHASE), PLANS[Funding.BORROW].terms)
+    found = lot_verdict(deal(), change, seen(**OPENED), trials=(PAID,), budget=Usd8(500_000 * USD8))
+    planned = drafted(
+        policy=PlanPolicy(limits=RiskLimits(loss_budget=Usd8(500_000 * USD8))), trials=(PAID,)
+    ).gate
+    assert (found.lot, found.state, found.bound_wad) == (
+        planned.lot,
+        planned.state,
+        planned.bound_wad,
+    )
+    assert abs(found.break_even - planned.break_even) <= 1  # the rate after the loan, as observed
 
 
 @pytest.mark.parametrize("move", [m.Repay(), m.Redeem(1, claim_now=True), m.GoHome(False)])

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from math import isqrt
 
 import pytest
 
@@ -10,7 +11,7 @@ from holdfast.chain.profiles import FeeModel
 from holdfast.chain.receipts import Head
 from holdfast.common.errors import Transient
 from holdfast.common.evm import BlockRef, block_hash
-from holdfast.common.money import RAY, USD8, WAD, Usd8
+from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.model import Leftover, RepayPart
 from holdfast.execution.observer import ChainObserver
 from holdfast.model.deal import DealStatus
@@ -19,8 +20,11 @@ from holdfast.protocols.aave_v3.math import NO_DEBT
 from holdfast.protocols.aave_v3.reserve import Reserve, ReserveConfiguration
 from holdfast.protocols.erc20 import Erc20
 from holdfast.protocols.price_feed import FeedAnswer, PriceFeed
+from holdfast.protocols.uniswap_v3.pools import Average, Slot0
 from holdfast.protocols.uniswap_v3.swaps import Quote
+from holdfast.risk.invariants import Prices
 from holdfast.risk.limits import RiskLimits
+from holdfast.risk.price_sources import WINDOWS_SECONDS
 from tests.unit.execution.scene import AT, GWEI, PARENT, deal
 from tests.unit.planning.world import (
     AAVE,
@@ -37,7 +41,7 @@ from tests.unit.planning.world import (
     place,
 )  # fmt: skip
 
-A_WETH, A_USDT, DEBT_USDT, MULTICALL, FEED = (place(0x30 + n) for n in range(5))
+A_WETH, A_USDT, DEBT_USDT, MULTICALL, FEED, CASH_FEED = (place(0x30 + n) for n in range(6))
 OPEN = ReserveConfiguration(
     ltv=8_000,
     liquidation_threshold=8_300,
@@ -69,7 +73,14 @@ def reserve(a_token, configuration=OPEN):
     )
 
 
+def slot0(route, units, brings):
+    """The price at which `units` along `route` bring so much."""
+    ratio = (brings, units) if route.is_zero_for_one else (units, brings)
+    return Slot0(isqrt((ratio[0] << 192) // ratio[1]), 0)
+
+
 class Profile:
+    usdt, usdtz = USDT, USDTZ
     fee_model = FeeModel.EIP1559
     final_depth = 4
 
@@ -100,6 +111,14 @@ class Chain:
             "feed": (parts.oracle.source_of(WETH.address), FEED),
             "lendable": (parts.usdt.balance_of(A_USDT), 10**15),
             "answer": (PriceFeed(FEED).latest(), FeedAnswer(2_000 * USD8, at.timestamp)),
+            "cash_feed": (parts.oracle.source_of(USDT.address), CASH_FEED),
+            "cash_answer": (PriceFeed(CASH_FEED).latest(), FeedAnswer(USD8, at.timestamp)),
+            "eth_pool": (parts.eth_pool.slot0(), slot0(parts.sell_eth, WAD, 2_000 * 10**6)),
+            "token_pool": (parts.usdtz_pool.slot0(), slot0(parts.buy_usdtz, 6, 10)),
+            **{
+                f"average_{window}": (parts.eth_pool.average(window), Reverted("OLD", b""))
+                for window in WINDOWS_SECONDS
+            },
         }
         for name, (read, value) in usual.items():
             self.set(read, market.get(name, value))
@@ -238,6 +257,21 @@ async def test_a_feed_that_was_not_updated_for_too_long_is_stale(age, is_stale):
     answer = FeedAnswer(2_000 * USD8, AT.timestamp - age)
     seen = await observer(Chain(answer=answer)).observe(EXECUTING)
     assert seen.venues.is_price_stale is is_stale
+
+
+async def test_prices_are_judged_by_both_feeds_and_the_pools_average():
+    """The tick 200,000 is a price of 1.0001**200,000 = 4.8516e8 in base units."""
+    assert (await observer(Chain()).observe(EXECUTING)).prices == Prices(0, Bps(1))  # rounded up
+    old = FeedAnswer(USD8, AT.timestamp - 5_000)
+    seen = await observer(Chain(cash_answer=old)).observe(EXECUTING)
+    assert (seen.prices.age_seconds, seen.venues.is_price_stale) == (5_000, False)
+    tick = 200_000 if VENUES.sell_eth.reverse.is_zero_for_one else -200_000
+    seen = await observer(Chain(average_900=Average(900, tick))).observe(EXECUTING)
+    assert seen.prices.deviation == 317  # $2,063.22 for one ether
+    near = await observer(Chain(average_1800=Average(1_800, tick * 2_003 // 2_000))).observe(
+        EXECUTING
+    )
+    assert near.prices.deviation < 50
 
 
 async def test_a_feed_that_was_replaced_is_not_asked_any_longer():

@@ -11,12 +11,13 @@ from holdfast.common.ids import new_group_id
 from holdfast.entry.worker import Watched
 from holdfast.execution import service
 from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
+from holdfast.execution.foresight import Foresight
 from holdfast.execution.model import Convert, Redeem, Repay, RepayPart, Trouble, WaitFor
 from holdfast.execution.patience import Patience
 from holdfast.execution.service import Advance
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason, Step
 from holdfast.model.leg import LegKind, LegStatus
-from holdfast.risk.limits import RiskLimits
+from holdfast.planning.ports import Untried
 from holdfast.transactions.errors import ForeignNonce, wrong_sender
 from holdfast.transactions.model import IntentStatus, Place
 from tests.support.alarm import KeptAlarm
@@ -34,6 +35,7 @@ from tests.unit.execution.scene import (
     receipt,
     seen,
 )
+from tests.unit.planning.world import DESK
 
 PATIENCE = Patience(under_way=30.0, block=2.0, holding=15.0, most=60.0)
 FUND = CALLS.fund(5)
@@ -74,7 +76,7 @@ class Stage:
             trading=trading or fakes.TradingStates(),
             audit=fakes.Audit(self.journal),
             clock=fakes.Clock(),
-            limits=RiskLimits(),
+            foresight=Foresight(fakes.Standing(), Untried(), DESK),
             patience=PATIENCE,
             at=self.boundaries.append,
             alarm=self.alarm,

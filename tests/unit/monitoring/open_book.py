@@ -7,6 +7,7 @@ from holdfast.chain.receipts import Head
 from holdfast.common.ids import new_deal_id
 from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.book import Book, BookRow
+from holdfast.execution.breaches import Exposure
 from holdfast.execution.observation import CoreSeen
 from holdfast.model.deal import DealStatus
 from holdfast.risk.limits import RiskLimits
@@ -33,19 +34,38 @@ def row(*, number=7, debt=600_000, collateral=3_000_000, reserve=2_000_000, allo
         token_cost=Usd8(changes["token_cost"] * USD8),
         token_market=Usd8(changes["token_market"] * USD8),
     )
-    record = deal(status=changes.get("status", DealStatus.EXECUTING))
     record = replace(
-        record, deal_id=new_deal_id(), deal_number=number, group_id=changes.get("group_id")
+        deal(status=changes.get("status", DealStatus.EXECUTING)),
+        deal_id=new_deal_id(),
+        deal_number=number,
+        group_id=changes.get("group_id"),
+        hold_reason=changes.get("hold_reason"),
+    )
+    held = position(
+        native=reserve * WAD // 2_000,
+        collateral=collateral * WAD // 2_000,
+        cash=changes["cash"] * 10**6,
+        debt=debt * 10**6,
+        queued=changes["queued"] * 10**6,
     )
     return BookRow(
         deal=record,
-        position=position(queued=changes["queued"] * 10**6),
         allowances=allowances,
         core=CoreSeen(changes.get("core_wei", 10 * CORE_WEI), 0, Usd8(0), Usd8(0)),
+        exposure=Exposure(held, ETH, Usd8(USD8), 6, 4 * RAY // 100, Bps(8_300)),
         exposed=Exposed(sheet, STRESS, Bps(8_300), Usd8(0), Usd8(0), Usd8(0)),
     )
 
 
+def market_of(*, is_price_stale=False):
+    """What all deals of the book share."""
+    return SimpleNamespace(
+        eth_price=ETH,
+        cash_price=Usd8(USD8),
+        token_price=Usd8(60_000_000),
+        is_price_stale=lambda limits: is_price_stale,
+    )
+
+
 def book(*rows):
-    market = SimpleNamespace(eth_price=ETH, cash_price=Usd8(USD8))
-    return Book(Head(AT, PARENT, GWEI, 30_000_000, 0), market, Usd8(60_000_000), rows)
+    return Book(Head(AT, PARENT, GWEI, 30_000_000, 0), market_of(), rows)

@@ -3,10 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.common.alerts import Severity
 from holdfast.common.ids import ChainId, new_group_id
 from holdfast.common.money import WAD, Bps
+from holdfast.execution.model import Change, Convert, RepayPart, Send
+from holdfast.execution.pressure import STANDS_STILL, pressure_on
+from holdfast.execution.saga import decide
+from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from holdfast.monitoring.assessment import anchors, assess, failures, price_facts
 from holdfast.monitoring.risk_alerts import (
     CODES,
@@ -18,15 +24,16 @@ from holdfast.monitoring.risk_alerts import (
 from holdfast.monitoring.ticker import to_reduce
 from holdfast.monitoring.ticks import COLUMNS, FORMAT, MOST, State
 from holdfast.risk.invariants import Facts
-from tests.unit.monitoring.open_book import CORE_WEI, ETH, LIMITS, book, row
+from tests.unit.execution.scene import venues
+from tests.unit.monitoring.open_book import CORE_WEI, LIMITS, book, market_of, row
 from tests.unit.planning.world import CORE
 from tests.unit.risk.markets import NOON, market, pool, reserve
 
 CHAIN = ChainId(138)
 
 
-def assessed(**changes):
-    return assess(row(**changes), ETH, LIMITS)
+def assessed(*, is_price_stale=False, **changes):
+    return assess(row(**changes), market_of(is_price_stale=is_price_stale), LIMITS)
 
 
 def codes(one):
@@ -60,6 +67,82 @@ def test_under_the_cover_warning_the_deal_is_woken_to_turn_bucket_into_cash():
     assert one.is_to_be_woken
 
 
+def test_a_thin_cover_whose_cash_pays_all_wakes_nobody():
+    """$640,000 in cash for $612,387 owed: (640,000 + 49,500) / 628,877 = 1.10."""
+    one = assessed(reserve=100_000, cash=640_000)
+    assert codes(one) == ["I3.debt_cover_warning"]
+    assert (one.state, one.is_to_be_woken) == (State.WARNED, False)
+    (alert,) = deal_alerts(one)
+    assert alert.text.endswith("; the deal has nothing to do for it now")
+    # 28,000 less and it sells ether for what is missing
+    assert assessed(reserve=100_000, cash=612_000).is_to_be_woken
+
+
+@pytest.mark.parametrize(
+    ("status", "hold", "is_due"),
+    [
+        (DealStatus.EXECUTING, None, True),
+        (DealStatus.HOLDING, HoldReason.OPERATOR, True),  # a cure does not wait for a person
+        (DealStatus.HOLDING, HoldReason.REDEMPTION_FROZEN, False),  # it repays everything anyway
+        (DealStatus.HOLDING, HoldReason.AMBIGUITY, False),
+        (DealStatus.CLOSING, None, False),
+        (DealStatus.APPROVED, None, False),
+    ],
+)
+def test_only_a_deal_that_would_act_is_woken(status, hold, is_due):
+    one = assessed(reserve=1_500_000, status=status, hold_reason=hold)
+    assert codes(one) == ["I3.debt_cover_warning"]
+    assert one.is_to_be_woken is is_due
+
+
+def test_a_held_deal_with_nothing_to_cure_is_left_to_its_person():
+    held = {"status": DealStatus.HOLDING, "hold_reason": HoldReason.OPERATOR}
+    assert not assessed(reserve=100_000, cash=640_000, **held).is_to_be_woken
+    assert not assessed(collateral=2_100_000, **held).is_to_be_woken
+
+
+def test_on_a_stale_price_no_deal_is_woken_but_for_its_anchor():
+    assert not assessed(collateral=1_990_000, is_price_stale=True).is_to_be_woken
+    short = book(row(core_wei=CORE_WEI - 1))
+    failed = failures(Facts(anchor=anchors(short)[CORE]), LIMITS)
+    one = assess(short.rows[0], market_of(is_price_stale=True), LIMITS, failed)
+    assert one.is_to_be_woken
+
+
+DOLLARS = st.integers(0, 3_000_000)
+GUARDED = st.sampled_from(
+    [(DealStatus.EXECUTING, None)]
+    + [(DealStatus.HOLDING, reason) for reason in sorted(STANDS_STILL)]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(DOLLARS, DOLLARS, DOLLARS, DOLLARS, GUARDED, st.booleans())
+def test_a_deal_is_due_exactly_where_its_own_decision_is_to_act(
+    debt, collateral, reserve, cash, guarded, is_price_stale
+):
+    status, hold = guarded
+    one = row(
+        debt=debt,
+        collateral=collateral,
+        reserve=reserve,
+        cash=cash,
+        status=status,
+        hold_reason=hold,
+    )
+    pressure = pressure_on(
+        one.deal, one.exposure, one.core, limits=LIMITS, is_price_stale=is_price_stale
+    )
+    seen = venues(breaches=pressure.breaches, cure=pressure.cure, is_price_stale=is_price_stale)
+    does = decide(one.deal.state(), one.position, seen)
+    unwinds = Change(DealEvent.HOLD, HoldReason.INVARIANT), Change(DealEvent.RESUME)
+    acts = does in unwinds or (
+        isinstance(does, Send) and isinstance(does.move, RepayPart | Convert)
+    )
+    found = assess(one, market_of(is_price_stale=is_price_stale), LIMITS)
+    assert (found.state is State.DUE) is acts
+
+
 def test_legs_under_way_wake_the_deal_themselves():
     one = assessed(collateral=1_990_000, group_id=new_group_id())
     assert (one.state, one.is_to_be_woken) == (State.DUE, False)
@@ -76,22 +159,23 @@ def test_deals_whose_own_core_is_there_go_on_where_the_sum_is_short():
     failed = failures(Facts(anchor=anchors(short)[CORE]), LIMITS)
     assert [check.code for check in failed] == ["I1.core_below_booked"]
     assert to_reduce([(CORE, check) for check in failed]) == ["I1.core_below_booked"]
-    states = {assess(one, ETH, LIMITS, failed).state for one in short.rows}
+    states = {assess(one, short.market, LIMITS, failed).state for one in short.rows}
     assert states == {State.WARNED}
 
 
 def test_a_deal_whose_own_core_is_gone_is_woken_to_go_home():
     short = book(row(core_wei=CORE_WEI - 1))
     failed = failures(Facts(anchor=anchors(short)[CORE]), LIMITS)
-    one = assess(short.rows[0], ETH, LIMITS, failed)
+    one = assess(short.rows[0], short.market, LIMITS, failed)
     assert (codes(one), one.state, one.is_to_be_woken) == ([], State.DUE, True)
 
 
 def test_a_touched_anchor_makes_every_deal_on_it_due():
-    touched = replace(anchors(book(row()))[CORE], allowances=1)
-    failed = failures(Facts(anchor=touched), LIMITS)
+    whole = row()
+    touched = book(replace(whole, core=replace(whole.core, allowances=1)))
+    failed = failures(Facts(anchor=anchors(touched)[CORE]), LIMITS)
     assert to_reduce([(CORE, check) for check in failed]) == []
-    assert assess(row(), ETH, LIMITS, failed).state is State.DUE
+    assert assess(touched.rows[0], touched.market, LIMITS, failed).state is State.DUE
 
 
 def test_deals_on_one_anchor_are_booked_there_together():

@@ -136,6 +136,7 @@ class FakeNode:
         # token0 is USDT: 1.5625 USDTz for one USDT, whose root is 1.25
         self.put("slot0()", words(root(5, 4), 0) + words(*[0] * 5), target=USDTZ_POOL)
         self.put("liquidity()", words(10**18))
+        self.put("observe(uint32[])", Reverted("OLD", b""), target=ETH_POOL)
         self.quoted("quoteExactInputSingle((address,address,uint256,uint24,uint160))")
 
     def put(self, signature, answer, *, argument=None, target=None):
@@ -257,7 +258,8 @@ async def test_the_anchor_the_float_the_desk_and_the_feed_are_read():
     assert snapshot.float_wei == 9 * WAD
     assert (desk.is_frozen, desk.fee, desk.queue_delay_seconds) == (True, Bps(25), 3_600)
     assert desk.cash == TokenAmount(USDT, 77 * 10**6)
-    assert snapshot.oracle_updated_at == HEAD.ref.timestamp - 60
+    assert (snapshot.sources.age_seconds, snapshot.sources.eth_age_seconds) == (60, 60)
+
     assert (snapshot.code, snapshot.pinned_code) == (CODE, CODE)
 
 
@@ -288,3 +290,11 @@ async def test_an_oracle_without_a_price_is_refused(token):
 def test_the_fake_answers_only_what_it_knows():
     with pytest.raises(AssertionError):
         FakeNode()._answer(SimpleNamespace(data=b"\x00" * 36, target=CORE))
+
+
+async def test_the_second_source_is_the_average_of_the_pool_that_sells_the_bucket():
+    assert (await read(FakeNode())).sources.deviation <= 1
+    node = FakeNode()
+    # 1,800 s at the tick -200,000: 1.0001**-200,000 * 1e12 = $2,063.22 for one ether
+    node.put("observe(uint32[])", words(64, 160, 2, 0, 2**256 - 200_000 * 1_800), target=ETH_POOL)
+    assert (await read(node)).sources.deviation == 317

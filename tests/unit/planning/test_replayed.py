@@ -8,13 +8,13 @@ from holdfast.model.deal import Funding
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.replayed import replay_deal
 from holdfast.planning.service import Planner
-from tests.unit.planning.world import ACCOUNTS, REQUEST, VENUES, World, asking, drafted
+from tests.unit.planning.world import ACCOUNTS, MILLIONS, REQUEST, VENUES, World, asking, drafted
 
 CENT = 10**6
 
 
 async def report(request):
-    plan = await Planner(World(), VENUES, PlanPolicy()).plan(request, ACCOUNTS, 0)
+    plan = await Planner(World(), VENUES, PlanPolicy(), MILLIONS).plan(request, ACCOUNTS, 0)
     return plan.report
 
 

@@ -11,11 +11,12 @@ from holdfast.model.deal import Funding
 from holdfast.planning.errors import PlanRefused, violation
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
-from tests.unit.planning.world import ACCOUNTS, REQUEST, VENUES, World, asking, drafted
+from tests.unit.planning.world import ACCOUNTS, MILLIONS, REQUEST, VENUES, World, asking, drafted
 
 
 async def made(request=REQUEST, world=None):
-    plan = await Planner(world or World(), VENUES, PlanPolicy()).plan(request, ACCOUNTS, 0)
+    planner = Planner(world or World(), VENUES, PlanPolicy(), MILLIONS)
+    plan = await planner.plan(request, ACCOUNTS, 0)
     return plan.report
 
 

@@ -7,27 +7,29 @@ import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import MAX_UINT256, USD8, WAD, Bps, Usd8, amount_of
-from holdfast.model.deal import Funding, SplitBps
+from holdfast.model.deal import Funding, Ladder, SplitBps
 from holdfast.model.plan import plan_hash
 from holdfast.planning.errors import PlanRefused
 from holdfast.planning.model import PlanPolicy
 from holdfast.planning.service import Planner
 from holdfast.planning.snapshot import Gas
 from holdfast.risk.caps import BookSums
-from holdfast.risk.dynamic import effective
+from holdfast.risk.dynamic import Cause, LimitState, effective
 from holdfast.risk.gate import Trial
 from holdfast.risk.limits import RiskLimits
+from holdfast.risk.tightening import InForce
+from holdfast.risk.volatility import Volatility
 from tests.unit.planning.world import (
     AAVE,
     ACCOUNTS,
     CODE,
     CORE,
-    DESK,
     GWEI,
+    MILLIONS,
     REQUEST,
-    TOKENS,
     USDTZ,
     VENUES,
+    Recorded,
     World,
     asking,
     broken,
@@ -47,9 +49,12 @@ async def refusal(request=REQUEST, world=None, **kwargs):
     return {one["code"] for one in caught.value.fields["violations"]}
 
 
+TIGHT = PlanPolicy(limits=RiskLimits(loss_budget=Usd8(500_000 * USD8)))
+
+
 @pytest.mark.parametrize("funding", Funding)
 async def test_ten_million_dollars_make_a_plan_in_both_fundings(funding):
-    made = await plan(asking(funding=funding))
+    made = await plan(asking(funding=funding), record=MILLIONS)
     assert made.plan_hash == plan_hash(made.envelope) == made.report["plan_hash"]
     assert made.terms.funding is funding
     assert made.envelope.expires_at == made.quoted_at.timestamp + 900
@@ -95,7 +100,7 @@ async def test_all_fundings_stand_side_by_side():
 
 
 async def test_without_a_loan_the_alternatives_show_the_default_one():
-    made = await plan(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    made = await plan(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)), record=MILLIONS)
     rows = made.report["fundings"]
     assert [row["opening_ltv_percent"] for row in rows] == ["20.00", "20.00", "0.00"]
     assert [row["is_chosen"] for row in rows] == [False, False, True]
@@ -105,7 +110,7 @@ async def test_without_a_loan_the_alternatives_show_the_default_one():
 
 async def test_a_maximum_of_zero_compares_deals_without_a_loan():
     request = asking(funding=Funding.BUCKET, opening_ltv=Bps(0), max_ltv=Bps(0))
-    rows = (await plan(request)).report["fundings"]
+    rows = (await plan(request, record=MILLIONS)).report["fundings"]
     assert [row["opening_ltv_percent"] for row in rows] == ["0.00", "0.00", "0.00"]
     assert [one["code"] for one in rows[0]["violations"]] == [
         "market.discount",
@@ -133,8 +138,9 @@ async def test_the_bare_loop_without_a_reserve_breaks_i2_and_i3():
         (World(core_debt=Usd8(1)), "I1.core_position"),
         (World(threshold=Bps(4_000)), "I6.stressed_health"),
         (World(oracle_age=4_501), "I10.oracle_age"),
-        (World(eth_pool_off=Bps(-300)), "I10.oracle_deviation"),
-        (World(eth_pool_off=Bps(300)), "I10.oracle_deviation"),
+        (World(cash_age=4_501), "I10.oracle_age"),
+        (World(eth_average_off=Bps(-300)), "I10.oracle_deviation"),
+        (World(eth_average_off=Bps(300)), "I10.oracle_deviation"),
         (World(token_price_bps=Bps(9_600)), "market.discount"),
         (World(token_price_bps=Bps(10_100)), "market.discount"),
         (World(token_depth=30_000_000 * 10**6), "market.purchase_impact"),
@@ -152,6 +158,10 @@ async def test_the_bare_loop_without_a_reserve_breaks_i2_and_i3():
 )
 async def test_one_thing_wrong_is_refused_under_its_own_code(world, code):
     assert await refusal(world=world) == {code}
+
+
+async def test_the_second_source_is_the_pools_average_which_one_trade_does_not_move():
+    assert await plan(world=World(eth_pool_off=Bps(300)))
 
 
 async def test_caps_that_just_suffice_do_not_stop_a_deal():
@@ -184,7 +194,8 @@ async def test_a_key_that_is_the_core_address_is_refused():
 
 async def test_a_pool_too_shallow_for_the_bucket_stops_bucket_funding():
     world = World(eth_depth=100_000_000 * 10**6)  # 2 M into 100 M of depth: 1.96 % impact
-    assert await refusal(asking(funding=Funding.BUCKET), world) == {"market.sale_impact"}
+    found = await refusal(asking(funding=Funding.BUCKET), world, record=MILLIONS)
+    assert found == {"market.sale_impact"}
     assert (await plan(world=world)).envelope.exit_slippage == 401  # 1.96 %, a fee of 0.05 %, 2 %
 
 
@@ -206,20 +217,34 @@ async def test_exposure_beyond_the_requests_own_limit_is_refused():
     assert found == {"I4.exposure", "I4.freeze_exposure"}
 
 
-TIGHT = PlanPolicy(
-    limits=RiskLimits(unproven_lot=Usd8(500_000 * USD8), loss_budget=Usd8(599_999 * USD8))
-)
+async def test_a_lot_beyond_the_loss_budget_is_refused_with_what_to_ask_for_instead():
+    """$10M in `bucket` funding spend $1,802,189: $5,548,000 would spend at most $1,000,000."""
+    with pytest.raises(PlanRefused) as caught:
+        await plan(asking(funding=Funding.BUCKET))
+    (found,) = caught.value.fields["violations"]
+    assert (found["code"], found["limit"]) == ("I8.loss_budget", 1_000_000 * USD8)
+    assert found["value"] // USD8 == 1_802_189
+    assert found["advice"] == (
+        "buy it in lots that redeem one by one with --ladder position, or ask for at most "
+        "$5,548,000.00 of ETH"
+    )
+    assert await plan(asking(funding=Funding.BUCKET, ladder=Ladder.POSITION))
+    assert await plan(asking(funding=Funding.BUCKET, total_eth_value=Usd8(5_548_000 * USD8)))
+    assert await refusal(asking(funding=Funding.BUCKET, total_eth_value=Usd8(5_560_000 * USD8)))
 
 
-class Recorded:
-    """A record of the one desk that may be asked."""
-
-    def __init__(self, *trials):
-        self.found = trials
-
-    async def trials(self, desk, token):
-        assert (desk, token) == (DESK, TOKENS.discounted)
-        return self.found
+async def test_a_hundred_million_buy_six_only_in_lots_within_the_budget():
+    policy = PlanPolicy(limits=RiskLimits(max_deal=Usd8(100_000_000 * USD8)))
+    large = asking(total_eth_value=Usd8(100_000_000 * USD8))
+    deep = World(token_depth=6_000_000_000 * 10**6, eth_depth=5_000_000_000 * 10**6)
+    assert await refusal(large, deep, policy=policy) == {"I8.loss_budget"}
+    made = await plan(replace(large, ladder=Ladder.POSITION), deep, policy=policy)
+    assert made.terms.spend.units == 6_000_000 * 10**6
+    assert max(lot.units for lot in made.terms.lots) <= 1_000_000 * 10**6
+    assert sum(lot.units for lot in made.terms.lots) == made.terms.spend.units
+    assert [face // 10**6 for face in sorted(rung.units for rung in made.terms.tranches)][-1] <= (
+        1_000_000
+    )
 
 
 async def test_a_lot_beyond_the_loss_budget_needs_an_open_gate():
@@ -239,20 +264,21 @@ async def test_the_report_says_how_the_gate_stands_and_why():
     )
     proved = Recorded(Trial(Usd8(1_000_000 * USD8), is_paid=True, times=3))
     gate = (await plan(policy=TIGHT, record=proved)).report["gate"]
-    # 600,000 buys 998,502 at par, so each success is a whole one; pi 0.6 / 0.9975 = 0.601504:
-    # Beta(2 * 0.601504 + 3, 2 * 0.398496); break-even as in the outlook: 0.60684 / 0.9975
+    # 600,000 buys at least 988,517 at par, so each success is a whole one; pi 0.6 / 0.9975 =
+    # 0.601504: Beta(2 * 0.601504 + 3, 2 * 0.398496). Break-even at worst: 600,000 with interest of
+    # 5,924 and gas of 3,510 are 0.61651 of that, over 0.9975
     assert gate == {
         "state": "proved",
         "is_open": True,
         "lot_usd": "600000",
-        "lot_at_par_usd": "998501.997253",
+        "lot_at_par_usd": "988516.97728",
         "needs_no_belief_up_to_usd": "500000",
         "believed_success_at_least": "0.7282",
-        "break_even_success_percent": "60.84",
+        "break_even_success_percent": "61.81",
         "redemptions_so_far": 3,
         "reason": (
             "lots up to $500,000.00 need no belief in redemption; this one of $600,000.00 does, "
-            "and 3 redemptions so far let one believe in at least 0.728, break-even needs 0.608"
+            "and 3 redemptions so far let one believe in at least 0.728, break-even needs 0.618"
         ),
     }
 
@@ -268,7 +294,9 @@ async def test_every_violation_is_listed_with_limit_and_value():
         "funds.float",
     ]
     assert (found[0]["limit"], found[0]["value"]) == (4_500, 9_999)
-    assert found[0]["text"] == "age of the oracle's ETH price: 9,999 s, at most 4,500 s"
+    assert found[0]["text"] == (
+        "age of the oracle's price of ETH or the debt currency, the older: 9,999 s, at most 4,500 s"
+    )
     json.dumps(caught.value.as_dict())
     for one in found:
         assert one["code"] in caught.value.message
@@ -300,7 +328,8 @@ async def test_the_token_never_touches_the_lending_venue():
 
 
 def test_unbounded_values_are_null_in_a_violation():
-    made = drafted(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    request = asking(funding=Funding.BUCKET, opening_ltv=Bps(0))
+    made = drafted(request, trials=MILLIONS.found)
     cover = next(check for check in made.checks if check.code == "I3.debt_cover")
     assert cover.value == MAX_UINT256
     assert broken(made) == set()
@@ -313,7 +342,7 @@ class Book:
         self.limits, self.open = limits or RiskLimits(), BookSums(**sums)
 
     async def in_force(self):
-        return self.limits
+        return self.limits if isinstance(self.limits, InForce) else InForce(self.limits)
 
     async def sums(self, request):
         return self.open
@@ -336,6 +365,39 @@ async def test_a_deal_that_the_open_book_has_no_room_for_is_refused_by_cap(name)
     # $10M are committed, and 600,000 of them spent on the token.
     own = 600_000 * USD8 if name == "asset" else 10_000_000 * USD8
     assert (broken_cap["limit"], broken_cap["value"]) == (full, full + own)
+
+
+async def test_a_refusal_by_a_tightened_limit_says_so_and_why_and_until_when():
+    """Twice the usual volatility halves the limits: 30 % of LTV become 15 %."""
+    noon = 20_000 * 86_400
+    rough = LimitState(
+        scale=Bps(5_000),
+        cause=Cause.VOLATILITY,
+        volatility=replace(Volatility.beginning(Usd8(2_000 * USD8), noon), variance_wad=WAD // 180),
+        score=61,
+        changed_at=noon,
+        seen_at=noon,
+        better_since=None,
+        least=Bps(10_000),
+    )
+    for since, recovery in (
+        (None, "it may rise once the market has called for more for 24 hours"),
+        (noon, "it may rise at 2024-10-05T00:00+00:00 if the market stays as it is"),
+    ):
+        state = replace(rough, better_since=since)
+        with pytest.raises(PlanRefused) as caught:
+            await booked(Book(InForce(RiskLimits(), state)))
+        (found,) = caught.value.fields["violations"]
+        assert (found["code"], found["limit"]) == ("I6.ltv", 1_500)
+        assert found["advice"] == (
+            "the market tightened this limit from 30.00 % to 15.00 %: 50 % of the published limits "
+            f"because of volatility (volatility 142.4 % a year, score 61); {recovery}"
+        )
+        assert found["text"].endswith(found["advice"])
+    with pytest.raises(PlanRefused) as caught:
+        await booked(Book(InForce(RiskLimits(), rough)), World(is_frozen=True))
+    told = {one["code"]: one["advice"] for one in caught.value.fields["violations"]}
+    assert told["market.desk_frozen"] == ""
 
 
 async def test_limits_in_force_bind_a_new_deal_and_leave_what_it_may_ask_for():

@@ -14,6 +14,7 @@ from holdfast.risk.limits import RiskLimits
 from tests.unit.planning.world import (
     ETH,
     GWEI,
+    MILLIONS,
     TOKENS,
     USDT,
     USDTZ,
@@ -106,7 +107,8 @@ def test_bucket_funding_keeps_cash_for_five_quarters_of_what_is_owed():
 
 
 def test_without_a_loan_all_that_the_sale_raises_is_spent():
-    made = drafted(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    request = asking(funding=Funding.BUCKET, opening_ltv=Bps(0))
+    made = drafted(request, trials=MILLIONS.found)
     assert made.terms.borrow.units == 0
     assert made.terms.spend == made.terms.bucket_sale_min
     assert made.metrics_after.debt_cover == NO_DEBT

@@ -31,6 +31,8 @@ from holdfast.protocols.suite import Protocols
 from holdfast.protocols.uniswap_v3.pools import Route, UniswapPool
 from holdfast.protocols.uniswap_v3.swaps import Quoter, SwapRouter
 from holdfast.protocols.weth import Weth
+from holdfast.risk.gate import Trial
+from holdfast.risk.price_sources import FeedPrice, PriceSources
 
 GWEI = 10**9
 GAS = Gas(GWEI, GWEI, 300 * GWEI, emergency_wei=1_000 * GWEI)
@@ -114,7 +116,9 @@ class World:
     token_depth: int = 600_000_000 * 10**6
     eth_depth: int = 500_000_000 * 10**6
     eth_pool_off: Bps = Bps(0)
+    eth_average_off: Bps = Bps(0)
     oracle_age: int = 0
+    cash_age: int = 0
     gas: Gas = GAS
     threshold: Bps = Bps(8_300)
     venue_ltv: Bps = Bps(8_000)
@@ -153,7 +157,12 @@ class World:
             genesis_hash="0x" + "cd" * 32,
             tokens=TOKENS,
             prices=prices,
-            oracle_updated_at=at.timestamp - self.oracle_age,
+            sources=PriceSources(
+                now=at.timestamp,
+                eth=FeedPrice(self.eth, at.timestamp - self.oracle_age),
+                cash=FeedPrice(self.usdt, at.timestamp - self.cash_age),
+                pool=Usd8(self.eth * (BPS + self.eth_average_off) // BPS),
+            ),
             gas=self.gas,
             collateral=CollateralReserve(
                 self.threshold, self.venue_ltv, 0, self.supply_cap, self.is_collateral_open
@@ -182,10 +191,25 @@ class World:
         return self.snapshot(sizes)
 
 
-def setting(request, world, policy=None, booked=0, accounts=ACCOUNTS):
+class Recorded:
+    """A record of the one desk that may be asked."""
+
+    def __init__(self, *trials):
+        self.found = trials
+
+    async def trials(self, desk, token):
+        assert (desk, token) == (DESK, TOKENS.discounted)
+        return self.found
+
+
+MILLIONS = Recorded(Trial(Usd8(3_000_000 * USD8), is_paid=True, times=6))
+"""A desk that paid as much, often, as the bucket of the ten million buys."""
+
+
+def setting(request, world, policy=None, booked=0, accounts=ACCOUNTS, trials=()):
     policy = policy or PlanPolicy()
     market = world.snapshot(Probing((request,), policy))
-    return Setting(market, VENUES, policy, accounts, booked)
+    return Setting(market, VENUES, policy, accounts, booked, trials=trials)
 
 
 def drafted(request=REQUEST, world=None, policy=None, **kwargs):

@@ -6,7 +6,8 @@ from holdfast.common.evm import BlockRef, block_hash
 from holdfast.common.money import RAY, USD8, Bps, Usd8
 from holdfast.protocols.aave_v3.rates import RateStrategy
 from holdfast.protocols.aave_v3.reserve import ReserveConfiguration
-from holdfast.risk.market import DeskState, FeedPrice, LendingReserve, PoolPrice, RiskMarket
+from holdfast.risk.market import DeskState, LendingReserve, PoolPrice, RiskMarket
+from holdfast.risk.price_sources import FeedPrice
 
 NOON = 20_000 * 86_400 + 43_200  # of day 20,000
 CONFIGURATION = ReserveConfiguration(

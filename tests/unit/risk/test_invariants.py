@@ -142,14 +142,14 @@ def test_the_token_at_the_venue_or_a_missing_way_home_is_named():
     assert found(missing_home=2)["I7.way_home"].is_violation
 
 
-def test_lots_beyond_belief_warn_and_beyond_the_budget_stop():
-    def lot(millions, *, is_gate_open=False):
-        return broken(lot=Lot(Usd8(millions * 1_000_000 * USD8), Usd8(0), is_gate_open))
+def test_a_lot_beyond_the_loss_budget_stops_while_the_gate_is_shut():
+    def lot(dollars, *, is_gate_open=False, moment=Moment.PRE_TRADE):
+        return broken(moment, lot=Lot(Usd8(dollars * USD8), Usd8(0), is_gate_open))
 
-    assert lot(1) == set()
-    assert lot(2) == {"I8.unproven_lot"}
-    assert lot(6) == {"I8.unproven_lot", "I8.loss_budget"}
-    assert lot(6, is_gate_open=True) == set()
+    for moment in (Moment.PRE_TRADE, Moment.BEFORE_STEP):
+        assert lot(1_000_000, moment=moment) == set()
+        assert lot(1_000_001, moment=moment) == {"I8.loss_budget"}
+        assert lot(6_000_000, is_gate_open=True, moment=moment) == set()
 
 
 def test_a_rung_beyond_the_budget_in_flight_stops_even_with_an_open_gate():
@@ -169,8 +169,8 @@ def test_old_prices_and_disagreeing_prices_and_a_node_behind_are_named():
     assert broken(prices=Prices(4_500, Bps(200), 120)) == set()
     assert broken(prices=Prices(4_501, Bps(200))) == {"I10.oracle_age"}
     assert broken(prices=Prices(0, Bps(201))) == {"I10.oracle_deviation"}
-    assert broken(prices=Prices(0, Bps(0), 121)) == {"I10.node_lag"}
-    assert "I10.node_lag" not in found(prices=Prices(0, Bps(0)))
+    assert broken(Moment.TICK, prices=Prices(0, Bps(0), 121)) == {"I10.node_lag"}
+    assert "I10.node_lag" not in found(Moment.TICK, prices=Prices(0, Bps(0)))
 
 
 def test_a_check_says_its_value_and_its_limit():

@@ -5,18 +5,19 @@ from dataclasses import replace
 import pytest
 
 from holdfast.common.money import USD8, Usd8
-from holdfast.risk.market import Changed, FeedPrice, Memory, changes, settings
+from holdfast.risk.market import Changed, Memory, changes, settings
+from holdfast.risk.price_sources import FeedPrice
 from tests.unit.risk.markets import NOON, market, pool, reserve
 
 
 def test_the_sources_are_compared_by_the_average_which_one_trade_cannot_move():
     # 1,980 against 2,000 is 1 %, although the pool's price of the moment is 10 % off.
-    assert market(eth_pool=pool(1_800, average=1_980)).deviation == 100
+    assert market(eth_pool=pool(1_800, average=1_980)).sources.deviation == 100
 
 
 def test_without_an_average_the_price_of_the_moment_is_the_second_source():
     seen = market(eth_pool=pool(1_800, window=0))
-    assert (seen.deviation, seen.eth_pool.memory) == (1_000, Memory.ABSENT)
+    assert (seen.sources.deviation, seen.eth_pool.memory) == (1_000, Memory.ABSENT)
 
 
 @pytest.mark.parametrize(
@@ -27,16 +28,20 @@ def test_a_pool_says_how_far_back_its_average_reaches(window, memory):
 
 
 def test_a_deviation_is_rounded_up_and_counts_both_ways():
-    assert market(eth_pool=pool(2_000.0001)).deviation == 1
-    assert market(eth_pool=pool(2_040)).deviation == market(eth_pool=pool(1_960)).deviation == 200
+    assert market(eth_pool=pool(2_000.0001)).sources.deviation == 1
+    assert (
+        market(eth_pool=pool(2_040)).sources.deviation
+        == market(eth_pool=pool(1_960)).sources.deviation
+        == 200
+    )
 
 
 def test_the_older_feed_is_the_age():
     stale = FeedPrice(Usd8(USD8), NOON - 5_000)
-    assert market(cash_feed=stale).oracle_age_seconds == 5_000
+    assert market(cash_feed=stale).sources.age_seconds == 5_000
     # A feed whose clock is ahead of the chain's is not younger than now.
     ahead = FeedPrice(Usd8(USD8), NOON + 60)
-    assert market(cash_feed=ahead, eth_feed=ahead).oracle_age_seconds == 0
+    assert market(cash_feed=ahead, eth_feed=ahead).sources.age_seconds == 0
 
 
 @pytest.mark.parametrize(("price", "off"), [(1, 0), (0.95, 500), (1.05, 500), (0.99999999, 1)])

@@ -55,7 +55,7 @@ def limits(kept, told):
 
 async def test_before_the_first_reading_the_published_limits_hold(limits):
     assert await limits.kept("session") is None
-    assert await limits.in_force("session") == RiskLimits()
+    assert (await limits.in_force("session")).limits == RiskLimits()
 
 
 async def test_a_calm_reading_is_kept_and_nothing_is_told(limits, kept, told):
@@ -73,7 +73,7 @@ async def test_a_tightening_is_recorded_told_and_in_force(limits, kept, told):
         ("limits.tightened", Severity.WARNING, "138")
     )
     assert alert.fields["scale_bps"] == 5_000
-    assert (await limits.in_force("session")).max_ltv == 1_500
+    assert (await limits.in_force("session")).limits.max_ltv == 1_500
 
 
 async def test_the_alert_ends_when_the_published_limits_are_back(limits, kept, told):

@@ -33,7 +33,7 @@ _MOST_DIGITS: Final = 12
 STANDARD: Final = tuple(
     Usd8(dollars * USD8) for dollars in (50_000, 250_000, 1_000_000, 2_500_000, 5_000_000)
 )
-"""The ladder's rungs, and the sizes up to the largest lot that may be bought at all."""
+"""The ladder's rungs, which need no belief by default, and larger ones."""
 
 
 def gate(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, bindparam, func, or_, select
 
 from holdfast.common.money import USD8, Usd8, mul_div
-from holdfast.execution.store.tables import deals
+from holdfast.execution.store.tables import deals, legs
 from holdfast.model.deal import DealStatus
 from holdfast.risk.caps import BookSums
 
@@ -38,15 +38,24 @@ _BOOK_LOCK: Final = 0x_C0FFEE_CA95
 _row = deals.c
 _value = func.sum(_row.total_eth_value_usd8)
 _is_open = _row.status.in_(OPEN)
-_is_todays = _row.created_at >= bindparam("day")
+# The first leg moves the ether: from then on a deal uses capital. Until it is recorded the deal may
+# begin at any moment, so it counts for the day that is under way, whichever that is.
+_first = legs.alias("first")
+_began = and_(_first.c.deal_id == _row.deal_id, _first.c.seq == 0)
+_is_todays = or_(_first.c.created_at >= bindparam("day"), and_(_is_open, _first.c.leg_id.is_(None)))
+_ended_today = and_(_row.status.in_(_OVER), _row.updated_at >= bindparam("day"))
 # A deal that a worker of an older version stored says not what it spends: then the most it may.
 _spent = func.sum(func.coalesce(_row.spend_usd8, func.div(_row.total_eth_value_usd8, 4)))
-_SUMS: Final = select(
-    func.coalesce(_value.filter(_is_open, _row.participant_bank_id == bindparam("bank")), 0),
-    func.coalesce(_value.filter(_is_open, _row.module_id == bindparam("module")), 0),
-    func.coalesce(_spent.filter(_is_open, _row.chain_id == bindparam("chain")), 0),
-    func.coalesce(_value.filter(_is_todays), 0),
-).where(or_(_is_open, and_(_is_todays, _row.status.in_(_OVER))))
+_SUMS: Final = (
+    select(
+        func.coalesce(_value.filter(_is_open, _row.participant_bank_id == bindparam("bank")), 0),
+        func.coalesce(_value.filter(_is_open, _row.module_id == bindparam("module")), 0),
+        func.coalesce(_spent.filter(_is_open, _row.chain_id == bindparam("chain")), 0),
+        func.coalesce(_value.filter(_is_todays), 0),
+    )
+    .select_from(deals.outerjoin(_first, _began))
+    .where(or_(_is_open, _ended_today))
+)
 
 
 async def book_sums(session: Session, request: DealRequest, day: datetime) -> BookSums:

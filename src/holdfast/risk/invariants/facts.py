@@ -52,7 +52,10 @@ class Lending:
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """I8: the next purchase, and the largest amount it will have redeemed at a time."""
+    """I8: the next purchase, and the largest amount it will have redeemed at a time.
+
+    `is_gate_open` says that experience with the redemption desk proves a lot of this size.
+    """
 
     spend: Usd8
     largest_rung: Usd8
