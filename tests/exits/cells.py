@@ -72,7 +72,7 @@ class At(StrEnum):
 
 
 class Made(StrEnum):
-    """How the deal is made; all are of $10M."""
+    """How the deal is made: of $10M, and where the whole bucket buys at once of $5M (I8)."""
 
     BORROW = "borrow"
     BUCKET = "bucket"
@@ -111,7 +111,7 @@ class Cell:
 
 _STEPS = {
     Made.BORROW: tuple(At),
-    # Where it differs: its ether is sold, it has six times the tokens, and pays its loan from cash.
+    # Where it differs: its ether is sold, it has half as many tokens again, and pays its loan from cash.
     Made.BUCKET: (At.PURCHASE, At.MONETISATION, At.QUEUED, At.CLOSE),
     Made.LADDER: (At.PURCHASE, At.MONETISATION),
 }

@@ -26,8 +26,8 @@ again and a person orders `deal close --keep-claim` at that very moment ("ordere
   the plan's bound is {bounds}. A loss under zero is a profit.
 - **claim**: tokens kept, in the account, in the desk's queue or at the treasury.
 
-Three deals: `borrow` (the loan buys) at every step; `bucket` (the bucket is sold and buys six
-times as much, the loan is a buffer) where that makes a difference; `ladder` (`--ladder position`,
+Three deals: `borrow` (the loan buys) at every step; `bucket` ($5M: the bucket is sold and buys half
+as much again, the loan is a buffer) where that makes a difference; `ladder` (`--ladder position`,
 `borrow` funding) in its second lot, after the first was bought, redeemed and paid.
 
 | deal | freeze | step | what it did | core | collateral | debt left | loss | claim | verdict |
