@@ -111,7 +111,7 @@ class Cell:
 
 _STEPS = {
     Made.BORROW: tuple(At),
-    # Where it differs: its ether is sold, it has half as many tokens again, and pays its loan from cash.
+    # Where it differs: its ether is sold, it has more tokens, and pays its loan from cash.
     Made.BUCKET: (At.PURCHASE, At.MONETISATION, At.QUEUED, At.CLOSE),
     Made.LADDER: (At.PURCHASE, At.MONETISATION),
 }
