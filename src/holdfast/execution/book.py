@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.chain.bundles import bundle
 from holdfast.chain.multicall import eth_balance
 from holdfast.common.money import Usd8, mul_div
-from holdfast.execution.breaches import exposed_to, stress_of
+from holdfast.execution.breaches import stress_of
+from holdfast.execution.market import exposed_to
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen
 from holdfast.protocols.aave_v3.math import unscaled

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8, mul_div
-from holdfast.execution.market import Market
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen, Seen
 from holdfast.execution.records import DealRecord
@@ -66,18 +65,6 @@ class Exposure:
     def cash_value(self, units: int) -> Usd8:
         """`units` of the debt currency in dollars."""
         return Usd8(mul_div(units, self.cash_price, 10**self.cash_decimals))
-
-
-def exposed_to(market: Market, position: Position, cash_decimals: int) -> Exposure:
-    """`position` with the prices, the rate and the threshold of `market`."""
-    return Exposure(
-        position=position,
-        eth_price=market.eth_price,
-        cash_price=market.cash_price,
-        cash_decimals=cash_decimals,
-        borrow_rate=market.cash.variable_borrow_rate,
-        threshold=Bps(market.ether.configuration.liquidation_threshold),
-    )
 
 
 def breaches(

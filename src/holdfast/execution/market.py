@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.common.errors import Transient
-from holdfast.common.money import WAD, Usd8, mul_div
+from holdfast.common.money import WAD, Bps, Usd8, mul_div
+from holdfast.execution.breaches import Exposure
 from holdfast.protocols.price_feed import PriceFeed
 from holdfast.risk.price_sources import FeedPrice, PriceSources, held, pool_reads
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.chain.node import Node
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockHash
+    from holdfast.execution.model import Position
     from holdfast.protocols.aave_v3.reserve import Reserve
     from holdfast.protocols.suite import Protocols
     from holdfast.protocols.uniswap_v3.pools import Route, Slot0
@@ -68,6 +70,18 @@ class _Places:
     lending: Address
     eth_feed: Address
     cash_feed: Address
+
+
+def exposed_to(market: Market, position: Position, cash_decimals: int) -> Exposure:
+    """`position` with the prices, the rate and the threshold of `market`."""
+    return Exposure(
+        position=position,
+        eth_price=market.eth_price,
+        cash_price=market.cash_price,
+        cash_decimals=cash_decimals,
+        borrow_rate=market.cash.variable_borrow_rate,
+        threshold=Bps(market.ether.configuration.liquidation_threshold),
+    )
 
 
 class Markets:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.multicall import Reverted, eth_balance
 from holdfast.common.money import BPS, Bps
-from holdfast.execution.breaches import exposed_to
 from holdfast.execution.holdings import Holdings
-from holdfast.execution.market import Markets
+from holdfast.execution.market import Markets, exposed_to
 from holdfast.execution.model import Leftover, Venues
 from holdfast.execution.observation import Seen
 from holdfast.execution.pressure import pressure_on
