@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.risk.book import OpenBook
     from holdfast.risk.reverse import Found
     from holdfast.risk.scenarios import Shock
-    from holdfast.risk.sweep import Sweep
+    from holdfast.risk.sweep import ByDeal, ByScenario, Sweep
 
 _DAYS: Final = {Axis.DELAY}
 
@@ -132,12 +132,8 @@ class _Report:
             "deals_liquidated": int(line.liquidated[place]),
             "deals_over_bound": int(line.over_bound[place]),
             "deals_too_close_to_call": int(line.close[place]),
-            "loss_usd": _dollars(line.loss[place]),
-            "lowest_debt_cover": _ratio(line.cover[place]),
-            "lowest_health_factor": _ratio(line.health[place]),
-            "highest_ltv_percent": _percent(line.ltv[place]),
+            **_figures(line, place),
             "eth_sold": self._ether(line.sold[place]),
-            "eth_sold_usd": _dollars(line.sold[place]),
             "shared_slip_percent": percent(_bps(made.slip_bps[place])),
         }
 
@@ -147,16 +143,23 @@ class _Report:
             "deal_id": self.stressed.deals[place][0],
             "scenarios_not_whole": int(row.not_whole[place]),
             "worst_scenario": self.shocks[int(row.worst[place])].name,
-            "loss_usd": _dollars(row.loss[place]),
             "loss_bound_usd": _dollars(row.bound[place]),
-            "lowest_debt_cover": _ratio(row.cover[place]),
-            "lowest_health_factor": _ratio(row.health[place]),
-            "highest_ltv_percent": _percent(row.ltv[place]),
-            "eth_sold_usd": _dollars(row.sold[place]),
+            **_figures(row, place),
         }
 
     def _ether(self, dollars: float) -> str:
         return f"{dollars * USD8 / self.stressed.eth_price:.4f}"
+
+
+def _figures(of: ByScenario | ByDeal, place: int) -> dict[str, Any]:
+    """What scenarios and deals have alike: the worst, and what is lost and sold."""
+    return {
+        "loss_usd": _dollars(of.loss[place]),
+        "lowest_debt_cover": _ratio(of.cover[place]),
+        "lowest_health_factor": _ratio(of.health[place]),
+        "highest_ltv_percent": _percent(of.ltv[place]),
+        "eth_sold_usd": _dollars(of.sold[place]),
+    }
 
 
 def _borders(found: Sequence[Found]) -> list[dict[str, Any]]:

@@ -43,6 +43,12 @@ def cover(one: dict[str, Any]) -> float:
     return float("inf") if found is None else float(found)
 
 
+def border(one: dict[str, Any]) -> str:
+    """Where something breaks, with its unit; or how far was searched."""
+    unit = " days" if one["unit"] == "days" else " %"
+    return f"not by {one['searched_to']:,g}{unit}" if one["first"] is None else one["first"] + unit
+
+
 def _has_fall(name: str, fall: str) -> bool:
     return f"{name}_".startswith(f"{fall}_") if fall else not name.startswith("eth_down")
 

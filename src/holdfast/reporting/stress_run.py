@@ -12,7 +12,7 @@ from holdfast.reporting import stress_tables
 from holdfast.reporting.formats import Format, written
 from holdfast.reporting.schedule import Document
 from holdfast.reporting.stress import stress_report
-from holdfast.reporting.stress_lines import by_harm
+from holdfast.reporting.stress_lines import border, by_harm
 from holdfast.reporting.tables import Column, Kind, Report, Table, as_json
 from holdfast.risk.matrix import combinations
 from holdfast.risk.scenarios import STANDARD, THEOREM
@@ -112,11 +112,7 @@ def _verdict(standard: dict[str, Any], matrix: dict[str, Any]) -> tuple[tuple[st
 def breaking_fall(document: dict[str, Any]) -> str:
     """What single fall of ETH the first deal's reserve does not survive, by reverse stress."""
     found = document["reverse"]
-    return next(
-        stress_tables.border(one)
-        for one in found
-        if (one["axis"], one["breaks"]) == ("eth_gap", "I3")
-    )
+    return next(border(one) for one in found if (one["axis"], one["breaks"]) == ("eth_gap", "I3"))
 
 
 def _note(standard: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.common.money import BPS
 from holdfast.reporting.report_charts import across
-from holdfast.reporting.stress_lines import WITH, by_deals_harm, by_harm, cover, grid
+from holdfast.reporting.stress_lines import WITH, border, by_deals_harm, by_harm, cover, grid
 from holdfast.reporting.tables import Column, Kind, Table, shown
 
 if TYPE_CHECKING:
@@ -144,12 +144,6 @@ def _deal(one: dict[str, Any]) -> tuple[Value, ...]:
 def _borders(found: Sequence[dict[str, Any]], axis: str) -> tuple[str, str]:
     first = {one["breaks"]: border(one) for one in found if one["axis"] == axis}
     return first["I3"], first["HF"]
-
-
-def border(one: dict[str, Any]) -> str:
-    """Where something breaks, with its unit; or how far was searched."""
-    unit = " days" if one["unit"] == "days" else " %"
-    return f"not by {one['searched_to']:,g}{unit}" if one["first"] is None else one["first"] + unit
 
 
 def money(text: str) -> str:

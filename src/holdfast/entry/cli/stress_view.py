@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.entry.cli.plain import plain_console, whole_table
-from holdfast.reporting.stress_lines import WITH, by_deals_harm, by_harm, grid
+from holdfast.reporting.stress_lines import WITH, border, by_deals_harm, by_harm, grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,14 +82,9 @@ def _deals(rows: Sequence[dict[str, Any]]) -> Table:
 def _reverse(found: Sequence[dict[str, Any]]) -> Table:
     table = whole_table("The smallest move that breaks it", "What moves", "I3 at", "HF < 1 at")
     for axis in dict.fromkeys(one["axis"] for one in found):
-        first = {one["breaks"]: _border(one) for one in found if one["axis"] == axis}
+        first = {one["breaks"]: border(one) for one in found if one["axis"] == axis}
         table.add_row(axis.replace("_", " "), first["I3"], first["HF"])
     return table
-
-
-def _border(one: dict[str, Any]) -> str:
-    unit = " days" if one["unit"] == "days" else " %"
-    return f"not by {one['searched_to']:,g}{unit}" if one["first"] is None else one["first"] + unit
 
 
 def _grid(lines: Sequence[dict[str, Any]]) -> Table:

@@ -113,7 +113,7 @@ async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
         made_at=made_at,
         deals=tuple(map(_deal, await session.execute(_DEALS, until))),
         holdings=tuple(map(_holding, await session.execute(_HOLDINGS, until_seconds))),
-        alerts=tuple(_alert(row) for row in await session.execute(_ALERTS, times)),
+        alerts=tuple(AlertRow(*row) for row in await session.execute(_ALERTS, times)),
         acts=tuple(ActRow(*row) for row in await session.execute(_ACTS, times)),
         reconciliations=tuple(map(_compared, await session.execute(_RECONCILIATIONS, seconds))),
         prices=await _prices(session, span),
@@ -170,22 +170,6 @@ def _holding(row: Row[Any]) -> Holding:
         symbol=row.symbol,
         decimals=row.decimals,
         units=int(row.units),
-    )
-
-
-def _alert(row: Row[Any]) -> AlertRow:
-    return AlertRow(
-        code=row.code,
-        severity=row.severity,
-        subject=row.subject,
-        text=row.text,
-        deal_id=row.deal_id,
-        count=row.raised,
-        opened_at=row.opened_at,
-        delivered_at=row.delivered_at,
-        acknowledged_by=row.acknowledged_by,
-        acknowledged_at=row.acknowledged_at,
-        resolved_at=row.resolved_at,
     )
 
 
