@@ -5,14 +5,16 @@ import contextlib
 from dataclasses import replace
 from decimal import Decimal
 
-from holdfast.bootstrap import opened
+from holdfast.bootstrap import opened, opened_reporter
 from holdfast.chain.bundles import encode_bundles
 from holdfast.chain.multicall import CALL_GAS, block_timestamp
-from holdfast.common.money import Bps
+from holdfast.common.money import WAD, Bps
 from holdfast.model.deal import DealStatus
 from holdfast.monitoring.store import alerts as alert_store
 from holdfast.monitoring.store import history
 from holdfast.monitoring.ticks import State
+from holdfast.reporting.reports import ReportKind
+from holdfast.reporting.tables import as_json
 from tests.support.deals import ALICE, request_for, running, settings_for, until
 from tests.support.scenes import loops
 
@@ -95,6 +97,24 @@ async def test_a_fall_of_ten_per_cent_is_told_and_wakes_the_deal_in_the_tick_tha
     (warning,) = [one for one in kept if one.code == "risk.warning.I3.debt_cover_warning"]
     assert warning.deal_id == deal.deal_id
     assert warning.fields["block"] == fallen.at.number
+
+
+async def test_a_report_shows_the_health_factor_that_the_venue_has(devnet, database_url, tmp_path):
+    settings = settings_for(devnet, database_url, tmp_path, **SLEEPS)
+    async with running(settings) as system:
+        deal = await at_rest(system, devnet)
+        async with monitored(system):  # its first look is one of those that are kept
+            tick = await tick_until(system, lambda tick: tick.count == 1)
+        account = system.book._protocols.aave.account(deal.plan.accounts.deal)
+        (venue,) = await system.node.read([account], tick.at)
+    async with opened_reporter(settings) as reporter:
+        report = await reporter.made(ReportKind.HISTORY)
+    (row,) = [row for row in as_json(report)["tables"]["risk_history"]["rows"] if row["looks"]]
+    assert (row["deals"], row["ltv_deal"]) == (1, deal.deal_number)
+    told, true = row["lowest_health"], venue.health_factor / WAD
+    assert told <= true  # LTV is rounded up
+    assert true - told < true * 2 / tick.deals["ltv_bps"][0]
+    assert report.table("risk_history").chart.startswith("<svg")
 
 
 @contextlib.asynccontextmanager

@@ -25,6 +25,7 @@ _AGE = text("""
     WHERE chain_id = :chain ORDER BY created_at DESC LIMIT 1
 """)
 _PAGE: Final = 100_000
+_IN_MEMORY: Final = 20  # ticks of a large book, half a megabyte each
 
 
 async def write(session: Session, tick: Tick, *, is_kept: bool) -> None:
@@ -122,7 +123,8 @@ async def sampled(
         .ext(distinct_on(table.chain_id, slot))
         .order_by(table.chain_id, slot, table.taken_at)
     )
-    async for row in await session.stream(query):
+    found = await session.stream(query, execution_options={"max_row_buffer": _IN_MEMORY})
+    async for row in found:
         yield _tick(row)
 
 
