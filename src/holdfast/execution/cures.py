@@ -3,7 +3,7 @@
 What no cure restores is a broken rule, for which the saga holds the deal and unwinds it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
@@ -40,6 +40,27 @@ def cure_for(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Cure |
     return ward.repayment() if exposure.ltv_bps >= ward.act_at else ward.conversion()
 
 
+def is_emergency(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> bool:
+    """Whether the next gap could leave the reserve unable to pay, or the venue free to liquidate.
+
+    The reserve counts at the price of an emergency: as long as it pays even then, waiting for a
+    better one risks nothing. Source: RISK.md, (c) and (d) of what "principal is preserved" means.
+    """
+    sheet = exposure.sheet(0)
+    if sheet.debt == 0:
+        return False
+    stress = stress_of(deal, exposure, limits)
+    deep = replace(stress, exit_slip=max(stress.exit_slip, deal.plan.envelope.deepest_slippage))
+    is_thin = debt_cover(sheet, deep) < limits.min_cover_wad
+    return is_thin or _stressed_health(exposure, limits) <= WAD
+
+
+def _stressed_health(exposure: Exposure, limits: RiskLimits) -> int:
+    sheet = exposure.sheet(0)
+    left = mul_div(sheet.collateral, BPS - limits.gap, BPS)
+    return health_factor(left, exposure.threshold, sheet.debt)
+
+
 @dataclass(frozen=True, slots=True)
 class _Ward:
     deal: DealRecord
@@ -62,8 +83,7 @@ class _Ward:
 
     def repayment(self) -> RepayPart | None:
         sheet, held = self.exposure.sheet(0), self.exposure.position
-        left = mul_div(sheet.collateral, BPS - self.limits.gap, BPS)
-        if health_factor(left, self.exposure.threshold, sheet.debt) <= WAD:
+        if _stressed_health(self.exposure, self.limits) <= WAD:
             return None  # the next fall could liquidate: all debt has to go (I6)
         wanted = self._units(repayment_to_restore(sheet.debt, sheet.collateral, self.target))
         room = mul_div(held.debt, INTEREST_ROOM_BPS, BPS, round_up=True)

@@ -79,7 +79,8 @@ class Venues:
     `transfer_fee_wei` what one plain transfer costs at the current fee cap; `breaches` the codes
     of the hard invariants that do not hold; `drift` why an approved plan no longer fits;
     `redeems_at_a_loss` whether the desk now pays less for a token than the deal paid; `cure` what
-    the market asks of the deal; `is_price_stale` whether ETH's price is too old to act on (I10).
+    the market asks of the deal; `is_price_stale` whether ETH's price is too old to act on (I10);
+    `is_emergency` whether waiting for a better price of a sale would risk the principal.
     """
 
     redemption_frozen: bool
@@ -92,6 +93,7 @@ class Venues:
     redeems_at_a_loss: bool = False
     cure: Cure | None = None
     is_price_stale: bool = False
+    is_emergency: bool = False
 
 
 @dataclass(frozen=True, slots=True)

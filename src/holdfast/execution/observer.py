@@ -206,6 +206,7 @@ class ChainObserver:
             redeems_at_a_loss=_redeems_at_a_loss(deal, market.redemption_fee, to_par),
             cure=pressure.cure,
             is_price_stale=pressure.is_price_stale,
+            is_emergency=pressure.is_emergency,
         )
 
     def _leftovers(self, allowances: Sequence[int]) -> tuple[Leftover, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.execution.breaches import breaches
-from holdfast.execution.cures import cure_for
+from holdfast.execution.cures import cure_for, is_emergency
 from holdfast.execution.model import Change, Position, RepayPart, Send
 from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 
@@ -31,16 +31,21 @@ _RESTORED_BY_REPAYING: Final = frozenset({"I6.ltv"})
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """Broken hard rules, the cure that would restore the position, and whether prices are old."""
+    """Broken hard rules, the cure that would restore the position, and whether prices are old.
+
+    `is_emergency` says that waiting for a better price of a sale would risk the principal; never on
+    a price that is old.
+    """
 
     breaches: tuple[str, ...]
     cure: Cure | None
     is_price_stale: bool
+    is_emergency: bool
 
     @classmethod
     def of(cls, venues: Venues) -> Pressure:
         """What one look at the chain found of it."""
-        return cls(venues.breaches, venues.cure, venues.is_price_stale)
+        return cls(venues.breaches, venues.cure, venues.is_price_stale, venues.is_emergency)
 
     @property
     def is_urgent(self) -> bool:
@@ -64,6 +69,7 @@ def pressure_on(
         breaches=breaches(deal, exposure, core, limits),
         cure=cure_for(deal, exposure, limits),
         is_price_stale=is_price_stale,
+        is_emergency=not is_price_stale and is_emergency(deal, exposure, limits),
     )
 
 

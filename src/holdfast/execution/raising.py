@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from holdfast.chain.multicall import Reverted
 from holdfast.execution.errors import MoveRefused
-from holdfast.execution.sales import Bound, Offer, best_offer, parts_of, sellable_wei
+from holdfast.execution.sales import Bound, Offer, SaleTerms, best_offer, parts_of, sellable_wei
 from holdfast.model.leg import LegKind
 from holdfast.protocols.uniswap_v3.swaps import ExactOutput
 
@@ -32,7 +32,7 @@ class Raised:
 
 
 async def raise_cash(node: Node, task: Task, wanted: int, step: Step) -> Raised:
-    """Sell ether for `wanted` units of cash, or for the part of it that the pool takes now.
+    """Sell ether for `wanted` units of cash, or for the part of it that can be raised now.
 
     The part is the largest of halves of halves whose price the oracle allows: the rest is sold by a
     later move, when others have sold and bought too.
@@ -42,16 +42,9 @@ async def raise_cash(node: Node, task: Task, wanted: int, step: Step) -> Raised:
     """
     if wanted <= 0:
         return Raised([], 0)
-    offer = await _offer(node, task, wanted)
-    most, held = _bound(task).most_wei(offer.units), sellable_wei(task.deal, task.seen.position)
-    max_in = min(most, held)
-    if offer.wei > max_in:
-        raise MoveRefused(
-            LegKind.SWAP,
-            f"the reserve holds {held} wei of ether, {offer.wei} are needed",
-            code="reserve.short",
-        )
-    legs = _sale(task, offer.units, max_in, step)
+    terms = _terms(task)
+    offer = await _offer(node, task, terms, wanted)
+    legs = _sale(task, offer.units, terms.most_wei(offer), step)
     return Raised(legs, offer.units, is_all=offer.units == wanted)
 
 
@@ -64,20 +57,32 @@ async def quotes_of(node: Node, task: Task, reads: Sequence[Read[Quote]]) -> lis
     return answers
 
 
-async def _offer(node: Node, task: Task, wanted: int) -> Offer:
-    bound = _bound(task)
+async def _offer(node: Node, task: Task, terms: SaleTerms, wanted: int) -> Offer:
     whole = await _offers(node, task, [wanted])
-    offer = best_offer(whole, bound) or best_offer(
-        await _offers(node, task, parts_of(wanted)), bound
-    )
-    if offer is not None:
-        return offer
+    offer = best_offer(whole, terms)
+    if offer is None:
+        parts = parts_of(wanted, terms.deepest.always_fetched(terms.held_wei))
+        offer = best_offer(await _offers(node, task, parts), terms)
+    if offer is None:
+        raise _refusal(whole, terms, wanted)
+    return offer
+
+
+def _refusal(whole: Sequence[Offer], terms: SaleTerms, wanted: int) -> MoveRefused:
     if not whole:
-        raise MoveRefused(LegKind.SWAP, f"the pool cannot fill {wanted} units, nor a part of it")
-    raise MoveRefused(
+        text = f"the pool cannot fill {wanted} units, nor a part of it"
+        return MoveRefused(LegKind.SWAP, text)
+    asked, most = whole[0].wei, terms.deepest.most_wei(wanted)
+    if asked <= most:
+        return MoveRefused(
+            LegKind.SWAP,
+            f"the reserve holds {terms.held_wei} wei of ether, {asked} are needed",
+            code="reserve.short",
+        )
+    return MoveRefused(
         LegKind.SWAP,
-        f"the pool asks {whole[0].wei} wei for {wanted} units, the oracle's bound is "
-        f"{bound.most_wei(wanted)}; nor does it take a part at such a price",
+        f"the pool asks {asked} wei for {wanted} units, the oracle's bound is {most}; nor does it "
+        "take a part at such a price",
         code="leg.price_bound",
     )
 
@@ -108,8 +113,15 @@ def _sale(task: Task, units: int, max_in: int, step: Step) -> list[Leg]:
     ]
 
 
-def _bound(task: Task) -> Bound:
-    """The oracle's prices and the envelope's exit slippage."""
-    seen, cash = task.seen, task.calls.tokens.cash
-    slippage = task.deal.plan.envelope.exit_slippage
-    return Bound(seen.eth_price, seen.cash_price, cash.decimals, slippage)
+def _terms(task: Task) -> SaleTerms:
+    """By the oracle's prices: the envelope's exit slippage, in an emergency its deepest."""
+    seen, decimals = task.seen, task.calls.tokens.cash.decimals
+    envelope = task.deal.plan.envelope
+    ordinary = Bound(seen.eth_price, seen.cash_price, decimals, envelope.exit_slippage)
+    is_deep = seen.venues.is_emergency
+    return SaleTerms(
+        ordinary=ordinary,
+        deepest=replace(ordinary, slippage=envelope.deepest_slippage) if is_deep else ordinary,
+        held_wei=sellable_wei(task.deal, seen.position),
+        room=envelope.request.slippage,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.money import BPS, mul_div
-from holdfast.execution.raising import raise_cash
+from holdfast.execution.errors import MoveRefused
+from holdfast.execution.raising import Raised, raise_cash
 from holdfast.model.deal import Step
 from holdfast.model.leg import LegKind
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 REPAY_ROOM_BPS: Final = 1
 """Interest that may accrue between look and block: 0.01 % is 53 minutes at 10 % a year."""
+
+SMALL_SHARE: Final = 100
+"""A hundredth of the debt is the least that is paid alone: less is hardly worth its gas."""
 
 FEE_ROOM_BPS: Final = 25
 """The room when repaying failed for want of cash: Tether may keep up to 0.19 % of a transfer.
@@ -31,7 +35,7 @@ async def repay_all(node: Node, task: Task) -> list[Leg]:
         return [calls.withdraw_all(position.collateral)]
     share = max(REPAY_ROOM_BPS, _fee_room(task))
     needed = position.debt + mul_div(position.debt, share, BPS, round_up=True) + 1
-    raised = await raise_cash(node, task, needed - position.cash, Step.CLOSE)
+    raised = await _raised(node, task, needed - position.cash, Step.CLOSE)
     if not raised.is_all:
         return [*raised.legs, *pay(task, Step.CLOSE, position.cash + raised.units)]
     pool, cash = calls.protocols.aave.address, calls.tokens.cash
@@ -49,10 +53,25 @@ async def repay_part(node: Node, task: Task, units: int) -> list[Leg]:
     """Pay `units` of the debt, or what there is then; the collateral stays where it is."""
     cash = task.seen.position.cash
     needed = units + mul_div(units, _fee_room(task), BPS, round_up=True)
-    raised = await raise_cash(node, task, needed - cash, Step.LIQUIDITY)
+    raised = await _raised(node, task, needed - cash, Step.LIQUIDITY)
     if not raised.is_all:
         return [*raised.legs, *pay(task, Step.LIQUIDITY, cash + raised.units)]
     return [*raised.legs, *_payment(task, Step.LIQUIDITY, units, allowed=needed)]
+
+
+async def _raised(node: Node, task: Task, wanted: int, step: Step) -> Raised:
+    """What selling brings now; nothing where it may not be sold and there is cash to pay with.
+
+    Raises:
+        MoveRefused: nothing can be sold, and the cash is hardly worth its gas.
+    """
+    position = task.seen.position
+    try:
+        return await raise_cash(node, task, wanted, step)
+    except MoveRefused:
+        if position.cash < max(1, position.debt // SMALL_SHARE):
+            raise
+        return Raised([], 0, is_all=False)
 
 
 def pay(task: Task, step: Step, cash: int) -> list[Leg]:

@@ -101,7 +101,9 @@ class Envelope:
     cost, `exit_slippage` how far under the oracle the reserve may be sold to repay debt,
     `expires_at` the chain timestamp in seconds after which the plan may not start.
     `emergency_gas_price_wei` is the most a unit of gas may cost for what lowers the deal's risk; 0
-    in plans that do not know it, which pay no more than the ordinary ceiling.
+    in plans that do not know it, which pay no more than the ordinary ceiling. Likewise
+    `emergency_slippage`, how far under the oracle the reserve may be sold where waiting would risk
+    the principal.
     """
 
     chain_id: int
@@ -120,6 +122,12 @@ class Envelope:
     scenarios: tuple[ScenarioVerdict, ...]
     expires_at: int
     emergency_gas_price_wei: int = 0
+    emergency_slippage: Bps = Bps(0)
+
+    @property
+    def deepest_slippage(self) -> Bps:
+        """How far under the oracle the reserve may be sold where waiting would risk principal."""
+        return max(self.exit_slippage, self.emergency_slippage)
 
     @property
     def homeward_gas_price_wei(self) -> int:
@@ -153,7 +161,7 @@ class Plan:
         return self.envelope.accounts
 
 
-_YOUNGER = ("emergency_gas_price_wei",)
+_YOUNGER = ("emergency_gas_price_wei", "emergency_slippage")
 """Fields of the envelope that older plans do not know; 0 says nothing."""
 
 

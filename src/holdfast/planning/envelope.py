@@ -29,6 +29,7 @@ def envelope(draft: Draft, setting: Setting, book: BookStress) -> Envelope:
         exit_slippage=_exit_slippage(draft, setting),
         gas_price_ceiling_wei=market.gas.ceiling_wei,
         emergency_gas_price_wei=market.gas.emergency_wei,
+        emergency_slippage=setting.policy.limits.emergency_slippage,
         max_fee=TokenAmount(market.tokens.native, draft.gas.max_fee_wei),
         worst_case_loss=draft.outlook.loss,
         scenarios=verdicts(draft, book),

@@ -30,6 +30,10 @@ class RiskLimits:
         gap: the fall of ETH between two monitor ticks that the reserve must survive; the worst
             real hour is -28 % (RISK.md).
         min_exit_slip: what selling the reserve costs at least, whatever a quote says.
+        emergency_slippage: how far under the oracle the reserve may be sold where waiting would
+            risk the principal (docs/cures.md). What liquidation would cost: the venue's bonus, 5 %;
+            to buy back the ether that it took, from a pool with a fifth of its depth, 5 %; and 2 %
+            that pool and oracle may be apart.
         stress_apr: the least borrow rate that debt cover is reckoned with (RISK.md's table).
         stress_apr_multiple: how much dearer than now borrowing is reckoned under stress.
         loss_budget: I8, the largest purchase lot that needs no belief in redemption: the last of
@@ -58,6 +62,7 @@ class RiskLimits:
     warn_cover_wad: int = WAD * 5 // 4
     gap: Bps = Bps(5_000)
     min_exit_slip: Bps = Bps(100)
+    emergency_slippage: Bps = Bps(1_200)
     stress_apr: Bps = Bps(600)
     stress_apr_multiple: Bps = Bps(15_000)
     loss_budget: Usd8 = Usd8(1_000_000 * USD8)

@@ -12,6 +12,7 @@ from holdfast.execution.cures import (
     INTEREST_ROOM_BPS,
     LASTING_ROOM_BPS,
     cure_for,
+    is_emergency,
 )
 from holdfast.execution.model import Convert, RepayPart
 from holdfast.execution.records import is_cure
@@ -296,3 +297,15 @@ def test_the_plans_of_these_tests_open_where_the_product_does():
     assert PLANS[Funding.BORROW].envelope.opening_ltv == 2_000
     assert PLANS[Funding.BORROW].envelope.max_ltv == 3_000
     assert CALLS.repay(Step.LIQUIDITY, 5).step is Step.LIQUIDITY
+
+
+def test_an_emergency_is_when_the_next_gap_could_leave_the_reserve_short_even_at_its_deepest():
+    """608,876.71 and 1.755 ETH are owed; 1,000 ETH, halved and sold 12 % under that, pay it down to
+    608,876.71 / (440 - 1.755) = $1,389.35."""
+    assert not is_emergency(BORROW, exposure(eth=1_390), LIMITS)
+    assert is_emergency(BORROW, exposure(eth=1_389), LIMITS)
+    # cash that pays all by itself needs no sale, and no debt no cash
+    assert not is_emergency(BORROW, exposure(eth=1_389, cash=615_000 * DOLLAR), LIMITS)
+    assert not is_emergency(BORROW, exposure(eth=1_389, debt=0), LIMITS)
+    # where the next gap could liquidate, it is one whatever the reserve
+    assert is_emergency(BORROW, exposure(eth=960, native=10_000 * WAD), LIMITS)

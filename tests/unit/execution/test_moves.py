@@ -14,6 +14,7 @@ from holdfast.execution.task import DEADLINE_SECONDS, Task
 from holdfast.model.deal import Funding, Ladder, Step
 from holdfast.model.leg import LegKind as K
 from holdfast.protocols.uniswap_v3.swaps import Quote
+from tests.support.walk import record_of
 from tests.unit.execution.scene import AT, CALLS, PLANS, deal, leg, plan, seen
 from tests.unit.planning.world import AAVE, DEAL, FLOAT, ROUTER, TREASURY, USDT, WETH
 
@@ -185,12 +186,51 @@ async def test_what_cash_lacks_is_raised_from_the_reserve_within_the_oracles_pri
     assert (revoke.recipient, revoke.call.target) == (ROUTER, WETH.address)
 
 
+POOR = {"cash": 5_999 * 10**6, "debt": 600_000 * 10**6}  # under a hundredth of the debt
+
+
 async def test_a_pool_dearer_than_the_oracle_allows_is_not_sold_into():
     with pytest.raises(MoveRefused) as refused:
-        await legs(
-            m.Repay(), 300 * WAD, cash=50_000 * 10**6, debt=600_000 * 10**6, native=900 * WAD
-        )
+        await legs(m.Repay(), 330 * WAD, **POOR, native=900 * WAD)
     assert refused.value.code == "leg.price_bound"
+
+
+@pytest.mark.parametrize("move", [m.Repay(), m.RepayPart(560_000 * 10**6)])
+@pytest.mark.parametrize("cash", [6_000, 50_000, 559_000])
+async def test_what_cannot_be_sold_for_does_not_keep_the_cash_from_paying(move, cash):
+    """Debt 600,000, and a pool 5 % under the oracle: what cash there is goes at once."""
+    held = {"cash": cash * 10**6, "debt": 600_000 * 10**6, "collateral": 1}
+    made = await legs(move, 330 * WAD, **held, native=900 * WAD)
+    assert kinds(made) == [K.APPROVE, K.REPAY, K.REVOKE]
+    assert made[1].amount.units == cash * 10**6
+
+
+async def test_an_emergency_sells_as_deep_as_the_envelope_allows_and_hardly_deeper_than_asked():
+    """594,061 missing at $2,000: 306.2 ETH at the ordinary 3 %, 337.5 at the deepest 12 %."""
+    held = {**POOR, "native": 900 * WAD, "venue_changes": {"is_emergency": True}}
+    short = 594_061 * 10**6 + 1
+    for asked, most in ((306, 306.216), (320, 323.2), (337, 337.535)):
+        made = await legs(m.Repay(), asked * WAD, **held)
+        assert made[2].min_out.units == short
+        # the ordinary bound; what the pool asks and the request's 1 %; the deepest bound
+        assert made[2].amount.units == pytest.approx(most * WAD, rel=1e-4)
+    with pytest.raises(MoveRefused) as refused:
+        await legs(m.Repay(), 338 * WAD, **held)
+    assert refused.value.code == "leg.price_bound"
+
+
+async def test_a_plan_from_before_emergencies_sells_no_deeper_in_one():
+    plan = PLANS[Funding.BORROW]
+    old = replace(plan, envelope=replace(plan.envelope, emergency_slippage=0))
+    with pytest.raises(MoveRefused):
+        await legs(
+            m.Repay(),
+            320 * WAD,
+            of=record_of(old),
+            **POOR,
+            native=900 * WAD,
+            venue_changes={"is_emergency": True},
+        )
 
 
 DEEP = Reverted("no depth", b"")
@@ -233,12 +273,19 @@ async def test_a_part_paid_after_a_payment_failed_leaves_the_tokens_own_fee():
 
 
 async def test_a_reserve_that_is_too_small_is_said_to_be():
-    """276 ETH are needed; of 277 the gas reserve of 1.755 stays."""
+    """299 ETH are needed; of 300 the gas reserve of 1.755 stays."""
     with pytest.raises(MoveRefused) as refused:
-        await legs(
-            m.Repay(), 276 * WAD, cash=50_000 * 10**6, debt=600_000 * 10**6, native=277 * WAD
-        )
+        await legs(m.Repay(), 299 * WAD, **POOR, native=300 * WAD)
     assert refused.value.code == "reserve.short"
+
+
+async def test_a_reserve_that_is_too_small_pays_what_it_always_fetches():
+    """298.245 ETH at $2,000 and 3 % under it are 578,595 USDT, whatever the pool asks for more."""
+    made = await legs(m.Repay(), 299 * WAD, 298 * WAD, **POOR, native=300 * WAD, collateral=1)
+    assert kinds(made) == [K.WRAP, K.APPROVE, K.SWAP, K.REVOKE, K.APPROVE, K.REPAY, K.REVOKE]
+    fetched = made[2].min_out.units
+    assert fetched == pytest.approx(578_595 * 10**6, rel=1e-4)
+    assert made[5].amount.units == fetched + 5_999 * 10**6
 
 
 async def test_collateral_without_debt_is_just_withdrawn():
@@ -307,13 +354,13 @@ async def test_a_conversion_sells_for_exactly_the_cash_that_is_missing_and_keeps
     assert {one.step for one in made} == {Step.LIQUIDITY}
 
 
-@pytest.mark.parametrize("move", [m.Convert(550_060 * 10**6 + 1), m.RepayPart(600_060 * 10**6 + 1)])
+@pytest.mark.parametrize("move", [m.Convert(550_060 * 10**6 + 1), m.RepayPart(556_059 * 10**6 + 1)])
 async def test_a_cure_sells_no_worse_than_the_way_home_and_keeps_the_gas(move):
     with pytest.raises(MoveRefused) as dear:
-        await legs(move, 300 * WAD, **OWING, native=900 * WAD)
+        await legs(move, 300 * WAD, **POOR, native=900 * WAD)
     assert dear.value.code == "leg.price_bound"
     with pytest.raises(MoveRefused) as short:
-        await legs(move, 276 * WAD, **OWING, native=277 * WAD)
+        await legs(move, 276 * WAD, **POOR, native=277 * WAD)
     assert short.value.code == "reserve.short"
 
 

@@ -1,6 +1,6 @@
 """Selling for cures when many deals share one pool: within the bound, and not stuck for ever."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from holdfast.common.money import USD8, WAD, Bps, Usd8
 from holdfast.execution.breaches import stress_of
 from holdfast.execution.cures import cure_for
 from holdfast.execution.model import Convert
-from holdfast.execution.sales import Bound, Offer, best_offer, parts_of
+from holdfast.execution.sales import Bound, Offer, SaleTerms, best_offer, parts_of
 from holdfast.model.deal import Funding
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.reserve import debt_cover
@@ -82,6 +82,10 @@ class Seller:
         slippage = DEAL.plan.envelope.exit_slippage
         return Bound(Usd8(self.price * USD8), Usd8(USD8), 6, slippage)
 
+    @property
+    def terms(self):
+        return SaleTerms(self.bound, self.bound, self.native, Bps(100))
+
     def signed(self, pool):
         """What it sends after this look: the part that the pool takes, and for how much at most."""
         if self.cure is None:
@@ -90,7 +94,7 @@ class Seller:
         for sizes in ([self.cure.units], parts_of(self.cure.units)):
             asked = [(one, pool.asks(one)) for one in sizes]
             offers = [Offer(units, wei) for units, wei in asked if wei is not None]
-            offer = best_offer(offers, self.bound)
+            offer = best_offer(offers, self.terms)
             if offer is not None:
                 return offer.units, self.bound.most_wei(offer.units)
         return None
@@ -197,15 +201,46 @@ def test_parts_are_halvings_and_never_nothing(units):
     assert not parts or parts[-1] >= units // 64
 
 
+@given(st.integers(1, 10**15), st.integers(0, 10**15))
+def test_what_the_ether_always_fetches_is_a_part_unless_it_is_too_little(units, fetched):
+    parts = parts_of(units, fetched)
+    assert parts == sorted(set(parts), reverse=True)
+    assert set(parts_of(units)) <= set(parts)
+    assert (fetched in parts) == (fetched in parts_of(units) or units // 64 <= fetched < units > 1)
+
+
 BOUND = Bound(Usd8(2_000 * USD8), Usd8(USD8), 6, Bps(300))
+DEEP = replace(BOUND, slippage=Bps(1_200))
 OFFERS = st.lists(st.builds(Offer, st.integers(1, 10**12), st.integers(1, 10**21)), max_size=8)
+TERMS = st.builds(
+    SaleTerms, st.just(BOUND), st.sampled_from([BOUND, DEEP]), st.integers(0, 10**21), st.just(100)
+)
 
 
-@given(OFFERS)
-def test_the_best_offer_is_the_largest_that_the_bound_allows(offers):
-    best = best_offer(offers, BOUND)
-    allowed = [one for one in offers if one.wei <= BOUND.most_wei(one.units)]
+@given(OFFERS, TERMS)
+def test_the_best_offer_is_the_largest_that_bound_and_ether_allow(offers, terms):
+    best = best_offer(offers, terms)
+    allowed = [
+        one for one in offers if one.wei <= min(terms.deepest.most_wei(one.units), terms.held_wei)
+    ]
     assert (best is None) == (not allowed)
     if best is not None:
         assert best in allowed
         assert best.units == max(one.units for one in allowed)
+
+
+@given(st.integers(1, 10**13), st.integers(1, 10**23), TERMS)
+def test_beyond_the_ordinary_bound_only_what_the_pool_asks_and_a_hundredth_is_given(
+    units, wei, terms
+):
+    most = terms.most_wei(Offer(units, wei))
+    assert most <= min(terms.deepest.most_wei(units), terms.held_wei)
+    if wei > BOUND.most_wei(units):
+        assert most <= wei * 101 // 100 + 1
+
+
+@given(st.integers(0, 10**23), st.sampled_from([BOUND, DEEP]))
+def test_ether_always_fetches_what_it_is_said_to(wei, bound):
+    units = bound.always_fetched(wei)
+    assert bound.most_wei(units) <= wei
+    assert bound.most_wei(units + 3) > wei
