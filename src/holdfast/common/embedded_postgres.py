@@ -272,7 +272,7 @@ def _own_folder(folder: Path, user: ServerUser | None) -> None:
 def _explained(state_dir: Path) -> Generator[None]:
     try:
         yield
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:
         raise Rejected(
             "postgres.state_dir",
             f"the embedded PostgreSQL cannot use {state_dir}: {error.strerror} "

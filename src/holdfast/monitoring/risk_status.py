@@ -10,6 +10,7 @@ from holdfast.monitoring.store import alerts as alert_store
 from holdfast.monitoring.store import history
 from holdfast.monitoring.tick_watch import LATE_SECONDS
 from holdfast.monitoring.ticks import MOST, State
+from holdfast.risk.store import trading
 
 if TYPE_CHECKING:
     from holdfast.common.db import Database, Session
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.monitoring.ticks import Tick
 
 _ALERTS: Final = 1_000
+_ON_RISK: Final = ("risk.", "exit.", "limits.", "market.", "desk.")
 _UNBOUNDED: Final = ("ltv_bps", "cover_bps", "exposure_bps", "freeze_exposure_bps")
 
 
@@ -28,7 +30,9 @@ class RiskStatus:
         self._db = db
 
     async def report(self) -> dict[str, Any]:
-        """The newest tick of each chain with every deal in it, and the open alerts on risk.
+        """The newest tick of each chain, trading states and the open alerts on risk.
+
+        `trading` are the scopes that are not active; none of them means that all may trade.
 
         Raises:
             Transient: `database.unavailable`.
@@ -37,8 +41,12 @@ class RiskStatus:
             ids = await history.chains(session)
             chains = [await _chain(session, await history.newest(session, one)) for one in ids]
             alerts = await alert_store.recent(session, with_closed=False, limit=_ALERTS)
-        told = [_alert(one) for one in alerts if one.code.startswith("risk.")]
-        return {"chains": chains, "alerts": told}
+            settings = await trading.settings(session)
+        return {
+            "trading": [one.as_dict() for one in settings if not one.is_active],
+            "chains": chains,
+            "alerts": [_alert(one) for one in alerts if one.code.startswith(_ON_RISK)],
+        }
 
 
 async def _chain(session: Session, tick: Tick) -> dict[str, Any]:

@@ -21,16 +21,17 @@ _CASH_UNIT = 10**6  # base units of the debt currency, USDT
 def replay_deal(report: Mapping[str, Any]) -> ReplayDeal:
     """The deal that `holdfast deal plan --json` shows, just after its purchase.
 
+    What `deal run --json` and `deal show --json` print has the same under `plan`.
+
     Raises:
         Rejected: `replay.plan` when it is no such report.
     """
     try:
-        return _Report(report).deal()
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        return _Report(report.get("plan", report)).deal()
+    except (AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise Rejected(
             "replay.plan",
-            "the file is not what `holdfast deal plan --json` prints",
-            value=f"{type(error).__name__}: {error}",
+            "the file is not what `holdfast deal plan --json` prints, whole and unchanged",
         ) from error
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from holdfast.ledger.model import Balances
     from holdfast.ledger.pnl import ProfitAndLoss
     from holdfast.ledger.reconciliation import Reconciliation
-    from holdfast.risk.trading import Setting, Trading
+    from holdfast.risk.trading import Trading
 
 
 def money(amount: TokenAmount) -> dict[str, str]:
@@ -70,19 +70,6 @@ def trading_view(trading: Trading) -> dict[str, Any]:
         "reason": None if because is None else because.reason,
         "set_by": None if because is None else because.set_by,
         "since": None if because is None else because.since.isoformat(),
-    }
-
-
-def setting_view(setting: Setting) -> dict[str, Any]:
-    """One trading state that was set; `seen_at` is when the monitor last saw its cause."""
-    return {
-        "scope": setting.scope,
-        "source": str(setting.source),
-        "state": str(setting.state),
-        "reason": setting.reason,
-        "set_by": setting.set_by,
-        "since": setting.since.isoformat(),
-        "seen_at": setting.seen_at.isoformat(),
     }
 
 

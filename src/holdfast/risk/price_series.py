@@ -113,6 +113,7 @@ def read_series(lines: Iterable[str], name: str, columns: Sequence[str], decimal
     samples: list[Sample] = []
     for row in rows:
         at = _Place(name, rows.line_num)
+        _require_no_more(row, at)
         sample = _sample(row, (time, value, low), decimals, at)
         _require_later(samples, sample, at)
         samples.append(sample)
@@ -201,6 +202,12 @@ def _sample(
     if least > last:
         raise at.refused("csv_value", f"low {row[low]} is above close {row[value]}", row[low])
     return Sample(start, last, least)
+
+
+def _require_no_more(row: Mapping[str | None, object], at: _Place) -> None:
+    """A thousands separator makes one number two fields, and its first one a wrong price."""
+    if None in row:
+        raise at.refused("csv_value", "the row has more fields than the header", row[None])
 
 
 def _time(text: str, at: _Place, *, is_number: bool) -> int:

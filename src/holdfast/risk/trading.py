@@ -82,6 +82,23 @@ class Setting:
     since: datetime
     seen_at: datetime
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it keeps nobody from anything."""
+        return self.state is TradingState.ACTIVE
+
+    def as_dict(self) -> dict[str, str]:
+        """As it is shown to machines."""
+        return {
+            "scope": self.scope,
+            "source": str(self.source),
+            "state": str(self.state),
+            "reason": self.reason,
+            "set_by": self.set_by,
+            "since": self.since.isoformat(),
+            "seen_at": self.seen_at.isoformat(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Trading:

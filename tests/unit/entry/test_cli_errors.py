@@ -65,6 +65,12 @@ def test_a_person_reads_message_code_and_every_field():
     ]
 
 
+def test_a_broken_rule_is_told_by_its_sentence():
+    rule = {"code": "I6.ltv", "ok": False, "value": 3_100, "text": "31.00 %, at most 30.00 %"}
+    shown_ = as_text(Rejected("plan.refused", "1 rule", violations=[rule]))
+    assert shown_.splitlines()[-1] == "    - I6.ltv: 31.00 %, at most 30.00 %"
+
+
 def test_a_machine_reads_one_document():
     document = json.loads(as_json(Transient("node.timeout", "later", seconds=10**30)))
     assert document == {

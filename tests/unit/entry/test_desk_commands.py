@@ -8,7 +8,7 @@ import pytest
 from holdfast.entry.cli import desk as commands
 from holdfast.entry.cli.main import run
 from tests.unit.entry.test_cli_main import process_as_before
-from tests.unit.risk.test_switch import Stage
+from tests.unit.risk.test_switch import FIRST, Stage
 
 __all__ = ["process_as_before"]
 
@@ -89,7 +89,7 @@ def test_a_bank_is_halted_with_the_desk(stage, capsys):
 def test_what_is_wrong_is_named_and_nothing_is_turned(stage, capsys, arguments, exit_code, error):
     code, shown = document(capsys, *arguments)
     assert (code, shown["error"]["code"]) == (exit_code, error)
-    assert (stage.book.rows, stage.audit.acts) == ({}, [])
+    assert (stage.book.rows, stage.audit.acts) == (FIRST, [])
 
 
 def test_the_table_says_what_is_in_force_and_why(stage, capsys):

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from holdfast.common.errors import Rejected
-from holdfast.entry.cli import risk_replay
 from holdfast.entry.cli.main import run
 from tests.unit.entry.test_cli_main import process_as_before
 
@@ -140,7 +138,13 @@ def test_files_that_are_not_there_or_no_plan_are_refused(prices, tmp_path, capsy
     assert refusal(capsys, "--prices", prices, "--deal", plan) == "replay.plan"
 
 
-def test_a_chart_of_several_events_is_refused():
-    with pytest.raises(Rejected) as caught:
-        risk_replay._draw([], None, None, "svg")
-    assert caught.value.code == "replay.chart"
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--event", "all", "--chart", "a.svg"), "replay.chart"),
+        (("--event", "nothing_like_it"), "replay.event"),
+        (("--event", "terra", "--from", "2020-03-11"), "replay.time"),
+    ],
+)
+def test_what_no_price_can_answer_is_refused_before_any_is_read(words, code, tmp_path, capsys):
+    assert refusal(capsys, "--prices", tmp_path / "none.csv", *words) == code

@@ -42,6 +42,14 @@ ALERT = {
     "opened_at": "2026-01-01T00:00:00.123456+00:00",
 }
 
+HALT = {
+    "scope": "chain:138",
+    "state": "halted",
+    "set_by": "alice",
+    "reason": "a key may be lost",
+    "since": "2026-01-01T00:00:00.5+00:00",
+}
+
 
 def chain(*deals, is_late=False, **market):
     tick = {"block": 75, "age_seconds": 2.5, "took_seconds": 0.04, "is_late": is_late}
@@ -80,13 +88,13 @@ def printed(capsys, *arguments):
 
 
 def test_the_status_is_one_document(saw, capsys):
-    report = {"chains": [chain(DEAL)], "alerts": [ALERT]}
+    report = {"trading": [], "chains": [chain(DEAL)], "alerts": [ALERT]}
     saw(report)
     assert json.loads(printed(capsys, "status", "--json")) == report
 
 
 def test_a_deal_is_shown_with_its_shares_and_what_is_open(saw, capsys):
-    saw({"chains": [chain(DEAL)], "alerts": [ALERT]})
+    saw({"trading": [], "chains": [chain(DEAL)], "alerts": [ALERT]})
     text = printed(capsys, "status")
     assert "chain 138, block 75: looked 2.5 s ago, in 0.04 s" in text
     for shown in ("30.16 %", "1.57", "6.00 %", "$600,000", "due", "risk.breach.I6.ltv"):
@@ -98,19 +106,40 @@ def test_a_deal_is_shown_with_its_shares_and_what_is_open(saw, capsys):
 def test_what_has_no_number_is_said_in_words(saw, capsys):
     odd = {**DEAL, "deal_id": None, "cover_bps": None, "ltv_bps": None, "status": "holding"}
     odd["hold_reason"] = "invariant"
-    saw({"chains": [chain(odd, is_late=True, is_frozen=True)], "alerts": []})
+    saw({"trading": [], "chains": [chain(odd, is_late=True, is_frozen=True)], "alerts": []})
     text = printed(capsys, "status")
     for shown in ("LATE", "FROZEN", "no debt", "unbounded", "holding (invariant)", "No alert"):
         assert shown in text
 
 
 def test_a_desk_without_ticks_or_deals_says_so(saw, capsys):
-    saw({"chains": [], "alerts": []})
+    saw({"trading": [], "chains": [], "alerts": []})
     assert "has never looked" in printed(capsys, "status")
-    saw({"chains": [chain()], "alerts": []})
+    saw({"trading": [], "chains": [chain()], "alerts": []})
     assert "No deal is open." in printed(capsys, "status")
 
 
-def test_a_watch_shows_every_change_until_it_is_interrupted(saw, capsys):
-    saw({"chains": [chain(DEAL)], "alerts": []}, {"chains": [chain()], "alerts": []})
+def test_a_watch_shows_every_change_until_it_is_interrupted(saw, capsys, monkeypatch):
+    saw(
+        {"trading": [], "chains": [chain(DEAL)], "alerts": []},
+        {"trading": [], "chains": [chain()], "alerts": []},
+    )
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes what it writes to for a screen then
     assert "No deal is open." in printed(capsys, "watch")
+
+
+def test_a_watch_into_a_file_writes_a_line_for_each_change(saw, capsys):
+    calm = {"trading": [], "chains": [chain(DEAL)], "alerts": []}
+    saw(calm, calm, {"trading": [HALT], "chains": [chain(is_late=True)], "alerts": [ALERT]})
+    assert printed(capsys, "watch").splitlines() == [
+        "chain 138 block 75, 1 deals, 1 not calm; 0 alerts",
+        "chain:138 is HALTED; chain 138 block 75, 0 deals, 0 not calm, LATE; 1 alerts",
+    ]
+
+
+def test_what_stops_trading_is_said_first(saw, capsys):
+    saw({"trading": [HALT], "chains": [chain()], "alerts": []})
+    first, *_ = printed(capsys, "status").splitlines()
+    assert first == (
+        "Trading of chain:138 is HALTED since 2026-01-01T00:00:00, set by alice: a key may be lost"
+    )

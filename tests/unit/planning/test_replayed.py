@@ -41,7 +41,14 @@ async def test_the_token_is_booked_at_market_less_what_the_purchase_cost():
     assert deal.position.token_market == pytest.approx(599_101_19840000, abs=CENT)
 
 
-@pytest.mark.parametrize("broken", [{}, [], "plan", None, {"request": 1}, {"split": {}}])
+async def test_the_plan_of_a_deal_that_runs_is_found_in_its_document():
+    plan = await report(REQUEST)
+    assert replay_deal({"deal_id": "d-1", "plan": plan}) == replay_deal(plan)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"plan": None}, {}, [], "plan", None, {"request": 1}, {"split": {}}]
+)
 def test_what_is_no_plan_is_refused(broken):
     with pytest.raises(Rejected) as caught:
         replay_deal(broken)

@@ -80,6 +80,13 @@ def test_a_row_that_ends_early_is_refused():
     assert refusal(HOURS.replace(",8,8.12345678,5", "")).code == "replay.csv_value"
 
 
+def test_a_row_with_more_fields_than_the_header_is_refused():
+    """`1,234.5` without quotes is no dollar."""
+    error = refusal("date,eth_usd\n2020-01-01,1\n2020-01-02,1,234.5\n")
+    assert (error.code, error.fields["line"]) == ("replay.csv_value", 3)
+    assert error.fields["value"] == ["234.5"]
+
+
 def test_a_low_above_its_close_is_refused():
     assert refusal(HOURS.replace(",9.5,11,", ",11.5,11,")).code == "replay.csv_value"
 

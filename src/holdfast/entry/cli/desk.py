@@ -14,7 +14,7 @@ from holdfast.entry.cli.errors import Misused
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
-from holdfast.reporting.views import setting_view, trading_view
+from holdfast.reporting.views import trading_view
 from holdfast.risk.trading import DESK, Scope, TradingState, in_force
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def _standing(session: Session, switch: KillSwitch, scope: Scope) -> dict[
     return {
         "scope": scope.name,
         "in_force": trading_view(in_force(counting)),
-        "settings": [setting_view(one) for one in settings],
+        "settings": [one.as_dict() for one in settings],
     }
 
 

@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     TRANSIENT = 4
     AMBIGUOUS = 5
     BROKEN = 6
+    READER_LEFT = 141
+    """What a shell says of a program that was writing to `head`: 128 and SIGPIPE."""
 
 
 # The worst first: of several errors at once, the one that asks most of its reader is shown.
@@ -99,5 +101,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _plain(value: object) -> str:
     if isinstance(value, dict):
         named = cast("dict[object, object]", value)
+        if "text" in named:  # a broken rule says it all in its sentence
+            return f"{named.get('code', '')}: {named['text']}".removeprefix(": ")
         return ", ".join(f"{name} {each}" for name, each in named.items())
     return str(value)

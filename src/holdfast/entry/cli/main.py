@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # The reader of our output left; Python would complain once more while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.UNEXPECTED
+        return ExitCode.READER_LEFT
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, no traceback for users
         _log.debug("cli.error", exc_info=error)
         return _report(error, arguments, redactor)

@@ -59,6 +59,21 @@ class _Asked:
     first: str | None
     last: str | None
 
+    def require_sense(self, *, is_drawn: bool) -> None:
+        """Refuse what no price can answer, before minutes of prices are read.
+
+        Raises:
+            Rejected: `replay.time`, `replay.event` or `replay.chart`.
+        """
+        if self.event is None:
+            return
+        if self.first is not None or self.last is not None:
+            raise Rejected("replay.time", "--event has its own days: leave --from and --to out")
+        if self.event != ALL:
+            event(self.event)
+        elif is_drawn:
+            raise Rejected("replay.chart", "a chart shows one event: name it", value=self.event)
+
 
 def replay(  # noqa: PLR0913 - one parameter per option
     context: typer.Context,
@@ -76,6 +91,8 @@ def replay(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Play a deal through real prices: LTV, debt cover, what the desk does, what is lost."""
     ending = None if chart is None else chart_format(chart.name)
+    asked = _Asked(event_name, first, last)
+    asked.require_sense(is_drawn=chart is not None)
     limits = limits_of(invocation(context).settings)
     player = Player(
         deal=_deal(deal),
@@ -85,17 +102,15 @@ def replay(  # noqa: PLR0913 - one parameter per option
         limits=limits,
         allow_gaps=allow_gaps,
     )
-    played = [player.play(one) for one in _stretches(player, _Asked(event_name, first, last))]
+    played = [player.play(one) for one in _stretches(player, asked)]
     if chart is not None and ending is not None:
-        _draw(played, limits, chart, ending)
+        _draw(played[0], limits, chart, ending)
     _show(played, limits, as_json=as_json)
 
 
 def _stretches(player: Player, asked: _Asked) -> Sequence[Stretch]:
     if asked.event is None:
         return [of_days(asked.first, asked.last, player.whole())]
-    if asked.first is not None or asked.last is not None:
-        raise Rejected("replay.time", "--event has its own days: leave --from and --to out")
     wanted = EVENTS if asked.event == ALL else (event(asked.event),)
     return [of_event(one) for one in wanted]
 
@@ -120,12 +135,10 @@ def _text(path: Path) -> str:
         raise Rejected("replay.file", f"{path} cannot be read: {error}", file=str(path)) from error
 
 
-def _draw(played: Sequence[Played], limits: RiskLimits, path: Path, format_: str) -> None:
-    if len(played) != 1:
-        raise Rejected("replay.chart", "a chart shows one event: name it", value=len(played))
+def _draw(played: Played, limits: RiskLimits, path: Path, format_: str) -> None:
     try:
         with path.open("wb") as out:
-            draw(played[0], limits, out, format_=format_)
+            draw(played, limits, out, format_=format_)
     except OSError as error:
         raise Rejected("replay.file", f"{path} cannot be written: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 from rich.console import Group
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from holdfast.config import Settings
+    from holdfast.monitoring.risk_status import RiskStatus
 
 _USD8: Final = 10**8
 _REFRESH_SECONDS: Final = 1.0
@@ -43,7 +44,7 @@ def status(
 
 
 def watch(context: typer.Context) -> None:
-    """The same, kept up to date until Ctrl-C."""
+    """The same, kept up to date until Ctrl-C; into a pipe or a file, a line for each change."""
     with suppress(KeyboardInterrupt):
         asyncio.run(_watch(invocation(context).settings))
 
@@ -54,23 +55,56 @@ async def _report(settings: Settings) -> dict[str, Any]:
 
 
 async def _watch(settings: Settings) -> None:
+    console = plain_console()
     async with opened_risk_status(settings) as reader:
-        with Live(console=plain_console(), auto_refresh=False) as live:
+        if not console.is_terminal:
+            await _log(reader)
+        with Live(console=console, auto_refresh=False) as live:
             while True:
                 live.update(shown(await reader.report()), refresh=True)
                 await asyncio.sleep(_REFRESH_SECONDS)
 
 
+async def _log(reader: RiskStatus) -> NoReturn:
+    """A line whenever something changed: a screen that redraws itself is no use in a file."""
+    before = ""
+    while True:
+        line = _line(await reader.report())
+        if line != before:
+            typer.echo(line)
+        before = line
+        await asyncio.sleep(_REFRESH_SECONDS)
+
+
 def shown(report: Mapping[str, Any]) -> RenderableType:
     """The report for people."""
+    parts: list[RenderableType] = [Text(_trading(one)) for one in report["trading"]]
     if not report["chains"]:
-        return Text("The monitor has never looked: is a worker running? (`holdfast worker`)")
-    parts: list[RenderableType] = []
+        parts.append(Text("The monitor has never looked: is a worker running? (`holdfast worker`)"))
     for chain in report["chains"]:
         parts += [Text(_headline(chain)), Text(_market(chain["market"]))]
         parts.append(_deals(chain["deals"]) if chain["deals"] else Text("No deal is open."))
     parts.append(_alerts(report["alerts"]) if report["alerts"] else Text("No alert on risk."))
     return Group(*parts)
+
+
+def _line(report: Mapping[str, Any]) -> str:
+    """One look on one line, for a log."""
+    states = [f"{one['scope']} is {one['state'].upper()}" for one in report["trading"]]
+    chains = [
+        f"chain {one['chain_id']} block {one['tick']['block']}, {len(one['deals'])} deals, "
+        f"{sum(deal['state'] != 'calm' for deal in one['deals'])} not calm"
+        f"{', LATE' if one['tick']['is_late'] else ''}"
+        for one in report["chains"]
+    ]
+    return "; ".join([*states, *chains, f"{len(report['alerts'])} alerts"])
+
+
+def _trading(setting: Mapping[str, Any]) -> str:
+    return (
+        f"Trading of {setting['scope']} is {setting['state'].upper()} since "
+        f"{setting['since'][:19]}, set by {setting['set_by']}: {setting['reason']}"
+    )
 
 
 def _headline(chain: Mapping[str, Any]) -> str:
