@@ -8,15 +8,22 @@ import pytest
 from sqlalchemy import text, update
 
 from holdfast.common.errors import Broken, Transient
-from holdfast.common.ids import BankId, PrincipalId, new_deal_id, new_group_id
+from holdfast.common.ids import BankId, PrincipalId, new_deal_id, new_group_id, new_leg_id
 from holdfast.execution.errors import DealNotFound
 from holdfast.execution.store.deals import DealStore, NewDeal
-from holdfast.execution.store.legs import load_steps, record_legs, record_steps, settle_legs
+from holdfast.execution.store.legs import (
+    load_steps,
+    purchases_made,
+    record_legs,
+    record_steps,
+    settle_legs,
+)
 from holdfast.execution.store.plans import PlanStore
 from holdfast.execution.store.tables import legs
 from holdfast.model.deal import DealStatus, Funding, Step
 from holdfast.model.leg import LegKind, LegStatus
 from holdfast.model.plan import plan_hash
+from holdfast.protocols.uniswap_v3.swaps import ExactInput
 from holdfast.reporting.views import deal_view, leg_view
 from tests.unit.execution.scene import CALLS, plan, receipt
 from tests.unit.planning import world as market
@@ -181,6 +188,39 @@ async def test_core_is_booked_by_deals_that_may_move_money(database):
         assert await store.booked_core(session, 1) == 0
     # Approved, executing, holding and closing; each deal of $10M keeps 2,500 ETH in core.
     assert booked == 4 * 2_500 * 10**18
+
+
+async def test_purchases_are_counted_until_money_has_gone_home(database):
+    deal = await stored(database)
+    token = deal.plan.terms.min_tokens.token.symbol
+    buy = CALLS.buy(ExactInput(market.VENUES.buy_usdtz, 10**6, 1, market.DEAL, 0))
+    sale = CALLS.sell_eth(ExactInput(market.VENUES.sell_eth, 10**15, 1, market.DEAL, 0))
+
+    async def made_after(*sent, settled=True):
+        async with database.begin() as session:
+            now = await DealStore().load(session, deal.deal_id)
+            await record_legs(session, now, new_group_id(), sent)
+            landed = {leg.leg_id: (LegStatus.LANDED, receipt()) for leg in sent}
+            await settle_legs(session, landed if settled else {})
+            return (await purchases_made(session, [deal.deal_id], token)).get(deal.deal_id)
+
+    assert await made_after(buy, settled=False) is None  # under way, not landed
+    assert await made_after(sale, replace(buy, leg_id=new_leg_id())) == 1
+    assert await made_after(replace(buy, leg_id=new_leg_id())) == 2
+    assert await made_after(CALLS.withdraw_all(1)) is None
+    async with database.begin() as session:
+        assert await purchases_made(session, [deal.deal_id], token) == {deal.deal_id: None}
+        assert await purchases_made(session, [], token) == {}
+
+
+async def test_a_cure_ends_a_ladder(database):
+    deal = await stored(database)
+    sale = CALLS.sell_eth(ExactInput(market.VENUES.sell_eth, 10**15, 1, market.DEAL, 0))
+    cure = replace(sale, step=Step.LIQUIDITY)
+    async with database.begin() as session:
+        await record_legs(session, deal, new_group_id(), [cure])
+        await settle_legs(session, {cure.leg_id: (LegStatus.LANDED, receipt())})
+        assert await purchases_made(session, [deal.deal_id], "USDTz") == {deal.deal_id: None}
 
 
 async def test_deals_are_listed_newest_first_by_status_and_bank(database):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockRef
     from holdfast.common.ids import DealId
+    from holdfast.common.money import TokenAmount
     from holdfast.execution.breaches import Exposure
     from holdfast.execution.market import Market
     from holdfast.execution.observer import ChainObserver
@@ -56,6 +57,7 @@ class BookRow:
             not known here.
         exposed: its balance sheet in dollars and the stress on it; `exposed.position.core` is
             what the deal itself has booked there.
+        lots: what each purchase of a ladder that is still to come will spend.
     """
 
     deal: DealRecord
@@ -63,6 +65,7 @@ class BookRow:
     core: CoreSeen
     exposure: Exposure
     exposed: Exposed
+    lots: tuple[TokenAmount, ...] = ()
 
     @property
     def position(self) -> Position:
@@ -249,6 +252,7 @@ def _row(one: OpenDeal, position: Position, words: Sequence[int], sight: _Sight)
         core=sight.cores[one.deal.plan.accounts.core],
         exposure=exposure,
         exposed=_exposed(one, exposure, sight),
+        lots=one.lots,
     )
 
 

@@ -10,7 +10,8 @@ from holdfast.model.deal import DealEvent, DealStatus, HoldReason
 from holdfast.model.leg import LegKind
 from holdfast.model.plan import Terms
 
-_HOMEWARD = (LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE)
+HOMEWARD = (LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE)
+"""Once one of these has landed, but for a cure's, a deal buys nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class DealState:
     @property
     def is_unwinding(self) -> bool:
         """Whether money has started to go back; a deal never opens again after that."""
-        return any(self.has(kind) for kind in _HOMEWARD)
+        return any(self.has(kind) for kind in HOMEWARD)
 
     @property
     def wants_debt(self) -> bool:

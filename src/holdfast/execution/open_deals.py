@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.money import USD8, WAD, TokenAmount, Usd8, mul_div
+from holdfast.execution.store.legs import purchases_made
 from holdfast.ledger import service as ledger
 from holdfast.ledger.pnl import Marks, profit_and_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from holdfast.common.db import Database, Session
-    from holdfast.common.ids import ChainId
+    from holdfast.common.ids import ChainId, DealId
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
     from holdfast.ledger.model import Balances, TokenBook
+    from holdfast.model.plan import Terms
 
 _AT_ONCE: Final = 100
 """Deals loaded before others get their turn: a plan that is read for the first time is checked
@@ -47,10 +49,14 @@ class Traded:
 
 @dataclass(frozen=True, slots=True)
 class OpenDeal:
-    """One open deal, its record without legs."""
+    """One open deal, its record without legs.
+
+    `lots` is what each purchase of a ladder that is still to come will spend.
+    """
 
     deal: DealRecord
     traded: Traded
+    lots: tuple[TokenAmount, ...] = ()
 
     def token_cost(self, held: int) -> int:
         """What `held` tokens cost, in base units of the cash, rounded up.
@@ -107,10 +113,26 @@ class OpenDeals:
     async def _loaded(self, session: Session, numbers: Collection[int]) -> dict[int, OpenDeal]:
         records = await self._deals.without_legs(session, numbers)
         trades = await ledger.trades(session, [one.deal_id for one in records])
+        lots = await self._lots(session, records)
         return {
-            one.deal_number: OpenDeal(one, traded(self._tokens, one, trades[one.deal_id]))
+            one.deal_number: OpenDeal(
+                one, traded(self._tokens, one, trades[one.deal_id]), lots[one.deal_id]
+            )
             for one in records
         }
+
+    async def _lots(
+        self, session: Session, records: Sequence[DealRecord]
+    ) -> dict[DealId, tuple[TokenAmount, ...]]:
+        """The lots that each deal has not bought yet."""
+        ladders = [one.deal_id for one in records if one.plan.terms.lots]
+        made = await purchases_made(session, ladders, self._tokens.usdtz.symbol)
+        return {one.deal_id: lots_left(one.plan.terms, made.get(one.deal_id, 0)) for one in records}
+
+
+def lots_left(terms: Terms, made: int | None) -> tuple[TokenAmount, ...]:
+    """The lots after the first `made` ones; none where the deal will not buy again."""
+    return () if made is None else terms.lots[made:]
 
 
 def traded(tokens: TokenBook, deal: DealRecord, balances: Balances) -> Traded:

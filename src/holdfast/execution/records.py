@@ -13,7 +13,8 @@ from holdfast.model.deal import DealStatus, HoldReason, Step
 from holdfast.model.leg import Call, Leg, LegKind, LegStatus
 from holdfast.model.plan import Plan
 
-_OF_CURES = frozenset({LegKind.SWAP, LegKind.REPAY})
+OF_CURES = frozenset({LegKind.SWAP, LegKind.REPAY})
+"""What no other move of the step that adds liquidity sends."""
 
 GOING_HOME = frozenset({DealStatus.HOLDING, DealStatus.CLOSING})
 """Where a deal sends nothing but what brings it home, or redeems for want of cash to do so."""
@@ -101,7 +102,7 @@ class DealRecord:
 
 def is_cure(legs: Iterable[Leg | LegRecord]) -> bool:
     """Whether there is a cure among the legs: no other move of its step sells or repays."""
-    return any(leg.step is Step.LIQUIDITY and leg.kind in _OF_CURES for leg in legs)
+    return any(leg.step is Step.LIQUIDITY and leg.kind in OF_CURES for leg in legs)
 
 
 def lowers_risk(status: DealStatus, legs: Iterable[Leg | LegRecord]) -> bool:

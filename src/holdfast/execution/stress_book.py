@@ -1,7 +1,8 @@
 """The open book as stress sees it: what deals owe once they have bought, and where they would sell.
 
 A deal that is approved or under way but has not bought yet counts as its plan has it right after
-the purchase: the risk was taken with the approval.
+the purchase: the risk was taken with the approval. So does a ladder that holds one lot and has a
+larger one to come.
 """
 
 from __future__ import annotations
@@ -72,14 +73,32 @@ class StressBook:
 def after_purchase(row: BookRow, market: Market) -> Exposed:
     """The deal as stress sees it: as it stands, or as planned while it may still buy.
 
-    A deal that redeemed everything and closes within the next block counts as planned until then.
+    A ladder counts with the largest lot that it holds or has still to buy. A deal that bought all
+    at once, redeemed everything and closes within the next block counts as planned until then.
     """
-    if row.deal.status not in _BUYING or row.position.claim:
+    lot = _still_to_buy(row)
+    if row.deal.status not in _BUYING or lot is None:
         return row.exposed
+    planned = _bought(row, lot, market)
+    if planned.position.token_cost <= row.exposed.position.token_cost:
+        return row.exposed
+    return planned
+
+
+def _still_to_buy(row: BookRow) -> TokenAmount | None:
+    """The largest purchase that is still to come."""
+    terms = row.deal.plan.terms
+    if terms.lots:
+        return max(row.lots, key=lambda lot: lot.units, default=None)
+    return None if row.position.claim else terms.spend
+
+
+def _bought(row: BookRow, lot: TokenAmount, market: Market) -> Exposed:
+    """The deal as its plan has it right after buying `lot`."""
     terms = row.deal.plan.terms
     collateral = _eth_value(terms.split.working.units, market)
     debt = max(row.exposed.position.debt, _loan(row, collateral, market))
-    spend = _cash_value(terms.largest_lot, market)
+    spend = _cash_value(lot, market)
     if terms.funding is Funding.BORROW:
         spend = min(spend, debt)
     least = _cash_value(terms.bucket_sale_min, market)

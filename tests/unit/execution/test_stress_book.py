@@ -1,15 +1,17 @@
 """The open book for stress: deals that may still buy count as planned, all others as they stand."""
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution.book import BookReader
 from holdfast.execution.observer import ChainObserver
-from holdfast.execution.open_deals import OpenDeal, Traded
+from holdfast.execution.open_deals import OpenDeal, Traded, lots_left
 from holdfast.execution.stress_book import StressBook
-from holdfast.model.deal import DealStatus, Funding
+from holdfast.model.deal import DealStatus, Funding, Ladder
 from holdfast.protocols.uniswap_v3.pools import Slot0
-from tests.unit.execution.scene import deal
+from tests.unit.execution.scene import deal, plan
 from tests.unit.execution.test_book import LIMITS, NOTHING, BookChain, Rows, hold
 from tests.unit.planning.world import VENUES
 
@@ -79,6 +81,44 @@ async def test_a_deal_that_has_bought_or_goes_home_counts_as_it_stands():
     assert found.position.token_cost == 600_000 * USD8
     (closing,) = await stress_book(BookChain(), opened(DealStatus.CLOSING)).exposed()
     assert closing.position.debt == 0
+
+
+LADDER = replace(deal(status=DealStatus.EXECUTING), plan=plan(ladder=Ladder.POSITION))
+LOTS = LADDER.plan.terms.lots
+
+
+async def held_lot(units, *lots):
+    """What stress sees of a ladder that holds a token lot of `units` and has `lots` to come."""
+    chain = hold(BookChain(), tokens=units, debt=600_000 * 10**6, cash=10**9)
+    one = OpenDeal(LADDER, Traded(units, units, Usd8(0)), lots)
+    (found,) = await stress_book(chain, one).exposed()
+    return found
+
+
+async def test_a_ladder_counts_the_larger_lot_that_it_has_still_to_buy():
+    """Lots of $30,348 and more: while the first is held, the second is as good as bought."""
+    assert LOTS[0].units == 30_348_492_428
+    found = await held_lot(LOTS[0].units, *LOTS[1:])
+    largest = max(lot.units for lot in LOTS[1:])
+    assert found.position.token_cost == largest * 100 > 4 * LOTS[0].units * 100
+    assert found.position.cash == (600_000 * 10**6 - largest) * 100
+    assert found.position.reserve_eth == 2_000_000 * USD8
+
+
+async def test_a_ladder_with_no_larger_lot_to_come_counts_as_it_stands():
+    for lots in ((), LOTS[:1]):
+        found = await held_lot(LOTS[1].units, *lots)
+        assert found.position.token_cost == LOTS[1].units * 100
+        assert found.position.cash == 1_000 * USD8
+    # nothing left to buy and nothing held: it is about to close
+    (over,) = await stress_book(hold(BookChain(), cash=7), OpenDeal(LADDER, NOTHING)).exposed()
+    assert over.position.token_cost == 0
+
+
+def test_the_lots_still_to_come_are_those_after_the_purchases_made():
+    assert lots_left(LADDER.plan.terms, 0) == LOTS
+    assert lots_left(LADDER.plan.terms, 1) == LOTS[1:]
+    assert lots_left(LADDER.plan.terms, None) == ()
 
 
 async def test_the_book_has_the_pools_cash_and_the_deals_by_name():

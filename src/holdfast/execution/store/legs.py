@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import and_, bindparam, func, or_, select, text
 
 from holdfast.common.evm import Address, TxHash
-from holdfast.execution.records import DealRecord, LegRecord
+from holdfast.execution.model import HOMEWARD
+from holdfast.execution.records import OF_CURES, DealRecord, LegRecord
 from holdfast.execution.store.tables import legs, steps
 from holdfast.execution.store.words import Reader, known
 from holdfast.model.deal import Step
@@ -53,6 +54,37 @@ async def load_legs_of(
     for row in await session.execute(wanted):
         found[row.deal_id].append(_record(row, read))
     return {deal: tuple(its) for deal, its in found.items()}
+
+
+_step, _kind = legs.c.step, legs.c.kind
+_is_purchase = and_(
+    _step == int(Step.PURCHASE),
+    _kind == str(LegKind.SWAP),
+    legs.c.min_out_token == bindparam("token"),
+)
+_is_the_end = or_(
+    _kind.in_([str(one) for one in HOMEWARD]),
+    and_(_step == int(Step.LIQUIDITY), _kind.in_([str(one) for one in OF_CURES])),
+)
+_PURCHASES = (
+    select(legs.c.deal_id, func.count().filter(_is_purchase), func.bool_or(_is_the_end))
+    .where(legs.c.deal_id.in_(bindparam("deals", expanding=True)))
+    .where(legs.c.status == str(LegStatus.LANDED))
+    .group_by(legs.c.deal_id)
+)
+
+
+async def purchases_made(
+    session: Session, deals: Collection[DealId], token: str
+) -> dict[DealId, int | None]:
+    """How often each deal has bought `token`; None for one that will not buy again.
+
+    A deal of which no leg has landed is not in it.
+    """
+    if not deals:
+        return {}
+    found = await session.execute(_PURCHASES, {"deals": list(deals), "token": token})
+    return {deal: None if is_over else count for deal, count, is_over in found}
 
 
 # Rows travel as one JSON value: one statement and one parameter however many there are.
