@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast.common.alerts import Ended
-from holdfast.common.money import USD8, WAD, Bps, Usd8
+from holdfast.common.money import USD8, WAD, Bps, TokenAmount, Usd8
 from holdfast.execution import model as m
 from holdfast.execution.foresight import Foresight, would_break
 from holdfast.execution.moved import Moved, moved
@@ -59,11 +59,14 @@ def codes(record, move, legs, looked, in_force=IN_FORCE, *, is_gate_open=False):
     return tuple(check.code for check in found)
 
 
-def broken(move, funding=Funding.BORROW, eth=2_000, core=2_500 * WAD, legs=None, **held):
-    """What the move breaks at a desk whose redemptions are proved."""
+def broken(move, funding=Funding.BORROW, eth=2_000, core=2_500 * WAD, legs=None, of=None, **held):
+    """What the move breaks at a desk whose redemptions are proved; `of` is the envelope's."""
     looked = replace(seen(core=core, **held), eth_price=Usd8(eth * USD8))
     legs = legs or legs_of(move, funding)
-    return codes(deal(funding), move, legs, looked, is_gate_open=True)
+    record = deal(funding)
+    approved = replace(record.plan.envelope, **(of or {}))
+    record = replace(record, plan=replace(record.plan, envelope=approved))
+    return codes(record, move, legs, looked, is_gate_open=True)
 
 
 def test_the_deal_as_planned_breaks_nothing():
@@ -118,6 +121,19 @@ def test_no_token_is_bought_beyond_its_share_of_what_there_is():
     """
     assert broken(SALE, Funding.BUCKET, eth=1_800, **OPENED) == ()
     assert broken(SALE, Funding.BUCKET, eth=1_700, **OPENED) == ("I4.freeze_exposure",)
+
+
+def test_gas_that_was_not_paid_when_the_purchase_was_sized_is_counted_back():
+    """$7.2M of freeze NAV at $1,750 is too little; 50 ETH of gas make it $7.29M."""
+    assert broken(SALE, Funding.BUCKET, eth=1_750, **OPENED) == ("I4.freeze_exposure",)
+    dear = {"max_fee": TokenAmount(PLANS[Funding.BUCKET].envelope.max_fee.token, 50 * WAD)}
+    assert broken(SALE, Funding.BUCKET, eth=1_750, of=dear, **OPENED) == ()
+
+
+def test_a_price_that_moved_by_a_hair_stops_no_purchase_at_the_deals_own_smaller_share():
+    """24.2 % at $1,800: more than the deal's 20 %, which its plan was sized by, not the desk's."""
+    smaller = {"max_exposure": Bps(2_000)}
+    assert broken(SALE, Funding.BUCKET, eth=1_800, of=smaller, **OPENED) == ()
 
 
 def test_the_ether_of_other_deals_on_the_same_anchor_is_no_part_of_nav():
@@ -219,6 +235,21 @@ def test_the_gate_asks_before_the_purchase_what_the_plan_asked():
         planned.bound_wad,
     )
     assert abs(found.break_even - planned.break_even) <= 1  # the rate after the loan, as observed
+
+
+def test_no_lot_is_bought_whose_largest_rung_may_not_be_in_redemption_at_once():
+    """Rungs of $50k, $250k and the rest: the largest counts, not the one of this lot."""
+    ladder = plan(ladder=Ladder.POSITION)
+    buy = CALLS.buy(ExactInput(VENUES.buy_usdtz, ladder.terms.lots[0].units, 1, DEAL, 0))
+    largest = max(rung.units for rung in ladder.terms.tranches) * USD8 // 10**6
+
+    def breaks(in_flight):
+        limits = InForce(RiskLimits(in_flight=Usd8(in_flight)))
+        record = replace(deal(), plan=ladder)
+        return codes(record, PURCHASE, [buy], seen(**OPENED), limits, is_gate_open=True)
+
+    assert breaks(largest) == ()
+    assert breaks(largest - 1) == ("I8.in_flight",)
 
 
 @pytest.mark.parametrize("move", [m.Repay(), m.Redeem(1, claim_now=True), m.GoHome(False)])
