@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from holdfast.common.errors import Rejected
-from holdfast.entry.cli import risk_exits as commands
+from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
 from holdfast.execution.exits import Exits
 from holdfast.model.deal import DealStatus
@@ -42,7 +42,7 @@ def world(monkeypatch):
         yield SimpleNamespace(pool=pool, desk=Desk(), exit_checks=checks)
 
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(commands, "opened", opened)
+    monkeypatch.setattr(session, "opened", opened)
     return made
 
 

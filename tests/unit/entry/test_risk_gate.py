@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from holdfast.common.money import USD8, Usd8
-from holdfast.entry.cli import risk_gate
+from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
 from holdfast.execution.desk import Treasury
 from holdfast.planning.gatekeeper import Gatekeeper
@@ -48,7 +48,7 @@ def open_on(monkeypatch):
         async def opened(settings):
             yield system
 
-        monkeypatch.setattr(risk_gate, "opened", opened)
+        monkeypatch.setattr(session, "opened", opened)
 
     return on
 

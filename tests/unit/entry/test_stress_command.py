@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.entry.cli import risk_stress
+from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
 from tests.unit.entry.test_cli_main import process_as_before
 from tests.unit.reporting.test_stress import DEALS, book
@@ -31,7 +31,7 @@ def system(monkeypatch):
     async def opened(settings):
         yield SimpleNamespace(stress_book=Books(), pool=SimpleNamespace(require=require))
 
-    monkeypatch.setattr(risk_stress, "opened", opened)
+    monkeypatch.setattr(session, "opened", opened)
     monkeypatch.setenv("COLUMNS", "240")
 
 

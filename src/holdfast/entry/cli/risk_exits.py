@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.bootstrap import opened
 from holdfast.common.ids import deal_id
 from holdfast.entry.cli.errors import ExitCode
-from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.options import AsJson
+from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plain import plain_console, whole_table
+from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.reporting.exits import exit_view
 
 if TYPE_CHECKING:
-    from holdfast.common.ids import DealId
-    from holdfast.config import Settings
+    from holdfast.bootstrap import System
 
 Deal = Annotated[str, typer.Option("--deal", help="The id that `deal list` shows.")]
 
@@ -28,20 +25,16 @@ def exits(context: typer.Context, *, deal: Deal, as_json: AsJson = False) -> Non
 
     Nothing is sent. 4 means that the node cannot tell.
     """
-    document = asyncio.run(_checked(invocation(context).settings, deal_id(deal)))
-    if as_json:
-        typer.echo(json.dumps(document))
-    else:
-        _show(document)
+    wanted = deal_id(deal)
+
+    async def work(system: System) -> dict[str, Any]:
+        return exit_view(await system.exit_checks.exits.check(await system.desk.find(wanted)))
+
+    document = with_system(context, on_chain(work))
+    show_document(document, _show, as_json=as_json)
     if not document["works"]:
         is_known = document["works"] is not None
         raise typer.Exit(ExitCode.REJECTED if is_known else ExitCode.TRANSIENT)
-
-
-async def _checked(settings: Settings, wanted: DealId) -> dict[str, Any]:
-    async with opened(settings) as system:
-        await system.pool.require()
-        return exit_view(await system.exit_checks.exits.check(await system.desk.find(wanted)))
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from holdfast.bootstrap import opened
 from holdfast.common.errors import Rejected
 from holdfast.common.money import USD8, Usd8, parse_decimal, to_units
-from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.options import AsJson
+from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plain import plain_console, whole_table
+from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.model.plan import Accounts
 from holdfast.planning.gate import gate_view
 from holdfast.planning.json_values import percent, usd
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from holdfast.bootstrap import System
-    from holdfast.config import Settings
     from holdfast.planning.gatekeeper import GateReport
 
 _DECIMALS: Final = 8
@@ -46,17 +43,11 @@ def gate(
 ) -> None:
     """Say which purchase lots the redemption gate lets through now, with the reason."""
     lots = (_dollars(size),) if size else STANDARD
-    found = asyncio.run(_report(invocation(context).settings, lots))
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        _print(found)
 
-
-async def _report(settings: Settings, lots: tuple[Usd8, ...]) -> dict[str, Any]:
-    async with opened(settings) as system:
-        await system.pool.require()
+    async def work(system: System) -> dict[str, Any]:
         return _document(await system.gatekeeper.report(_standing(system), lots))
+
+    show_document(with_system(context, on_chain(work)), _print, as_json=as_json)
 
 
 def _standing(system: System) -> Accounts:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.bootstrap import opened
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import deal_id
-from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.options import AsJson
+from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.entry.cli.stress_view import show_stress
 from holdfast.reporting.stress import stress_report
 from holdfast.risk.matrix import combinations, named
 
 if TYPE_CHECKING:
+    from holdfast.bootstrap import System
     from holdfast.risk.book import OpenBook
 
 
@@ -44,7 +43,7 @@ def stress(  # noqa: PLR0913 - one parameter per option
         raise Rejected("stress.scope", "choose one of --scenario and --matrix")
     shocks = combinations() if matrix else named(scenario or ())
     wanted = None if deal is None else str(deal_id(deal))
-    found = asyncio.run(_book(context))
+    found = with_system(context, on_chain(_book))
     document = stress_report(found, shocks, deal=wanted, with_reverse=reverse)
     if as_json:
         typer.echo(json.dumps(document))
@@ -52,7 +51,5 @@ def stress(  # noqa: PLR0913 - one parameter per option
         show_stress(document, is_matrix=matrix)
 
 
-async def _book(context: typer.Context) -> OpenBook:
-    async with opened(invocation(context).settings) as system:
-        await system.pool.require()
-        return await system.stress_book.read()
+async def _book(system: System) -> OpenBook:
+    return await system.stress_book.read()
