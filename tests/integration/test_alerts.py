@@ -525,6 +525,8 @@ async def test_what_is_open_and_left_to_do_is_counted(database, alarm):
     assert counts == {"critical": 1, "warning": 0, "info": 1}
     (pending, failed) = samples(registry, "chores")
     assert (pending.value, failed.value) == (3, 0)
+    (desk,) = samples(registry, "trading_state")
+    assert (desk.labels, desk.value) == ({"scope": "desk"}, 0)
 
 
 def samples(registry, name):

@@ -16,6 +16,7 @@ from holdfast.common.queue import ChoreQueue, Queue
 from holdfast.common.system_clock import SystemClock
 from holdfast.entry.cli.main import run
 from holdfast.execution.store.deals import DealStore
+from holdfast.execution.waiting import TradingWaits
 from holdfast.ledger import service as ledger
 from holdfast.monitoring.alerts import Alerts
 from holdfast.monitoring.chores import Chores
@@ -91,7 +92,9 @@ class Desk:
         self.queue = Queue(url)
         chores = Chores(ChoreQueue(url))
         self.alarm = Alerts(chores, AuditTrail(SystemClock()), DealStore())
-        self.switch = KillSwitch(AuditTrail(SystemClock()), self.alarm, SystemClock())
+        self.switch = KillSwitch(
+            AuditTrail(SystemClock()), self.alarm, SystemClock(), TradingWaits(self.queue)
+        )
 
     async def read(self, *_):
         return book(*self.rows)

@@ -10,12 +10,16 @@ from holdfast.audit.service import DESK as DESK_RECORD
 from holdfast.audit.service import AuditTrail
 from holdfast.common.errors import Broken
 from holdfast.common.ids import BankId, ChainId, PrincipalId
+from holdfast.common.queue import Queue
 from holdfast.common.system_clock import SystemClock
+from holdfast.execution.waiting import TradingWaits
 from holdfast.monitoring.store import alerts
 from holdfast.monitoring.wiring import notices_of
 from holdfast.risk.store import trading as store
 from holdfast.risk.switch import KillSwitch
 from holdfast.risk.trading import DESK, STABLE, Scope, Source, TradingState
+from tests.integration.test_execution_store import stored
+from tests.support.rows import rows
 
 ALICE = PrincipalId("alice")
 BANK, CHAIN = BankId("BANK001"), ChainId(31337)
@@ -27,7 +31,10 @@ A_MOMENT = 0.3  # seconds in which a statement that does not wait is long done
 @pytest.fixture
 def switch(database, database_url):
     clock = SystemClock()
-    return KillSwitch(AuditTrail(clock), notices_of(database_url, database, ()).alerts, clock)
+    waiting = TradingWaits(Queue(database_url))
+    return KillSwitch(
+        AuditTrail(clock), notices_of(database_url, database, ()).alerts, clock, waiting
+    )
 
 
 async def turn(database, switch, scope, state):
@@ -100,8 +107,53 @@ async def test_what_was_turned_is_in_the_desks_record_and_among_the_alerts(datab
     assert found == {
         ("desk.halted", "desk", False),
         ("desk.reducing", "bank:BANK001", True),
-        ("desk.active", "desk", True),
+        ("desk.active", "desk", False),  # told, and nothing is left to do
     }
+
+
+async def woken(database):
+    jobs = "SELECT args->>'deal_id' FROM procrastinate_jobs WHERE task_name = 'advance'"
+    return {row[0] for row in await rows(database, jobs)}
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (DESK, {1, 2, 3}),
+        (Scope(bank=BANK), {1, 2}),
+        (Scope(chain=ChainId(138)), {1, 2, 3}),
+        (Scope(chain=ChainId(1)), set()),
+    ],
+)
+async def test_letting_more_be_done_wakes_the_deals_that_wait_for_it(
+    database, switch, scope, expected
+):
+    waiting = {"waits_for": "trading"}
+    deals = {
+        1: await stored(database, 1, status="approved", **waiting),
+        2: await stored(database, 2, status="executing", **waiting),
+        3: await stored(database, 3, status="executing", participant_bank_id="BANK002", **waiting),
+        4: await stored(database, 4, status="executing", waits_for="queue"),
+    }
+    await turn(database, switch, scope, TradingState.HALTED)
+    assert await woken(database) == set()
+    await turn(database, switch, scope, TradingState.REDUCING)
+    found = await woken(database)
+    assert found == {str(deals[number].deal_id) for number in expected}
+
+
+async def test_deals_are_woken_only_with_what_lets_them_go_on(database, switch):
+    await stored(database, 1, status="approved", waits_for="trading")
+    await turn(database, switch, DESK, TradingState.HALTED)
+
+    async def activate_and_fail():
+        async with database.begin() as session:
+            await switch.turn(session, DESK, TradingState.ACTIVE, by=ALICE, reason="why")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await activate_and_fail()
+    assert await woken(database) == set()
 
 
 async def test_a_change_that_is_rolled_back_leaves_nothing(database, switch):

@@ -36,6 +36,7 @@ from holdfast.execution.service import Advance
 from holdfast.execution.start_check import StartCheck
 from holdfast.execution.store.deals import DealStore
 from holdfast.execution.stress_book import StressBook
+from holdfast.execution.waiting import TradingWaits
 from holdfast.ledger.model import TokenBook
 from holdfast.monitoring.metrics import Counting, MonitoringMetrics
 from holdfast.monitoring.store import history
@@ -107,7 +108,9 @@ class Graph:
         reached = targets(settings.alert_urls, settings.alert_severity)
         self._notices = notices_of(url, db, reached, self._boundary)
         self._audit = AuditTrail(self._clock)
-        self._switch = KillSwitch(self._audit, self._notices.alerts, self._clock)
+        self._switch = KillSwitch(
+            self._audit, self._notices.alerts, self._clock, TradingWaits(self._queue)
+        )
         self._authorization = Authorization(Rule())
         self._tokens = TokenBook(profile.native, profile.weth, profile.usdt, profile.usdtz)
         self._books = Bookkeeping(self._deals, self._tokens)

@@ -14,9 +14,11 @@ from holdfast.chain.pool import Pool
 from holdfast.common.db import Database
 from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
+from holdfast.common.queue import Queue
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.common.system_clock import SystemClock
 from holdfast.execution.store.deals import DealStore
+from holdfast.execution.waiting import TradingWaits
 from holdfast.migrations import runner
 from holdfast.monitoring.risk_status import RiskStatus
 from holdfast.monitoring.store import history
@@ -104,7 +106,8 @@ async def opened_switch(settings: Settings) -> AsyncGenerator[tuple[Database, Ki
     async with _database_alone(settings) as (url, db):
         reached = targets(settings.alert_urls, settings.alert_severity)
         clock = SystemClock()
-        yield db, KillSwitch(AuditTrail(clock), notices_of(url, db, reached).alerts, clock)
+        alerts, waiting = notices_of(url, db, reached).alerts, TradingWaits(Queue(url))
+        yield db, KillSwitch(AuditTrail(clock), alerts, clock, waiting)
 
 
 @asynccontextmanager

@@ -12,13 +12,16 @@ from holdfast.common.retry import patiently
 from holdfast.monitoring.model import ChoreState
 from holdfast.monitoring.store import alerts as alert_store
 from holdfast.monitoring.store import chores as chore_store
+from holdfast.risk.store import trading as trading_store
+from holdfast.risk.trading import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from holdfast.common.clock import Sleeper
     from holdfast.common.db import Database
     from holdfast.common.ids import ChainId
+    from holdfast.risk.trading import Setting
 
 COUNT_SECONDS: Final = 15.0
 """Between two counts of what all workers share: a monitoring system asks no more often."""
@@ -44,6 +47,13 @@ class MonitoringMetrics:
             registry=registry,
         )
 
+        self.trading = Gauge(
+            "holdfast_trading_state",
+            "What may be done: 0 everything (active), 1 nothing new (reducing), 2 halted.",
+            ("scope",),
+            registry=registry,
+        )
+
     @classmethod
     def unread(cls) -> MonitoringMetrics:
         """Figures that nobody reads, for where there is no registry."""
@@ -63,6 +73,12 @@ class MonitoringMetrics:
             self.alerts.labels(str(severity)).set(alerts.get(severity, 0))
         for state in ChoreState:
             self.chores.labels(str(state)).set(chores.get(state, 0))
+
+    def trades(self, settings: Sequence[Setting]) -> None:
+        """Show the state of each scope, a person's or the monitor's, whichever is tighter."""
+        for scope in {one.scope for one in settings}:
+            state = in_force([one for one in settings if one.scope == scope]).state
+            self.trading.labels(scope).set(state.rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +100,6 @@ class Counting:
         async with self.db.begin() as session:
             alerts = await alert_store.count_open(session)
             chores = await chore_store.count(session)
+            settings = await trading_store.settings(session)
         self.metrics.counted(alerts, chores)
+        self.metrics.trades(settings)

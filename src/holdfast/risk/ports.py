@@ -1,4 +1,4 @@
-"""What the kill switch needs of a store."""
+"""What the kill switch needs of a store, and of the deals that it holds up."""
 
 from __future__ import annotations
 
@@ -35,4 +35,12 @@ class StateBook(Protocol):
 
     async def note_seen(self, session: Session, setting: Setting, now: datetime) -> None:
         """The cause of `setting` is still there; no state changes."""
+        ...
+
+
+class Waiting(Protocol):
+    """The deals that a trading state holds up."""
+
+    async def wake(self, session: Session, scope: Scope) -> None:
+        """Wake those within `scope` when the transaction of `session` commits."""
         ...

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from holdfast.common.clock import Clock
     from holdfast.common.db import Session
     from holdfast.common.ids import PrincipalId
-    from holdfast.risk.ports import StateBook
+    from holdfast.risk.ports import StateBook, Waiting
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -53,6 +53,7 @@ class KillSwitch:
     audit: AuditTrail
     alarm: Alarm
     clock: Clock
+    waiting: Waiting
     book: StateBook = store
 
     async def glance(self, session: Session, bank: BankId, chain: ChainId) -> Trading:
@@ -133,6 +134,10 @@ class KillSwitch:
         await self.audit.record(session, _act(scope, setting, before))
         await self.alarm.ended(session, Ended("desk.", _subject(setting)))
         await self.alarm.raised(session, _alert(scope, setting, before))
+        if state is TradingState.ACTIVE:  # told, and nothing is left for anybody to do
+            await self.alarm.ended(session, Ended("desk.", _subject(setting)))
+        if state.rank < before.rank:
+            await self.waiting.wake(session, scope)
         _log.warning("desk.turned", scope=setting.scope, state=state, before=before, by=by)
         return setting
 
