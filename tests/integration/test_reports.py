@@ -155,6 +155,26 @@ async def test_the_newest_tick_has_the_prices_and_all_of_them_the_longest_pause(
     assert 55 < found.ticks[0].longest_pause < 65
 
 
+CHANGES = """
+INSERT INTO risk_limit_changes (chain_id, block_number, block_hash, block_timestamp, before_bps,
+  after_bps, cause, score, volatility_bps)
+SELECT 138, n, '0x', extract(epoch FROM now())::bigint - n * 7200, 10000, 5000 + n, 'score', 50, 1
+FROM generate_series(14, 1, -1) AS n
+"""
+
+
+async def test_changes_of_the_limits_are_those_of_the_time_and_the_last_one_holds(database):
+    async with database.begin() as session:
+        await session.execute(text(CHANGES))
+    found = await read(database)
+    # every two hours, of a day
+    assert [one.after_bps for one in found.limit_changes] == list(range(5_011, 5_000, -1))
+    assert [(one.chain_id, one.after_bps) for one in found.scales] == [(138, 5_001)]
+    before = Span(soon() - timedelta(days=3), soon() - timedelta(days=2))
+    early = await read(database, before)
+    assert (early.limit_changes, early.scales) == ((), ())
+
+
 async def looked(database, *ticks, kept=True):
     async with database.begin() as session:
         for one in ticks:

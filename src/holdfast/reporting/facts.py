@@ -123,6 +123,19 @@ class TickRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitChange:
+    """A change of the share of the published limits that new deals are held to."""
+
+    chain_id: int
+    at: datetime
+    before_bps: int
+    after_bps: int
+    cause: str
+    score: int
+    volatility_bps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Worst:
     """The worst value of some deals and the number of the deal that has it."""
 
@@ -158,7 +171,10 @@ class RiskPath:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that was read, in one transaction."""
+    """Everything that was read, in one transaction.
+
+    `limit_changes` are those of the span, `scales` the last of each chain up to its end.
+    """
 
     span: Span
     made_at: datetime
@@ -169,5 +185,7 @@ class Facts:
     reconciliations: tuple[ReconciliationRow, ...]
     prices: tuple[PriceRow, ...]
     ticks: tuple[TickRow, ...] = ()
+    limit_changes: tuple[LimitChange, ...] = ()
+    scales: tuple[LimitChange, ...] = ()
     daily_closes: tuple[float, ...] = ()
     path: RiskPath = field(default_factory=RiskPath)

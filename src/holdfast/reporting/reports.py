@@ -12,6 +12,7 @@ from holdfast.reporting.facts import Span
 from holdfast.reporting.market_risk import market_risk
 from holdfast.reporting.quality import quality
 from holdfast.reporting.risk_history import risk_history
+from holdfast.reporting.room import limit_changes, room
 from holdfast.reporting.summary import summary
 from holdfast.reporting.tables import Column, Kind, Report, Table, shown
 
@@ -91,39 +92,49 @@ def _tables(
 ) -> Iterator[Table]:
     match kind:
         case ReportKind.DAILY:
-            yield summary(facts)
-            yield sections.exposure_by_asset(facts)
-            yield from _exposures(facts)
-            yield sections.deals(facts, limits)
-            yield risk_history(facts, limits)
-            yield sections.breaches(facts)
-            yield sections.activity(facts)
-            yield sections.actions(facts)
-            yield market_risk(facts)
+            yield from _daily(facts, limits)
         case ReportKind.EXPOSURE:
-            yield sections.exposure_by_asset(facts)
             yield from _exposures(facts)
             yield sections.exposure_by(
                 facts, "deal", "Exposure by deal", lambda one: str(one.holding.deal_id)
             )
+            yield room(facts, limits)
         case ReportKind.HISTORY:
-            yield risk_history(facts, limits)
-            yield sections.breaches(facts)
-            yield sections.deals(facts, limits)
-            yield market_risk(facts)
-            yield sections.activity(facts)
-            yield sections.actions(facts)
+            yield from _history(facts, limits)
         case ReportKind.COMPLIANCE:
             yield approvals(facts)
             yield sections.breaches(facts)
-            yield limits_in_force(limits)
+            yield published_limits(limits)
+            yield limit_changes(facts)
             yield audit_chains(records)
         case _:
             assert_never(kind)
     yield quality(facts)
 
 
+def _daily(facts: Facts, limits: RiskLimits) -> Iterator[Table]:
+    yield summary(facts)
+    yield from _exposures(facts)
+    yield room(facts, limits)
+    yield sections.deals(facts, limits)
+    yield risk_history(facts, limits)
+    yield sections.breaches(facts)
+    yield sections.activity(facts)
+    yield sections.actions(facts)
+    yield market_risk(facts)
+
+
+def _history(facts: Facts, limits: RiskLimits) -> Iterator[Table]:
+    yield risk_history(facts, limits)
+    yield sections.breaches(facts)
+    yield sections.deals(facts, limits)
+    yield market_risk(facts)
+    yield sections.activity(facts)
+    yield sections.actions(facts)
+
+
 def _exposures(facts: Facts) -> Iterator[Table]:
+    yield sections.exposure_by_asset(facts)
     yield sections.exposure_by(facts, "bank", "Exposure by bank", lambda one: one.holding.bank)
     yield sections.exposure_by(
         facts, "chain", "Exposure by chain", lambda one: str(one.holding.chain_id)
@@ -150,7 +161,7 @@ def approvals(facts: Facts) -> Table:
     return Table("approvals", "Approvals", columns, tuple(rows))
 
 
-def limits_in_force(limits: RiskLimits) -> Table:
+def published_limits(limits: RiskLimits) -> Table:
     """The published limits, from the settings."""
     columns = (
         Column("limit", Kind.TEXT, "which limit"),
@@ -169,7 +180,7 @@ def limits_in_force(limits: RiskLimits) -> Table:
         ("in redemption at a time", shown(limits.in_flight, Kind.USD), "I8"),
         ("age of the oracle", f"{limits.oracle_max_age_seconds} s", "I10"),
     )
-    return Table("limits", "Limits in force", columns, rows)
+    return Table("limits", "Published limits", columns, rows)
 
 
 def audit_chains(records: Sequence[ChainOfRecord]) -> Table:

@@ -8,7 +8,14 @@ import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Usd8
-from holdfast.reporting.facts import Point, ReconciliationRow, RiskPath, TickRow, Worst
+from holdfast.reporting.facts import (
+    LimitChange,
+    Point,
+    ReconciliationRow,
+    RiskPath,
+    TickRow,
+    Worst,
+)
 from holdfast.reporting.quality import ChainOfRecord
 from holdfast.reporting.reports import ReportKind, build, span_of
 from holdfast.reporting.tables import as_json
@@ -40,15 +47,17 @@ def rows(report, table):
 def test_each_report_has_its_tables_and_ends_with_the_quality_of_its_data():
     assert {kind: [one.name for one in built(kind).tables] for kind in ReportKind} == {
         ReportKind.DAILY: [
-            *("summary", "by_asset", "by_bank", "by_chain", "deals", "risk_history"),
+            *("summary", "by_asset", "by_bank", "by_chain", "room", "deals", "risk_history"),
             *("breaches", "activity", "actions", "market_risk", "quality"),
         ],
-        ReportKind.EXPOSURE: ["by_asset", "by_bank", "by_chain", "by_deal", "quality"],
+        ReportKind.EXPOSURE: ["by_asset", "by_bank", "by_chain", "by_deal", "room", "quality"],
         ReportKind.HISTORY: [
             *("risk_history", "breaches", "deals", "market_risk", "activity", "actions"),
             "quality",
         ],
-        ReportKind.COMPLIANCE: ["approvals", "breaches", "limits", "audit", "quality"],
+        ReportKind.COMPLIANCE: [
+            *("approvals", "breaches", "limits", "limit_changes", "audit", "quality")
+        ],
     }
 
 
@@ -186,6 +195,50 @@ def test_an_approval_by_the_author_is_not_four_eyes():
         ("alice", False),
         ("carol", False),  # nobody knows whose deal it is
     ]
+
+
+def change(after, at=START, chain=138):
+    return LimitChange(chain, at, 10_000, after, "volatility", 71, 9_600)
+
+
+def test_room_is_what_open_deals_leave_of_the_caps_that_hold_new_ones():
+    deals = (
+        deal(committed=dollars(20_000_000)),
+        deal(UUID(int=3), status="holding", committed=dollars(10_000_000), module="MODULE002"),
+        deal(UUID(int=4), status="planned", committed=dollars(25_000_000)),
+        deal(DONE, status="completed", committed=dollars(25_000_000)),
+    )
+    limits = RiskLimits(max_bank=dollars(29_000_000))
+    found = facts(deals=deals, scales=(change(9_000, chain=1), change(7_500)))
+    report = build(ReportKind.EXPOSURE, found, limits)
+    assert "held to 75 % of the published limits" in report.table("room").note
+    told = {(row["cap"], row["of"]): row for row in rows(report, "room")}
+    assert [(key, row["used_percent"], row["within"]) for key, row in told.items()] == [
+        (("deal", "the largest: deal 1"), "106.66", True),  # 20M of 18.75M
+        (("bank", "BANK001"), "137.93", False),  # 30M of 21.75M
+        (("module", "MODULE001"), "10.66", True),  # 20M of 187.5M
+        (("module", "MODULE002"), "5.33", True),
+    ]
+    assert told["bank", "BANK001"]["in_force_usd"] == "21750000.00000000"
+
+
+def test_a_desk_without_open_deals_has_all_its_room():
+    report = built(ReportKind.EXPOSURE, facts(deals=()))
+    assert rows(report, "room") == []
+    assert "held to 100 %" in report.table("room").note
+
+
+def test_nothing_is_left_of_limits_that_the_market_shut():
+    report = built(ReportKind.EXPOSURE, facts(scales=(change(0),)))
+    assert {row["used_percent"] for row in rows(report, "room")} == {None}
+
+
+def test_compliance_tells_how_the_market_moved_the_limits():
+    report = built(ReportKind.COMPLIANCE, facts(limit_changes=(change(7_500),)))
+    (row,) = rows(report, "limit_changes")
+    assert (row["before_percent"], row["after_percent"], row["cause"], row["score"]) == (
+        *("100.00", "75.00", "volatility", 71),
+    )
 
 
 def test_a_broken_record_is_shown_as_broken():

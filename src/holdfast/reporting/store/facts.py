@@ -18,6 +18,7 @@ from holdfast.reporting.facts import (
     DealRow,
     Facts,
     Holding,
+    LimitChange,
     PriceRow,
     ReconciliationRow,
     TickRow,
@@ -99,6 +100,20 @@ _TICKS = text("""
 """)
 
 
+_LIMIT_CHANGES = text("""
+    SELECT chain_id, to_timestamp(block_timestamp) AS at, before_bps, after_bps, cause, score,
+      volatility_bps
+    FROM risk_limit_changes
+    WHERE block_timestamp >= :since_seconds AND block_timestamp < :until_seconds ORDER BY change_id
+""")
+_SCALES = text("""
+    SELECT DISTINCT ON (chain_id) chain_id, to_timestamp(block_timestamp) AS at, before_bps,
+      after_bps, cause, score, volatility_bps
+    FROM risk_limit_changes WHERE block_timestamp < :until_seconds
+    ORDER BY chain_id, change_id DESC
+""")
+
+
 async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
     """All that a report over `span` is made from."""
     times = {"since": span.since, "until": span.until}
@@ -117,6 +132,10 @@ async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
         acts=tuple(ActRow(*row) for row in await session.execute(_ACTS, times)),
         reconciliations=tuple(map(_compared, await session.execute(_RECONCILIATIONS, seconds))),
         prices=await _prices(session, span),
+        limit_changes=tuple(
+            LimitChange(*row) for row in await session.execute(_LIMIT_CHANGES, seconds)
+        ),
+        scales=tuple(LimitChange(*row) for row in await session.execute(_SCALES, until_seconds)),
         ticks=tuple(
             TickRow(row.chain_id, row.ticks, row.pause, row.marks, row.marks_wanted)
             for row in await session.execute(_TICKS, times)
