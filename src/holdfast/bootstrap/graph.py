@@ -8,6 +8,7 @@ from holdfast.audit.service import AuditTrail
 from holdfast.authorization.policy import Rule
 from holdfast.authorization.service import Authorization
 from holdfast.bootstrap.exits import Around, exit_checks_of
+from holdfast.bootstrap.planning import Planning
 from holdfast.bootstrap.reports import schedule_of
 from holdfast.bootstrap.sending import Sending
 from holdfast.bootstrap.settings import keys_of, limits_of
@@ -48,10 +49,7 @@ from holdfast.monitoring.wiring import (
     monitor_of,
     notices_of,
 )
-from holdfast.planning.gatekeeper import Gatekeeper
-from holdfast.planning.market import ChainMarket
 from holdfast.planning.model import PlanPolicy
-from holdfast.planning.service import Planner
 from holdfast.protocols.registry import protocols
 from holdfast.reporting.scheduled import DailyReport, StressRun
 from holdfast.reporting.service import DealReporter
@@ -98,7 +96,6 @@ class Graph:
         self._metrics = metrics
         self._figures = MonitoringMetrics(metrics)
         self._limits = limits_of(settings)
-        self._policy = PlanPolicy(limits=self._limits)
         self._experience = Experience(db, profile.chain_id)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)
@@ -131,6 +128,8 @@ class Graph:
         )
         self._dynamic = DynamicLimits(profile.chain_id, self._limits, self._notices.alerts)
         self._standing = OpenBook(db, self._dynamic, self._clock)
+        policy = PlanPolicy(limits=self._limits)
+        self._planning = Planning(self._protocols, policy, self._experience, self._standing)
 
     def system(self, pool: Pool, signals: Sequence[Signal]) -> System:
         """The finished graph."""
@@ -152,7 +151,7 @@ class Graph:
             market=MarketReader(node, self._protocols, self._clock),
             dynamic=self._dynamic,
             desk=self._desk(node, recent),
-            gatekeeper=self._gatekeeper(node),
+            gatekeeper=self._planning.gatekeeper(node),
             reporter=self._reporter(node, observer),
             advance=self._advance(node, StartCheck(observer, anew, recent, self._limits)),
             queue=self._queue,
@@ -203,14 +202,7 @@ class Graph:
         return DealDesk(
             db=self._db,
             deals=self._deals,
-            planner=Planner(
-                ChainMarket(node, self._protocols),
-                self._protocols,
-                self._policy,
-                self._experience,
-                open_deals=stress_book,
-                standing=self._standing,
-            ),
+            planner=self._planning.planner(node, stress_book),
             keys=self._keys,
             authorization=self._authorization,
             trading=self._switch,
@@ -223,10 +215,6 @@ class Graph:
             at=self._boundary,
             alarm=self._notices.alerts,
         )
-
-    def _gatekeeper(self, node: Node) -> Gatekeeper:
-        market = ChainMarket(node, self._protocols)
-        return Gatekeeper(market, self._protocols, self._policy, self._experience)
 
     def _advance(self, node: Node, observer: Observer) -> Advance:
         book, alarm = self._tokens, self._notices.alerts
