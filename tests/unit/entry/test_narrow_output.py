@@ -25,9 +25,24 @@ def printed(table, columns):
 def test_a_table_cuts_nothing_off_that_does_not_fit():
     table = whole_table("Events", "Block", "Amount", "Transaction")
     table.add_row("95", AMOUNT, HASH)
-    rows = [line.split("│") for line in printed(table, 40).splitlines() if "│" in line]
-    shown = ["".join(row[column].strip() for row in rows) for column in range(3)]
-    assert shown == ["95", AMOUNT, HASH]
+    shown = "".join(printed(table, 40).split())
+    assert shown == f"EventsBlock95Amount{AMOUNT}Transaction{HASH}"
+
+
+def test_words_are_never_in_pieces():
+    table = whole_table("Scenarios", "Scenario", "Loss USD", "Cover", "Health", "LTV")
+    table.add_row("eth_down_50_and_token_to_zero", "618,572.03", "1.0123", "2.5", "40.00 %")
+    table.add_row("gas_700_gwei", "1.00", "1.5", "2.5", "20.00 %")
+    listed, tabled = printed(table, 50), printed(table, 90)
+    assert "Scenario  eth_down_50_and_token_to_zero" in listed
+    assert listed.count("Loss USD") == 2
+    assert tabled.count("Loss USD") == 1
+
+
+def test_a_long_text_goes_on_in_the_next_line_of_its_column():
+    table = whole_table("Alerts", "Code", "What")
+    table.add_row("risk.tick_late", "the risk monitor's last tick was 70 s ago " * 3)
+    assert printed(table, 60).count("What") == 1
 
 
 def test_the_id_that_the_next_command_needs_stays_on_one_line():
