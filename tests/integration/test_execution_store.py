@@ -11,6 +11,7 @@ from holdfast.common.errors import Broken, Transient
 from holdfast.common.ids import BankId, PrincipalId, new_deal_id, new_group_id, new_leg_id
 from holdfast.execution.errors import DealNotFound
 from holdfast.execution.store.deals import DealStore, NewDeal
+from holdfast.execution.store.labels import Booking, bookings_of
 from holdfast.execution.store.legs import (
     load_steps,
     purchases_made,
@@ -188,6 +189,15 @@ async def test_core_is_booked_by_deals_that_may_move_money(database):
         assert await store.booked_core(session, 1) == 0
     # Approved, executing, holding and closing; each deal of $10M keeps 2,500 ETH in core.
     assert booked == 4 * 2_500 * 10**18
+
+
+async def test_what_an_unreadable_deal_has_booked_is_known_without_its_plan(database):
+    deal = await stored(database, 3)
+    await stored(database, 4)
+    async with database.begin() as session:
+        await session.execute(text("UPDATE plans SET plan = '{}'"))
+        (found,) = await bookings_of(session, [3])
+    assert found == Booking(deal.deal_id, 3, deal.bank, 2_500 * 10**18)
 
 
 async def test_purchases_are_counted_until_money_has_gone_home(database):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from holdfast.execution.breaches import Exposure
     from holdfast.execution.market import Market
     from holdfast.execution.observer import ChainObserver
-    from holdfast.execution.open_deals import OpenDeal, OpenDeals
+    from holdfast.execution.open_deals import OpenDeal, OpenDeals, Unreadable
     from holdfast.execution.records import DealRecord
     from holdfast.risk.limits import RiskLimits
 
@@ -85,16 +85,21 @@ class Book:
     head: Head
     market: Market
     rows: tuple[BookRow, ...]
+    unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def booked_core(self) -> dict[Address, int]:
-        """The wei that its deals have booked on each core address."""
+        """The wei that its deals have booked on each core address.
+
+        A deal that cannot be read does not say on which, and so counts on each.
+        """
         booked: dict[Address, int] = {}
         for row in self.rows:
             plan = row.deal.plan
             core = plan.accounts.core
             booked[core] = booked.get(core, 0) + plan.terms.split.core.units
-        return booked
+        unknown = sum(one.booking.core_wei for one in self.unreadable)
+        return {core: wei + unknown for core, wei in booked.items()}
 
     @property
     def at(self) -> BlockRef:
@@ -136,12 +141,14 @@ class BookReader:
         return self._newest
 
     async def read(self) -> Book:
-        """The book at the newest block.
+        """The book at the newest block, with whatever deals cannot be read named in it.
 
         Raises:
             Transient: when the database or the chain does not answer.
         """
-        self._newest = await self.look(await self._deals.read())
+        recorded = await self._deals.read()
+        look = await self.look(recorded.deals)
+        self._newest = replace(look, unreadable=recorded.unreadable)
         return self._newest
 
     async def look(self, deals: Sequence[OpenDeal]) -> Book:

@@ -10,7 +10,9 @@ import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from holdfast.common.errors import Broken
 from holdfast.common.money import USD8, WAD, TokenAmount, Usd8, mul_div
+from holdfast.execution.store.labels import bookings_of
 from holdfast.execution.store.legs import purchases_made
 from holdfast.ledger import service as ledger
 from holdfast.ledger.pnl import Marks, profit_and_loss
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.common.ids import ChainId, DealId
     from holdfast.execution.records import DealRecord
     from holdfast.execution.store.deals import DealStore
+    from holdfast.execution.store.labels import Booking
     from holdfast.ledger.model import Balances, TokenBook
     from holdfast.model.plan import Terms
 
@@ -72,6 +75,23 @@ class OpenDeal:
         return traded.cost + dearest
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One open deal whose record cannot be used; `code` and `why` say what is wrong with it."""
+
+    booking: Booking
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The open deals in the order of their numbers, and those that cannot be read."""
+
+    deals: tuple[OpenDeal, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
 class OpenDeals:
     """The open deals of `chain_id`; one instance for one reader, as it keeps what it read."""
 
@@ -83,11 +103,13 @@ class OpenDeals:
         self._tokens = tokens
         self._chain_id = chain_id
         self._known: dict[int, OpenDeal] = {}
+        self._lost: dict[int, Broken] = {}
 
-    async def read(self) -> tuple[OpenDeal, ...]:
-        """All of them as they are now, in the order of their numbers."""
-        self._known = await self.at_least(await self.versions())
-        return tuple(self._known[number] for number in sorted(self._known))
+    async def read(self) -> Recorded:
+        """All of them as they are now; one that cannot be read hides none of the others."""
+        self._known, self._lost = await self._found(await self.versions())
+        deals = tuple(self._known[number] for number in sorted(self._known))
+        return Recorded(deals, await self._named(self._lost))
 
     async def versions(self) -> dict[int, int]:
         """The number of each, with the version of its row."""
@@ -95,7 +117,19 @@ class OpenDeals:
             return await self._deals.open_numbers(session, self._chain_id)
 
     async def at_least(self, versions: Mapping[int, int]) -> dict[int, OpenDeal]:
-        """The deals of these numbers, each as recorded at its version or a later one."""
+        """The deals of these numbers, each as recorded at its version or a later one.
+
+        Raises:
+            Broken: when one of them cannot be read: who decides about money needs them all.
+        """
+        found, lost = await self._found(versions)
+        for error in lost.values():
+            raise error
+        return found
+
+    async def _found(
+        self, versions: Mapping[int, int]
+    ) -> tuple[dict[int, OpenDeal], dict[int, Broken]]:
         known = self._known
         changed = [
             number
@@ -103,12 +137,42 @@ class OpenDeals:
             if number not in known or known[number].deal.version < version
         ]
         stays = not known and len(changed) >= _MANY
-        for start in range(0, len(changed), _AT_ONCE):
-            async with self._db.begin() as session:
-                known |= await self._loaded(session, changed[start : start + _AT_ONCE])
+        lost: dict[int, Broken] = {}
+        for part in self._parts(changed):
+            known |= await self._readable(part, lost)
             if stays:
                 gc.freeze()
-        return {number: known[number] for number in versions if number in known}
+        found = {number: known[number] for number in versions if number in known.keys() - lost}
+        return found, lost
+
+    def _parts(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Many at a time; each that could not be read the last time by itself."""
+        sound = [one for one in numbers if one not in self._lost]
+        parts = [sound[start : start + _AT_ONCE] for start in range(0, len(sound), _AT_ONCE)]
+        return [*parts, *([one] for one in numbers if one in self._lost)]
+
+    async def _readable(self, numbers: list[int], lost: dict[int, Broken]) -> dict[int, OpenDeal]:
+        """Those of the deals that can be read; why the others cannot is put into `lost`."""
+        try:
+            async with self._db.begin() as session:
+                return await self._loaded(session, numbers)
+        except Broken as error:
+            if len(numbers) == 1:
+                lost[numbers[0]] = error
+                return {}
+        found: dict[int, OpenDeal] = {}
+        for number in numbers:
+            found |= await self._readable([number], lost)
+        return found
+
+    async def _named(self, lost: Mapping[int, Broken]) -> tuple[Unreadable, ...]:
+        if not lost:
+            return ()
+        async with self._db.begin() as session:
+            bookings = await bookings_of(session, lost)
+        return tuple(
+            Unreadable(one, lost[one.number].code, lost[one.number].message) for one in bookings
+        )
 
     async def _loaded(self, session: Session, numbers: Collection[int]) -> dict[int, OpenDeal]:
         records = await self._deals.without_legs(session, numbers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from holdfast.common.errors import Broken
 from holdfast.common.money import BPS, WAD, TokenAmount, Usd8, mul_div
 from holdfast.model.deal import DealStatus, Funding
 from holdfast.risk.book import OpenBook
@@ -49,16 +50,18 @@ class StressBook:
 
         Raises:
             Transient: when the database or the chain does not answer.
+            Broken: when a deal cannot be read, by its code: a verdict needs all of them.
         """
-        return [one for _, one in _deals(await self.reader.read())]
+        return [one for _, one in _deals(await self._whole())]
 
     async def read(self) -> OpenBook:
         """The open deals and their exit pool at one block.
 
         Raises:
             Transient: when the database or the chain does not answer.
+            Broken: as `exposed`.
         """
-        book = await self.reader.read()
+        book = await self._whole()
         pool, route = self.protocols.eth_pool, self.protocols.sell_eth
         slot0, liquidity = await self.node.read([pool.slot0(), pool.liquidity()], book.at)
         cash = TokenAmount(self.node.profile.usdt, slot0.reserve_out(route, liquidity))
@@ -68,6 +71,12 @@ class StressBook:
             pool=ExitPool(_cash_value(cash, book.market), route.fee),
             deals=_deals(book),
         )
+
+    async def _whole(self) -> Book:
+        book = await self.reader.read()
+        for one in book.unreadable:
+            raise Broken(one.code, f"deal {one.booking.number} cannot be read: {one.why}")
+        return book
 
 
 def after_purchase(row: BookRow, market: Market) -> Exposed:

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from holdfast.common.ids import ChainId
     from holdfast.execution.book import BookRow
+    from holdfast.execution.open_deals import Unreadable
     from holdfast.monitoring.assessment import Assessed
     from holdfast.risk.market import RiskMarket
     from holdfast.risk.model import Check
 
-CODES: Final = ("risk.breach.", "risk.warning.", "risk.market.")
+UNREADABLE: Final = "risk.deal_unreadable"
+
+CODES: Final = ("risk.breach.", "risk.warning.", "risk.market.", UNREADABLE)
 """How the codes of all alerts begin that a tick raises, and that a later one ends."""
 
 _FOLLOWS: Final[Mapping[Reaction | None, str]] = {
@@ -69,6 +72,23 @@ def deal_alerts(one: Assessed) -> Iterator[Alert]:
             _gravity(check),
             text=f"deal {deal.deal_number}: {check.text}; {_deal_follows(check, one)}",
             fields=_fields(one.row, check),
+        )
+
+
+def unreadable_alerts(unreadable: Iterable[Unreadable], chain_id: ChainId) -> Iterator[Alert]:
+    """An alert for each deal that no rule can be asked of, since its record cannot be used."""
+    for one in unreadable:
+        deal = one.booking
+        yield Alert(
+            code=UNREADABLE,
+            severity=Severity.CRITICAL,
+            subject=str(deal.deal_id),
+            text=f"deal {deal.number} cannot be read, so nobody watches or cures it: {one.why}. "
+            "All other deals are watched; nothing new is planned or started meanwhile",
+            chain_id=chain_id,
+            deal_id=deal.deal_id,
+            bank_id=deal.bank,
+            fields={"code": one.code},
         )
 
 

@@ -17,6 +17,7 @@ from holdfast.monitoring.risk_alerts import (
     deal_alerts,
     market_alerts,
     shared_alerts,
+    unreadable_alerts,
 )
 from holdfast.monitoring.risk_metrics import RiskMetrics
 from holdfast.monitoring.store import alerts as alert_store
@@ -192,6 +193,7 @@ class Ticker:
         chain_id, block = self._parts.chain_id, look.book.at.number
         yield from shared_alerts(look.shared, chain_id, block)
         yield from market_alerts(look.market, self._parts.points, chain_id)
+        yield from unreadable_alerts(look.book.unreadable, chain_id)
         for one in look.deals:
             yield from deal_alerts(one)
 

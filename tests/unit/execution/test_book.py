@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.common.errors import Broken
 from holdfast.common.ids import new_deal_id
 from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.book import BookReader
 from holdfast.execution.observer import ChainObserver
-from holdfast.execution.open_deals import OpenDeal, OpenDeals, Traded, traded
+from holdfast.execution.open_deals import OpenDeal, OpenDeals, Recorded, Traded, Unreadable, traded
+from holdfast.execution.store.labels import Booking
 from holdfast.ledger.model import Account, Balances, Held
 from holdfast.model.deal import DealStatus
 from holdfast.protocols.aave_v3.pool import scaled_balance
@@ -53,11 +55,11 @@ class BookChain(Chain):
 class Rows:
     """Open deals as given."""
 
-    def __init__(self, *deals):
-        self.deals = deals
+    def __init__(self, *deals, unreadable=()):
+        self.recorded = Recorded(deals, unreadable)
 
     async def read(self):
-        return self.deals
+        return self.recorded
 
 
 def hold(chain, **held):
@@ -180,13 +182,15 @@ class Store:
 
     def __init__(self, *deals):
         self.deals = {one.deal_number: one for one in deals}
-        self.loaded = []
+        self.loaded, self.bad = [], set()
 
     async def open_numbers(self, session, chain_id):
         return {one.deal_number: one.version for one in self.deals.values()}
 
     async def without_legs(self, session, numbers):
         self.loaded.append(set(numbers))
+        if self.bad & set(numbers):
+            raise Broken("plan.tampered", "the stored plan hashes to another")
         return [self.deals[one] for one in numbers]
 
 
@@ -208,12 +212,12 @@ async def test_only_deals_whose_version_changed_are_read_again():
     one, other = OPEN, replace(deal(status=DealStatus.HOLDING), deal_number=9)
     store = Store(one, other)
     reader = OpenDeals(NoSession(), store, BOOK, 138)
-    assert [each.deal for each in await reader.read()] == sorted(
+    assert [each.deal for each in (await reader.read()).deals] == sorted(
         (one, other), key=lambda each: each.deal_number
     )
     store.deals[one.deal_number] = replace(one, version=one.version + 1)
     del store.deals[other.deal_number]
-    (left,) = await reader.read()
+    (left,) = (await reader.read()).deals
     assert left.deal.version == one.version + 1
     await reader.read()
     assert store.loaded == [{one.deal_number, other.deal_number}, {one.deal_number}]
@@ -223,5 +227,56 @@ async def test_many_deals_are_loaded_in_parts():
     many = [replace(OPEN, deal_id=new_deal_id(), deal_number=n) for n in range(250)]
     store = Store(*many)
     found = await OpenDeals(NoSession(), store, BOOK, 138).read()
-    assert [one.deal for one in found] == many
+    assert [one.deal for one in found.deals] == many
     assert [len(part) for part in store.loaded] == [100, 100, 50]
+
+
+class Named(NoSession):
+    """Answers which deals the unreadable ones are."""
+
+    def __init__(self, *deals):
+        self.deals = deals
+
+    async def execute(self, query, *_):
+        if "core_booked_wei" not in str(query):
+            return []
+        return [(one.deal_id, one.deal_number, one.bank, 5) for one in self.deals]
+
+
+async def test_one_deal_that_cannot_be_read_hides_none_of_the_others():
+    many = [replace(OPEN, deal_id=new_deal_id(), deal_number=n) for n in range(3)]
+    store = Store(*many)
+    store.bad = {1}
+    reader = OpenDeals(Named(many[1]), store, BOOK, 138)
+    found = await reader.read()
+    assert [one.deal.deal_number for one in found.deals] == [0, 2]
+    (lost,) = found.unreadable
+    assert (lost.booking.deal_id, lost.booking.core_wei) == (many[1].deal_id, 5)
+    assert (lost.code, lost.why) == ("plan.tampered", "the stored plan hashes to another")
+    store.loaded.clear()
+    await reader.read()
+    assert store.loaded == [{1}]  # asked again by itself, the others are known
+    with pytest.raises(Broken, match="hashes to another"):
+        await reader.at_least({0: 1, 1: 1})
+    store.bad = set()
+    healed = await reader.read()
+    assert ([one.deal.deal_number for one in healed.deals], healed.unreadable) == ([0, 1, 2], ())
+
+
+async def test_a_deal_whose_record_broke_since_is_not_shown_as_it_was():
+    store = Store(OPEN)
+    reader = OpenDeals(Named(OPEN), store, BOOK, 138)
+    await reader.read()
+    store.deals = {OPEN.deal_number: replace(OPEN, version=OPEN.version + 1)}
+    store.bad = {OPEN.deal_number}
+    found = await reader.read()
+    assert (found.deals, len(found.unreadable)) == ((), 1)
+
+
+async def test_an_unreadable_deals_core_counts_as_booked():
+    lost = Unreadable(Booking(new_deal_id(), 8, OPEN.bank, 3), "plan.tampered", "no plan")
+    chain = BookChain()
+    rows = Rows(OpenDeal(OPEN, NOTHING), unreadable=(lost,))
+    found = await BookReader(rows, chain, ChainObserver(chain, VENUES, LIMITS), LIMITS).read()
+    assert found.booked_core == {CORE: OPEN.plan.terms.split.core.units + 3}
+    assert found.unreadable == (lost,)

@@ -14,7 +14,7 @@ from holdfast.common.ids import new_deal_id
 from holdfast.common.money import RAY, USD8, WAD, Usd8
 from holdfast.execution.book import BookReader
 from holdfast.execution.observer import ChainObserver
-from holdfast.execution.open_deals import OpenDeal, Traded
+from holdfast.execution.open_deals import OpenDeal, Recorded, Traded
 from holdfast.execution.recent_book import RECENT_SECONDS, RecentBook
 from holdfast.execution.stress_book import StressBook, after_purchase
 from holdfast.model.deal import DealStatus
@@ -118,7 +118,8 @@ class All:
         self.world = world
 
     async def read(self):
-        return tuple((await self.world.at_least(sorted(self.world.rows))).values())
+        found = await self.world.at_least(sorted(self.world.rows))
+        return Recorded(tuple(found.values()))
 
 
 def readers(world):

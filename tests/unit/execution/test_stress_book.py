@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.common.errors import Broken
+from holdfast.common.ids import new_deal_id
 from holdfast.common.money import USD8, WAD, Usd8
 from holdfast.execution.book import BookReader
 from holdfast.execution.observer import ChainObserver
-from holdfast.execution.open_deals import OpenDeal, Traded, lots_left
+from holdfast.execution.open_deals import OpenDeal, Traded, Unreadable, lots_left
+from holdfast.execution.store.labels import Booking
 from holdfast.execution.stress_book import StressBook
 from holdfast.model.deal import DealStatus, Funding, Ladder
 from holdfast.protocols.uniswap_v3.pools import Slot0
@@ -128,3 +131,16 @@ async def test_the_book_has_the_pools_cash_and_the_deals_by_name():
     assert found.pool.cash == pytest.approx(400_000_000 * USD8, rel=1e-9)
     assert found.pool.fee_pips == 500
     assert (found.eth_price, found.at.number) == (2_000 * USD8, 90)
+
+
+async def test_no_verdict_is_given_on_a_book_with_a_deal_that_cannot_be_read():
+    lost = Unreadable(Booking(new_deal_id(), 8, LADDER.bank, 3), "plan.tampered", "no plan")
+    chain = BookChain()
+    reader = BookReader(
+        Rows(unreadable=(lost,)), chain, ChainObserver(chain, VENUES, LIMITS), LIMITS
+    )
+    book = StressBook(reader, chain, VENUES)
+    for ask in (book.exposed, book.read):
+        with pytest.raises(Broken, match="deal 8 cannot be read") as found:
+            await ask()
+        assert found.value.code == "plan.tampered"

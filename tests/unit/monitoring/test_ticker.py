@@ -1,13 +1,16 @@
 """One tick: what it writes in its transaction, whom it wakes, and what it tells only once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from holdfast.common.alerts import Severity
+from holdfast.common.alerts import Ended, Severity
 from holdfast.common.errors import Transient
-from holdfast.common.ids import ChainId
+from holdfast.common.ids import BankId, ChainId, new_deal_id
+from holdfast.execution.open_deals import Unreadable
+from holdfast.execution.store.labels import Booking
 from holdfast.monitoring.risk_metrics import RiskMetrics
 from holdfast.monitoring.ticker import ALL_KEPT, AT_ONCE, MARKS_KEPT, Parts, Ticker
 from tests.support.alarm import KeptAlarm
@@ -48,7 +51,7 @@ class Stage:
         self.alarm, self.clock, self.db = KeptAlarm(), Clock(), Db()
         self.ticks, self.thinned, self.woken, self.fenced = [], [], [], 0
         self.watched, self.observed = [], []
-        self.lost = None
+        self.lost, self.unreadable = None, ()
         self.registry = CollectorRegistry()
 
     def parts(self):
@@ -70,7 +73,7 @@ class Stage:
         )
 
     async def read(self):
-        return book(*self.rows)
+        return replace(book(*self.rows), unreadable=self.unreadable)
 
     async def wake(self, session, *deals, at=None):
         self.woken += deals
@@ -235,3 +238,18 @@ async def test_every_tick_moves_the_limits_of_new_deals_with_the_market():
     stage.market = market(cash=0.95)
     await ticker.once()
     assert stage.observed == [market(), market(cash=0.95)]
+
+
+async def test_a_deal_that_cannot_be_read_is_told_of_and_the_others_are_watched():
+    stage = Stage(row(number=7))
+    deal = Booking(new_deal_id(), 8, BankId("BANK002"), 1)
+    stage.unreadable = (Unreadable(deal, "plan.tampered", "the stored plan is no plan"),)
+    ticker = await Ticker.begun(stage.parts())
+    tick = await ticker.once()
+    assert [one["number"] for one in tick.rows()] == [7]
+    (alert,) = [one for one in stage.alarm.alerts if one.code == "risk.deal_unreadable"]
+    assert (alert.severity, alert.subject) == (Severity.CRITICAL, str(deal.deal_id))
+    assert alert.fields == {"code": "plan.tampered"}
+    stage.unreadable = ()
+    await ticker.once()
+    assert Ended("risk.deal_unreadable", str(deal.deal_id)) in stage.alarm.over
