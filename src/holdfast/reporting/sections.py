@@ -84,14 +84,15 @@ def deals(facts: Facts, limits: RiskLimits) -> Table:
         "deals",
         "Deals",
         _DEAL,
-        tuple(_deal(deal) for deal in told),
-        note="Open ones, and those that changed in the time of the report.",
+        tuple(_deal(deal) for deal in sorted(told, key=_by_strain)),
+        note="Open ones, the highest LTV first, and those that changed in the time of the report.",
         chart=bars(
             "LTV of open deals, percent",
             [f"{deal.number}" for deal in owing],
             [(deal.ltv_bps or 0) * 100 / BPS for deal in owing],
             lines={"warning": limits.warn_ltv * 100 / BPS, "cap": limits.max_ltv * 100 / BPS},
         ),
+        page_rows=_PAGE_ROWS,
     )
 
 
@@ -125,7 +126,7 @@ def exposure_by(facts: Facts, name: str, title: str, key: Callable[[Valued], str
     first = Column(name, Kind.TEXT, f"the {name}")
     groups = grouped(valued(facts), key)
     rows = tuple((group, *_exposure(held)) for group, held in groups.items())
-    return Table(f"by_{name}", title, (first, *_EXPOSURE), rows)
+    return Table(f"by_{name}", title, (first, *_EXPOSURE), rows, page_rows=_PAGE_ROWS)
 
 
 def breaches(facts: Facts) -> Table:
@@ -160,6 +161,10 @@ def actions(facts: Facts) -> Table:
 def is_open(deal: DealRow) -> bool:
     """Whether it has not ended."""
     return deal.status not in CLOSED
+
+
+def _by_strain(deal: DealRow) -> tuple[bool, int, int]:
+    return not is_open(deal), -(deal.ltv_bps or 0), deal.number
 
 
 def _deal(deal: DealRow) -> tuple[Value, ...]:

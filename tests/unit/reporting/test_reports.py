@@ -187,6 +187,17 @@ def test_an_old_deal_that_did_not_change_is_left_out_when_it_is_done():
     assert [row["deal_number"] for row in rows(report, "deals")] == [1]
 
 
+def test_open_deals_come_first_and_of_them_the_most_strained():
+    deals = (
+        deal(UUID(int=5), status="completed", ltv_bps=0),
+        deal(UUID(int=6), ltv_bps=2_000),
+        deal(UUID(int=7), status="planned", ltv_bps=None),
+        deal(UUID(int=8), ltv_bps=2_700),
+    )
+    report = built(ReportKind.DAILY, facts(deals=deals))
+    assert [row["deal_number"] for row in rows(report, "deals")] == [8, 6, 7, 5]
+
+
 def test_an_approval_by_the_author_is_not_four_eyes():
     acts = (act(), act(actor="alice"), act(deal_id=DONE, actor="carol"))
     report = built(ReportKind.COMPLIANCE, facts(acts=acts, deals=(deal(),)))
