@@ -11,7 +11,9 @@ from holdfast.execution.breaches import Exposure, stress_of
 from holdfast.execution.model import Convert, Cure, RepayPart
 from holdfast.execution.records import DealRecord
 from holdfast.execution.sales import Bound, sellable_wei
+from holdfast.model.plan import CurePolicy
 from holdfast.protocols.aave_v3.math import health_factor
+from holdfast.risk.cures import LASTING_ROOM, repayment_target
 from holdfast.risk.formulas import repayment_to_restore
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.reserve import debt_cover, owed
@@ -19,16 +21,12 @@ from holdfast.risk.reserve import debt_cover, owed
 INTEREST_ROOM_BPS: Final = 1
 """Interest that may accrue between look and block: 0.01 % is 53 minutes at 10 % a year."""
 
-LASTING_ROOM_BPS: Final = 50
-"""How much more than is owed a conversion leaves in cash, and so the least that one ever sells:
-without it every block's interest would call for a sale of its own. 18 days of it at 10 % a year."""
-
 
 def cure_for(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Cure | None:
     """What restores the position; None where nothing has to be, or no cure would.
 
     Args:
-        deal: its envelope sets the target and what a sale may lose.
+        deal: its envelope sets the policy and what a sale may lose.
         exposure: the position at the observed block.
         limits: the desk's limits.
 
@@ -68,18 +66,24 @@ class _Ward:
     limits: RiskLimits
 
     @property
+    def policy(self) -> CurePolicy:
+        """What was approved; in plans from before it was, what the desk's limits make of them."""
+        envelope = self.deal.plan.envelope
+        if envelope.cures is not None:
+            return envelope.cures
+        act_at = Bps(min(envelope.max_ltv, self.limits.max_ltv))
+        target = repayment_target(envelope.opening_ltv, act_at, self.limits)
+        return CurePolicy(act_at, target, self.limits.warn_cover_wad, LASTING_ROOM)
+
+    @property
     def act_at(self) -> Bps:
-        """The LTV from which on debt is repaid."""
-        return Bps(min(self.deal.plan.envelope.max_ltv, self.limits.max_ltv))
+        """The LTV from which on debt is repaid: a cap that was tightened since acts sooner."""
+        return Bps(min(self.policy.act_ltv, self.limits.max_ltv))
 
     @property
     def target(self) -> Bps:
-        """The LTV that a repayment restores: where the deal opened, and clear of the next one.
-
-        A deal that opened right under its cap would be at it again with the next tick.
-        """
-        clear = self.act_at - (self.limits.max_ltv - self.limits.warn_ltv)
-        return Bps(max(0, min(self.deal.plan.envelope.opening_ltv, clear)))
+        """The LTV that a repayment restores."""
+        return repayment_target(self.policy.target_ltv, self.act_at, self.limits)
 
     def repayment(self) -> RepayPart | None:
         sheet, held = self.exposure.sheet(0), self.exposure.position
@@ -95,9 +99,9 @@ class _Ward:
         sheet = self.exposure.sheet(0)
         stress = stress_of(self.deal, self.exposure, self.limits)
         due = owed(sheet.debt, stress)
-        if due <= sheet.cash or debt_cover(sheet, stress) >= self.limits.warn_cover_wad:
+        if due <= sheet.cash or debt_cover(sheet, stress) >= self.policy.convert_cover_wad:
             return None
-        room = mul_div(due, LASTING_ROOM_BPS, BPS, round_up=True)
+        room = mul_div(due, self.policy.cash_room, BPS, round_up=True)
         units = self._units(Usd8(due - sheet.cash + room))
         return Convert(units) if self._can_raise(units) else None
 

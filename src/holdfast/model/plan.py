@@ -94,6 +94,20 @@ class ScenarioVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class CurePolicy:
+    """What the deal does by itself when the market moves against it.
+
+    At an LTV of `act_ltv` it repays down to `target_ltv`; under a cover of `convert_cover_wad`, in
+    WAD, it sells ether until cash alone pays all that is owed, and `cash_room` of that more.
+    """
+
+    act_ltv: Bps
+    target_ltv: Bps
+    convert_cover_wad: int
+    cash_room: Bps
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """What was approved: limits that execution may not leave, never block-by-block observations.
 
@@ -104,6 +118,7 @@ class Envelope:
     in plans that do not know it, which pay no more than the ordinary ceiling. Likewise
     `emergency_slippage`, how far under the oracle the reserve may be sold where waiting would risk
     the principal.
+    `cures` is None in plans from before it was part of them: the desk's own policy then holds.
     """
 
     chain_id: int
@@ -123,6 +138,7 @@ class Envelope:
     expires_at: int
     emergency_gas_price_wei: int = 0
     emergency_slippage: Bps = Bps(0)
+    cures: CurePolicy | None = None
 
     @property
     def deepest_slippage(self) -> Bps:
@@ -161,8 +177,8 @@ class Plan:
         return self.envelope.accounts
 
 
-_YOUNGER = ("emergency_gas_price_wei", "emergency_slippage")
-"""Fields of the envelope that older plans do not know; 0 says nothing."""
+_YOUNGER = ("emergency_gas_price_wei", "emergency_slippage", "cures")
+"""Fields of the envelope that older plans do not know; 0 and None say nothing."""
 
 
 def plan_hash(envelope: Envelope) -> PlanHash:

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from holdfast.common.evm import Address
 from holdfast.common.money import Bps, TokenAmount
+from holdfast.model.deal import DealRequest
 from holdfast.model.leg import LegKind
-from holdfast.model.plan import AllowedCall, Envelope, ScenarioVerdict
+from holdfast.model.plan import AllowedCall, CurePolicy, Envelope, ScenarioVerdict
 from holdfast.planning.model import Draft, PlannedLeg, Setting
 from holdfast.planning.together import PREFIX, BookStress
+from holdfast.risk.cures import LASTING_ROOM, repayment_target
+from holdfast.risk.limits import RiskLimits
 
 WAY_HOME = frozenset({LegKind.REPAY, LegKind.WITHDRAW, LegKind.UNWRAP, LegKind.RETURN_NATIVE})
 """What brings debt and collateral home; `REPAY` only where there is debt, see `missing_home`."""
@@ -34,6 +37,18 @@ def envelope(draft: Draft, setting: Setting, book: BookStress) -> Envelope:
         worst_case_loss=draft.outlook.loss,
         scenarios=verdicts(draft, book),
         expires_at=market.at.timestamp + setting.policy.validity_seconds,
+        cures=_cures(request, setting.policy.limits),
+    )
+
+
+def _cures(request: DealRequest, limits: RiskLimits) -> CurePolicy:
+    """What the deal will do by itself, from its own caps and the desk's limits of today."""
+    act_at = Bps(min(request.max_ltv, limits.max_ltv))
+    return CurePolicy(
+        act_ltv=act_at,
+        target_ltv=repayment_target(request.opening_ltv, act_at, limits),
+        convert_cover_wad=limits.warn_cover_wad,
+        cash_room=LASTING_ROOM,
     )
 
 

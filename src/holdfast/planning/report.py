@@ -11,6 +11,7 @@ from dataclasses import asdict
 from holdfast.common.money import BPS
 from holdfast.model.plan import Envelope, Terms, plan_hash
 from holdfast.planning.comparison import comparison
+from holdfast.planning.cure_view import cure_view
 from holdfast.planning.errors import violation
 from holdfast.planning.gate import gate_view
 from holdfast.planning.json_values import Json, amount, percent, rate, ratio, usd
@@ -42,6 +43,7 @@ def report(chosen: Draft, compared: Sequence[Draft], setting: Setting, envelope:
         "scenarios": [_scenario(one) for one in chosen.scenarios],
         "fundings": comparison(chosen, compared),
         "gate": gate_view(chosen.gate),
+        "cures": cure_view(chosen, setting, envelope),
         "checks": [violation(check) for check in chosen.checks],
         "warnings": [violation(check) for check in chosen.warnings],
         "limits": _limits(envelope),

@@ -10,7 +10,6 @@ from holdfast.common.money import BPS, RAY, USD8, WAD, Bps, Usd8, mul_div
 from holdfast.execution.breaches import Exposure, stress_of
 from holdfast.execution.cures import (
     INTEREST_ROOM_BPS,
-    LASTING_ROOM_BPS,
     cure_for,
     is_emergency,
 )
@@ -19,6 +18,7 @@ from holdfast.execution.records import is_cure
 from holdfast.execution.sales import Bound, sellable_wei
 from holdfast.model.deal import Funding, Step
 from holdfast.model.leg import LegKind
+from holdfast.risk.cures import LASTING_ROOM
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.reserve import debt_cover, owed
 from tests.unit.execution.scene import CALLS, PLANS, deal, leg, position
@@ -42,6 +42,15 @@ def exposure(eth=2_000, rate=4 * RAY // 100, **held):
         borrow_rate=rate,
         threshold=THRESHOLD,
     )
+
+
+CURES = BORROW.plan.envelope.cures
+
+
+def with_envelope(**changes):
+    """The `borrow` deal with another envelope."""
+    envelope = replace(BORROW.plan.envelope, **changes)
+    return replace(BORROW, plan=replace(BORROW.plan, envelope=envelope))
 
 
 def cure(of=BORROW, **kwargs):
@@ -111,6 +120,7 @@ def test_nothing_is_asked_of_a_deal_that_owes_nothing():
     assert cure(eth=1, debt=0, native=0) is None
 
 
+@pytest.mark.parametrize("is_bound", [True, False], ids=["in-the-envelope", "older-plan"])
 @pytest.mark.parametrize(
     ("opening", "cap", "ltv", "target"),
     [
@@ -120,14 +130,39 @@ def test_nothing_is_asked_of_a_deal_that_owes_nothing():
         (100, 100, 101, 0),
     ],
 )
-def test_a_deal_that_opened_at_its_cap_is_brought_clear_of_it(opening, cap, ltv, target):
-    envelope = replace(BORROW.plan.envelope, opening_ltv=Bps(opening), max_ltv=Bps(cap))
-    of = replace(BORROW, plan=replace(BORROW.plan, envelope=envelope))
+def test_a_deal_that_opened_at_its_cap_is_brought_clear_of_it(opening, cap, ltv, target, is_bound):
+    made = replace(CURES, act_ltv=Bps(cap), target_ltv=Bps(target))
+    of = with_envelope(opening_ltv=Bps(opening), max_ltv=Bps(cap), cures=made if is_bound else None)
     debt = 3_000_000 * DOLLAR * ltv // BPS
     made = cure_for(of, exposure(debt=debt), LIMITS)
     left = debt - made.units
     assert left / (3_000_000 * DOLLAR) == pytest.approx(target / BPS, abs=1e-4)
     assert left >= 0
+
+
+def test_what_was_approved_is_what_the_deal_does_whatever_the_desks_defaults_are_now():
+    early = with_envelope(cures=replace(CURES, convert_cover_wad=WAD * 3 // 2))
+    # At $1,750 the cover is 1.41: fine for the desk, and less than this plan was approved with.
+    assert cure(eth=1_750) is None
+    assert isinstance(cure(early, eth=1_750), Convert)
+    roomy = with_envelope(cures=replace(CURES, cash_room=Bps(1_000)))
+    usual = cure(eth=1_500).units / 1.005
+    assert cure(roomy, eth=1_500).units / usual == pytest.approx(1.1, rel=1e-6)
+    low = with_envelope(cures=replace(CURES, act_ltv=Bps(2_500), target_ltv=Bps(1_500)))
+    assert isinstance(cure(low, eth=1_590, cash=700_000 * DOLLAR), RepayPart)  # 25.2 %
+
+
+def test_a_cap_that_the_desk_tightened_since_acts_sooner():
+    tighter = replace(LIMITS, max_ltv=Bps(2_600), warn_ltv=Bps(2_400))
+    made = cure_for(BORROW, exposure(eth=1_500, cash=700_000 * DOLLAR), tighter)  # 26.7 %
+    assert isinstance(made, RepayPart)
+    assert cure(eth=1_500, cash=700_000 * DOLLAR) is None
+
+
+def test_a_plan_from_before_the_policy_was_approved_is_cured_as_it_was():
+    older = with_envelope(cures=None)
+    for price in (1_800, 1_500, 1_300):
+        assert cure(older, eth=price) == cure(eth=price)
 
 
 def test_legs_of_cures_are_told_from_those_of_other_moves():
@@ -249,7 +284,7 @@ def test_a_conversion_raises_what_is_missing_and_its_room_and_no_more(case):
     assert after.sheet.cash >= due
     assert after.seen.position.debt == case.seen.position.debt
     over = after.sheet.cash - due
-    assert over <= mul_div(due, LASTING_ROOM_BPS, BPS, round_up=True) + USD8
+    assert over <= mul_div(due, LASTING_ROOM, BPS, round_up=True) + USD8
 
 
 @given(st.one_of(repaying(), converting()))

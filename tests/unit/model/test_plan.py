@@ -14,6 +14,7 @@ from holdfast.model.leg import LegKind
 from holdfast.model.plan import (
     Accounts,
     AllowedCall,
+    CurePolicy,
     Envelope,
     Plan,
     ScenarioVerdict,
@@ -47,6 +48,9 @@ def envelope() -> Envelope:
     )
 
 
+CURES = CurePolicy(Bps(3000), Bps(2000), 5 * 10**18 // 4, Bps(50))
+
+
 def plan(sealed: Envelope, report=None) -> Plan:
     return Plan(sealed, BlockRef(1, BlockHash("0x" + "33" * 32), 1), report or {})
 
@@ -59,7 +63,14 @@ def test_what_was_observed_is_not_part_of_the_hash():
 def test_the_hash_is_that_of_the_sorted_json_of_every_field():
     sealed = envelope()
     lots = replace(sealed.terms, lots=(TokenAmount(USDT, 2**80), TokenAmount(USDT, 1)))
-    sealed = replace(sealed, terms=lots, request=replace(sealed.request, ladder=Ladder.POSITION))
+    sealed = replace(
+        sealed,
+        terms=lots,
+        request=replace(sealed.request, ladder=Ladder.POSITION),
+        emergency_gas_price_wei=10**12,
+        emergency_slippage=Bps(900),
+        cures=CURES,
+    )
     text = json.dumps(asdict(sealed), sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(b"holdfast.plan.1\n" + text.encode()).hexdigest()
     assert plan(sealed).plan_hash == "0x" + digest
@@ -82,7 +93,7 @@ def test_any_change_of_the_envelope_changes_the_hash(change):
 
 
 def test_a_plan_from_before_lots_keeps_the_hash_that_was_approved():
-    """Computed by the version that knew neither `lots` nor `ladder`."""
+    """Computed by the version that knew neither `lots` nor `ladder` nor `cures`."""
     known = "0x71e51431759356c4d297af4f6229c079f0396b0149c790ffa682ccdcfd83a3bf"
     assert plan(envelope()).plan_hash == known
 
@@ -98,6 +109,13 @@ def test_the_emergencys_gas_is_part_of_the_hash_once_a_plan_knows_it():
     dear = replace(envelope(), emergency_gas_price_wei=10**12)
     assert plan(dear).plan_hash != plan(envelope()).plan_hash
     assert (envelope().homeward_gas_price_wei, dear.homeward_gas_price_wei) == (10**11, 10**12)
+
+
+def test_what_the_deal_does_by_itself_is_part_of_the_hash_once_it_is_in_the_envelope():
+    bound = replace(envelope(), cures=CURES)
+    fields = ("act_ltv", "target_ltv", "convert_cover_wad", "cash_room")
+    changed = [replace(bound, cures=replace(CURES, **{one: 7})) for one in fields]
+    assert len({plan(one).plan_hash for one in (envelope(), bound, *changed)}) == 6
 
 
 def test_the_largest_lot_is_the_whole_spend_where_there_are_none():

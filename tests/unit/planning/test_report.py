@@ -53,6 +53,55 @@ async def test_the_metrics_move_from_nothing_to_the_opening():
     assert after["debt_cover"] == "1.6166"
 
 
+async def test_what_the_desk_does_by_itself_is_told_with_the_prices_where_it_begins():
+    cures = (await made())["cures"]
+    assert cures == {
+        # 600,000 dollars are 30 % of 1,500 ETH at this price
+        "repay": {
+            "at_ltv_percent": "30.00",
+            "to_ltv_percent": "20.00",
+            "from_eth_price_usd": "1333.33333334",
+        },
+        # owed 612,395.59 * 1.25 = 765,494.49; the bucket's 2 M fetch 990,000: $2,000 * 0.7732
+        "convert": {
+            "under_debt_cover": "1.2500",
+            "cash_room_percent": "0.50",
+            "from_eth_price_usd": cures["convert"]["from_eth_price_usd"],
+        },
+        "sells_at_most_percent_under_oracle": "3.00",
+        "goes_home_instead": {
+            "under_debt_cover": "1.0000",
+            "when_a_fall_would_liquidate_percent": "50.00",
+            "under_health_factor": "1.0000",
+        },
+        "adds_risk": False,
+    }
+    price = float(cures["convert"]["from_eth_price_usd"])
+    assert price == pytest.approx(2_000 * 1.25 * 612_395.59 / 990_000, abs=0.01)
+    text = printed(plan_view(await made()))
+    assert "What the desk does by itself" in text
+    assert "repays down to 20.00 %" in text
+    assert "$1,333.33" in text
+
+
+async def test_a_deal_without_a_loan_does_nothing_by_itself():
+    report = await made(asking(funding=Funding.BUCKET, opening_ltv=Bps(0)))
+    assert report["cures"] is None
+    assert "by itself" not in printed(plan_view(report))
+
+
+async def test_a_deal_whose_cash_pays_all_never_converts_and_shows_no_price():
+    cures = (await made(asking(funding=Funding.BUCKET, opening_ltv=Bps(100))))["cures"]
+    assert cures["convert"]["from_eth_price_usd"] is None
+    assert cures["repay"]["from_eth_price_usd"] is not None
+
+
+async def test_a_plan_from_before_is_shown_without():
+    report = dict(await made())
+    del report["cures"]
+    assert "by itself" not in printed(plan_view(report))
+
+
 async def test_every_cost_is_told():
     costs = (await made())["costs"]
     assert costs == {

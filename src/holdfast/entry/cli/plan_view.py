@@ -28,6 +28,7 @@ def plan_view(report: Mapping[str, Any]) -> Group:
         *_warnings(report["warnings"]),
         _deal(report),
         *_gate(report),
+        *_cures(report),
         _before_after(report["before"], report["after"]),
         _fundings(report["fundings"]),
         _quotes(report["quotes"]),
@@ -81,6 +82,26 @@ def _gate(report: Mapping[str, Any]) -> list[RenderableType]:
     if gate is None:
         return []
     return [f"[bold]Redemption gate[/]  {_OPEN[gate['is_open']]}: {escape(gate['reason'])}"]
+
+
+def _cures(report: Mapping[str, Any]) -> list[RenderableType]:
+    """What the desk does by itself; plans without debt, and those of before, have none."""
+    cures = report.get("cures")
+    if cures is None:
+        return []
+    repay, convert, home = cures["repay"], cures["convert"], cures["goes_home_instead"]
+    worse = f", or a fall by {home['when_a_fall_would_liquidate_percent']} % could liquidate"
+    room = f"sells bucket ETH until cash pays all, and {convert['cash_room_percent']} % more"
+    table = _table("What the desk does by itself within this plan", "when", "from ETH", "what")
+    for when, price, what in (
+        (f"LTV {repay['at_ltv_percent']} %", repay, f"repays down to {repay['to_ltv_percent']} %"),
+        (f"debt cover under {convert['under_debt_cover']}", convert, room),
+        (f"debt cover under {home['under_debt_cover']}{worse}", home, "holds, repays, goes home"),
+    ):
+        table.add_row(when, _usd(price.get("from_eth_price_usd")), what)
+    most = cures["sells_at_most_percent_under_oracle"]
+    table.caption = f"sells at no worse than the oracle less {most} %; adds no risk by it"
+    return [table]
 
 
 def _deal(report: Mapping[str, Any]) -> Table:
