@@ -34,6 +34,7 @@ def cure_view(chosen: Draft, setting: Setting, envelope: Envelope) -> Json | Non
             "from_eth_price_usd": _price(prices.convert),
         },
         "sells_at_most_percent_under_oracle": percent(envelope.exit_slippage),
+        "in_an_emergency_percent_under_oracle": percent(envelope.deepest_slippage),
         "goes_home_instead": {
             "under_debt_cover": ratio(limits.min_cover_wad),
             "when_a_fall_would_liquidate_percent": percent(limits.gap),

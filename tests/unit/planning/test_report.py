@@ -69,6 +69,7 @@ async def test_what_the_desk_does_by_itself_is_told_with_the_prices_where_it_beg
             "from_eth_price_usd": cures["convert"]["from_eth_price_usd"],
         },
         "sells_at_most_percent_under_oracle": "3.00",
+        "in_an_emergency_percent_under_oracle": "12.00",
         "goes_home_instead": {
             "under_debt_cover": "1.0000",
             "when_a_fall_would_liquidate_percent": "50.00",

@@ -99,8 +99,12 @@ def _cures(report: Mapping[str, Any]) -> list[RenderableType]:
         (f"debt cover under {home['under_debt_cover']}{worse}", home, "holds, repays, goes home"),
     ):
         table.add_row(when, _usd(price.get("from_eth_price_usd")), what)
-    most = cures["sells_at_most_percent_under_oracle"]
-    table.caption = f"sells at no worse than the oracle less {most} %; adds no risk by it"
+    most, deep = (
+        cures[f"{when}_percent_under_oracle"] for when in ("sells_at_most", "in_an_emergency")
+    )
+    table.caption = (
+        f"sells at most {most} % under the oracle, in an emergency {deep} %; adds no risk"
+    )
     return [table]
 
 
