@@ -142,11 +142,11 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def running(devnet, server, processes):
-    """Holdfast with this many worker processes, warmed up."""
+async def running(devnet, server, processes, **changes):
+    """Holdfast with this many worker processes and these settings changed, warmed up."""
     url = await server.fresh(f"bench_{devnet.options.block_time_seconds or 0}")
     settings = {"database_url": url, "profile": devnet.profile_path, "state_dir": server.folder}
-    settings |= ROOM
+    settings |= ROOM | changes
     ours = load({f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()})
     with workers(devnet.folder, processes, settings) as started:
         roots = {

@@ -16,6 +16,7 @@ from holdfast.common.db import libpq_url
 from holdfast.migrations.tables import all_tables
 from holdfast.model.deal import DealStatus
 from tests.bench import deals
+from tests.bench.cpu import Meter
 from tests.bench.stage import node
 from tests.bench.table import Table
 
@@ -24,9 +25,12 @@ _AT_ONCE, _ROUNDS = 8, 2
 _CORE_WEI = 10**27  # every copy books its anchor on the same address
 _SECONDS = 60
 _LOOKS = 9
+_REST_SECONDS = 15  # three ticks of the monitor
+# Each transaction is a block here: unwinds tried every so many blocks would be tried all the time.
+_NO_TRIALS = {"exit_check_blocks": 100_000}
 _COLUMNS = (
     *("open deals", "deals/s", "machine", "worker ms", "node ms", "database ms"),
-    *("create ms", "sweep ms"),
+    *("create ms", "sweep ms", "watching ms/s"),
 )
 
 _NOT_COPIED = {"plans"}  # copies share the plan, which is kept by its hash
@@ -61,25 +65,39 @@ def measure(postgres, options):
         asyncio.run(_measured(devnet, postgres, options.processes, sizes, table))
     least, most = table.data[0], table.data[-1]
     for part in ("worker", "database"):
-        ratio = most["cpu_ms_per_deal"][part] / least["cpu_ms_per_deal"][part]
+        ratio = most["own_cpu_ms"][part] / least["own_cpu_ms"][part]
         table.ratios[f"{part} CPU, {most['open']} to {least['open']} open deals"] = ratio
     table.tail()
     return table
 
 
 async def _measured(devnet, postgres, processes, sizes, table):
-    async with deals.running(devnet, postgres, processes) as bench:
+    async with deals.running(devnet, postgres, processes, **_NO_TRIALS) as bench:
         pattern, made = await _pattern(bench), 1
         for size in sizes:
             _copy(bench.url, pattern, made + 1, size)
             made = size
             # A desk's deals are opened one by one: to read thousands at once is nobody's cost.
             await bench.warm_up(_AT_ONCE * processes)
-            _tell(table, size, await bench.measure(_AT_ONCE, _ROUNDS), await _looks(bench))
+            rest = await _at_rest(bench)
+            _tell(table, size, await bench.measure(_AT_ONCE, _ROUNDS), rest, await _looks(bench))
 
 
-def _tell(table, size, result, looks):
-    cpu = result.cpu_ms()
+async def _at_rest(bench):
+    """Milliseconds of CPU a second, by part, of watching what is open while no deal moves."""
+    meter = Meter(bench.roots)
+    await asyncio.sleep(_REST_SECONDS)
+    return {name: 1000 * spent / _REST_SECONDS for name, spent in meter.seconds().items()}
+
+
+def _own(result, rest):
+    """What a deal itself takes: all that was spent, less what watching takes in that time."""
+    seconds = result.seconds / result.deals
+    return {name: ms - seconds * rest.get(name, 0) for name, ms in result.cpu_ms().items()}
+
+
+def _tell(table, size, result, rest, looks):
+    cpu = _own(result, rest)
     table.add(
         size,
         f"{result.per_second:.2f}",
@@ -87,7 +105,10 @@ def _tell(table, size, result, looks):
         *(f"{cpu[name]:.0f}" for name in ("worker", "node", "database")),
         f"{looks['create_ms']:.0f}",
         f"{looks['sweep_ms']:.1f}",
+        " + ".join(f"{rest[name]:.0f}" for name in ("worker", "node", "database")),
         open=size,
+        own_cpu_ms={name: round(ms, 1) for name, ms in cpu.items()},
+        watching_ms_a_second={name: round(ms, 1) for name, ms in rest.items()},
         **result.as_dict(),
         **looks,
     )

@@ -17,6 +17,11 @@ _LEAST_PUSH_SECONDS: Final = 2.0
 """A burst takes a few quick blocks to be mined: sent again all the while, it would take longer."""
 
 
+_MOST_PUSH_SECONDS: Final = 30.0
+"""Where nodes keep saying that they have the bytes, the pause doubles up to this: to ask for
+thousands of them every few seconds would keep a worker and its node from all else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait before acting again.
@@ -65,6 +70,10 @@ class Patience:
             return plain
         push = max(_LEAST_PUSH_SECONDS, block_time_seconds / 2)
         return replace(plain, push_seconds=push)
+
+    def known_push_seconds(self, age_seconds: float) -> float:
+        """Before bytes that nodes had when they were last sent, at that age, are sent again."""
+        return max(self.push_seconds, min(age_seconds, _MOST_PUSH_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,11 +266,11 @@ def _lacks_funds(last: Attempt, seen: Seen, patience: Patience) -> bool:
 
 def is_push_due(last: Attempt, seen: Seen, patience: Patience) -> bool:
     """Whether the bytes should go out again; sending the same bytes twice is always safe."""
-    has_them = last.sent is not None and last.sent.delivery in {
-        Delivery.ACCEPTED,
-        Delivery.ALREADY_KNOWN,
-    }
-    pause = patience.push_seconds if has_them else patience.retry_seconds
+    sent, pause = last.sent, patience.retry_seconds
+    if sent is not None and sent.delivery is Delivery.ACCEPTED:
+        pause = patience.push_seconds
+    elif sent is not None and sent.delivery is Delivery.ALREADY_KNOWN:
+        pause = patience.known_push_seconds(seen.pushed_seconds - sent.at_seconds)
     return seen.now_seconds - seen.pushed_seconds >= pause
 
 

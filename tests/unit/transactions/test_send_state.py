@@ -258,6 +258,23 @@ def test_an_open_answer_makes_the_same_bytes_go_out_again_soon(delivery):
     assert next_of(one, seen(now=1_001.0)) == Rebroadcast()
 
 
+@pytest.mark.parametrize(
+    ("pushed", "due"), [(1_000, 1_015), (1_015, 1_030), (1_029, 1_058), (1_055, 1_085)]
+)
+def test_bytes_that_nodes_keep_go_out_more_and_more_rarely(pushed, due):
+    # sent at 1,000: 15 s, then as old as they were at the last push, at most 30 s
+    kept = intent(attempt(was=sent(delivery=Delivery.ALREADY_KNOWN)))
+    behind = {"nonce": NONCE - 1, "pushed_seconds": float(pushed)}
+    assert next_of(kept, seen(now=due - 0.1, **behind)) == Wait()
+    assert next_of(kept, seen(now=float(due), **behind)) == Rebroadcast()
+
+
+def test_bytes_that_were_dropped_go_out_again_as_soon_as_at_first():
+    dropped = intent(attempt(was=sent(delivery=Delivery.ACCEPTED)))
+    late = seen(nonce=NONCE - 1, now=1_055.0, pushed_seconds=1_040.0)
+    assert next_of(dropped, late) == Rebroadcast()
+
+
 def test_after_a_restart_unmined_bytes_go_out_at_once():
     assert next_of(intent(), seen(pushed_seconds=0.0)) == Rebroadcast()
 
