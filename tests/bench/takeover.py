@@ -70,7 +70,7 @@ def measure(postgres, options):
         asyncio.run(_approved(devnet, settings, count))
         devnet.control.set_manual_mining()
         _take_over(devnet, settings, count, table)
-    undisturbed, taken_over = table.data[1], table.data[3]
+    undisturbed, taken_over = table.data[2], table.data[5]
     table.ratios["seconds until all were advanced, after a kill"] = taken_over["all"]
     table.ratios["the same with the worker alive"] = undisturbed["all"]
     table.tail()
@@ -91,13 +91,13 @@ def _take_over(devnet, settings, count, table):
     first = control.block_number() + 1
     with workers(devnet.folder / "first", 1, settings, may_end=True) as (old,):
         _await(url, count, groups=1)
-        moves = Moves(url, count)
+        moves = Moves(devnet, url, count)
         control.mine()
         _tell(table, "alive", count, moves.watch())
         _await(url, count, groups=2)
         with workers(devnet.folder / "second", 1, settings):
             time.sleep(_STANDBY_SECONDS)
-            moves = Moves(url, count)
+            moves = Moves(devnet, url, count)
             old.kill()
             control.set_interval(1)
             _tell(table, "killed", count, moves.watch())
@@ -130,7 +130,8 @@ class Times:
 class Moves:
     """Watches, from outside, how deals move after this moment."""
 
-    def __init__(self, url, count):
+    def __init__(self, devnet, url, count):
+        self._devnet, self._block = devnet, devnet.control.block_number()
         self._connection = psycopg.connect(libpq_url(url), autocommit=True)
         self._groups = [row[0] for row in self._connection.execute(_GROUPS)]
         self._versions = dict(self._connection.execute(_VERSIONS).fetchall())
@@ -138,12 +139,14 @@ class Moves:
         self._start = time.perf_counter()
 
     def watch(self):
-        """When the group of each deal was settled, and when its row moved on."""
-        settled, advanced = {}, {}
+        """When all groups were mined, the group of each settled, and when its row moved on."""
+        mined, settled, advanced = [], {}, {}
         with self._connection as connection:
             while len(settled) < self._count or len(advanced) < self._count:
                 now = time.perf_counter() - self._start
                 assert now < _SECONDS, f"{len(settled)} settled, {len(advanced)} advanced"
+                if not mined and self._devnet.control.block_number() > self._block:
+                    mined.append(time.perf_counter() - self._start)
                 for (deal,) in connection.execute(_SETTLED, (self._groups,)):
                     settled.setdefault(deal, now)
                 for deal, version in connection.execute(_VERSIONS):
@@ -151,6 +154,7 @@ class Moves:
                         advanced.setdefault(deal, now)
                 time.sleep(_LOOK_SECONDS)
         return [
+            Times("mined", mined),
             Times("outcome written", sorted(settled.values())),
             Times("advanced", sorted(advanced.values())),
         ]
