@@ -41,7 +41,7 @@ async def test_a_worker_makes_the_stress_run_when_the_month_turns(devnet, databa
     settings = settings_for(devnet, database_url, tmp_path)
     async with opened(settings) as system:
         deal = await planned(system, devnet, dollars=10_000_000)
-        await system.desk.approve(deal.deal_id, ALICE)
+        await system.desk.approve(deal.deal_id, ALICE, deal.plan.plan_hash)
         clock = Turning()
         turning = replace(system, reports=replace(system.reports, clock=clock, sleeper=clock))
         parts = [part for part in worker_parts(turning) if part.name in PARTS]
