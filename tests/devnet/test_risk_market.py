@@ -50,7 +50,7 @@ async def test_the_fresh_world_is_calm(devnet, reader):
     assert (seen.eth_feed.price, seen.cash_feed.price) == (2_000 * USD8, USD8)
     assert seen.eth_pool.memory is seen.token_pool.memory is Memory.FULL
     assert seen.sources.deviation <= 1  # the width of a tick
-    assert (seen.sources.age_seconds, seen.off_peg, seen.lag_seconds) == (0, 0, 0)
+    assert (seen.sources.eth_age_seconds, seen.off_peg, seen.lag_seconds) == (0, 0, 0)
     assert seen.loan.borrow_rate_ray == pytest.approx(RAY * 4 // 100, rel=1e-3)
     assert abs(seen.token_pool.spot - 60 * USD8 // 100) < USD8 // 10**5
     # One percent of price: 0.4988 % of 500M, and of 600M at the token's side.
@@ -126,7 +126,7 @@ async def test_stale_feed_frozen_desk_and_peg_are_seen(devnet, reader):
     control.take_desk_reserves(amount_of(devnet.profile.usdt, 1_999_999_000))
     control.set_usdt_price(Decimal("0.97"))
     seen = await reader.newest()
-    assert seen.sources.age_seconds == 5_000
+    assert seen.sources.eth_age_seconds == 5_000
     assert (seen.desk.is_frozen, seen.desk.fee, seen.desk.queue_delay_seconds) == (
         (True, 40, 86_400)
     )

@@ -42,7 +42,9 @@ class Around:
 def exits_of(carrier: Carrier, profile: ChainProfile, *, settings: Settings) -> Exits:
     """What tries deals on the chain of `profile`, read through `carrier`."""
     tokens = DealTokens(profile.native, profile.weth, profile.usdt, profile.usdtz)
-    return Exits(Futures(carrier, profile, protocols(profile), tokens, limits_of(settings)).begin)
+    return Exits(
+        Futures(carrier, profile, protocols(profile), tokens, limits_of(settings, profile)).begin
+    )
 
 
 def exit_checks_of(url: str, pool: Pool, node: Node, around: Around) -> ExitChecks:

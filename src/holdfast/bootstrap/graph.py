@@ -95,7 +95,7 @@ class Graph:
         self._clock = SystemClock()
         self._metrics = metrics
         self._figures = MonitoringMetrics(metrics)
-        self._limits = limits_of(settings)
+        self._limits = limits_of(settings, profile)
         self._experience = Experience(db, profile.chain_id)
         self._keys = keys_of(settings, profile)
         self._protocols = protocols(profile)

@@ -71,12 +71,19 @@ def profile_of(settings: Settings) -> ChainProfile:
     return profile
 
 
-def limits_of(settings: Settings) -> RiskLimits:
-    """The risk limits, with those that the operator set."""
+def limits_of(settings: Settings, profile: ChainProfile | None = None) -> RiskLimits:
+    """The risk limits, with those that the operator set, and those of the chain if it is known."""
     set_by_operator = {
         name: value for name in _LIMITS if (value := getattr(settings, name)) is not None
     }
-    return replace(RiskLimits(), **set_by_operator)
+    limits = replace(RiskLimits(), **set_by_operator)
+    if profile is None:
+        return limits
+    return replace(
+        limits,
+        oracle_max_age_seconds=profile.eth_feed_max_age_seconds,
+        cash_oracle_max_age_seconds=profile.cash_feed_max_age_seconds,
+    )
 
 
 def keys_of(settings: Settings, profile: ChainProfile) -> HdKeyProvider:

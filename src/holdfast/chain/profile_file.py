@@ -98,6 +98,8 @@ class _ProfileFile(_Strict):
     fee_model: FeeModel
     gas_price_ceiling_wei: int = Field(ge=0)
     emergency_gas_price_wei: int | None = Field(default=None, ge=0)
+    eth_feed_max_age_seconds: int = Field(default=4_500, ge=1)
+    cash_feed_max_age_seconds: int = Field(default=90_000, ge=1)
     genesis_hash: _HashText | None = None
     explorer_url: str | None = None
     tokens: dict[str, _PinnedToken] = {}
@@ -188,6 +190,8 @@ def dump_profile(profile: ChainProfile) -> str:
             "fee_model": profile.fee_model,
             "gas_price_ceiling_wei": profile.gas_price_ceiling_wei,
             "emergency_gas_price_wei": profile.emergency_gas_price_wei,
+            "eth_feed_max_age_seconds": profile.eth_feed_max_age_seconds,
+            "cash_feed_max_age_seconds": profile.cash_feed_max_age_seconds,
             "genesis_hash": profile.genesis_hash,
             "explorer_url": profile.explorer_url,
             "tokens": {
@@ -259,6 +263,8 @@ def _to_profile(file: _ProfileFile) -> ChainProfile:
         fee_model=file.fee_model,
         gas_price_ceiling_wei=file.gas_price_ceiling_wei,
         emergency_gas_price_wei=file.emergency_gas_price_wei,
+        eth_feed_max_age_seconds=file.eth_feed_max_age_seconds,
+        cash_feed_max_age_seconds=file.cash_feed_max_age_seconds,
         genesis_hash=None if file.genesis_hash is None else BlockHash(file.genesis_hash),
         explorer_url=file.explorer_url,
         tokens=MappingProxyType(tokens),

@@ -97,7 +97,9 @@ class ChainProfile:
     than the deepest leg needs. `block_time_seconds` is 0 where a block is mined for
     each transaction. `gas_price_ceiling_wei` is the most that a unit of gas may cost;
     `emergency_gas_price_wei` the same for what lowers a deal's risk, `EMERGENCY_GAS_WEI` where a
-    profile names none. `code_hashes` maps a contract to the keccak-256 of its code.
+    profile names none. `eth_feed_max_age_seconds` and `cash_feed_max_age_seconds` are how old the
+    prices of ETH and of the debt currency may be: each feed's heartbeat (3,600 s and 86,400 s on
+    Ethereum) with a margin. `code_hashes` maps a contract to the keccak-256 of its code.
     """
 
     chain_id: ChainId
@@ -123,6 +125,8 @@ class ChainProfile:
     code_hashes: Mapping[Address, str] = field(default_factory=lambda: MappingProxyType({}))
     accounts: DealAccounts | None = None
     emergency_gas_price_wei: int | None = None
+    eth_feed_max_age_seconds: int = 4_500
+    cash_feed_max_age_seconds: int = 90_000
 
     @property
     def most_gas_price_wei(self) -> int:

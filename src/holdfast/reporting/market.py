@@ -66,6 +66,7 @@ def market_document(market: RiskMarket, limits: RiskLimits, volatility: Bps) -> 
         "lag_seconds": market.lag_seconds,
         "eth": {
             "feed_usd": usd(market.eth_feed.price),
+            **_age(market.sources.eth_age_seconds, limits.oracle_max_age_seconds),
             **_pool(market.eth_pool),
             "deviation_percent": percent(market.sources.deviation),
             "deviation_limit_percent": percent(limits.oracle_max_deviation),
@@ -73,12 +74,8 @@ def market_document(market: RiskMarket, limits: RiskLimits, volatility: Bps) -> 
         },
         "usdt": {
             "feed_usd": usd(market.cash_feed.price),
+            **_age(market.sources.cash_age_seconds, limits.cash_oracle_max_age_seconds),
             "off_peg_percent": percent(market.off_peg),
-        },
-        "feeds": {
-            "age_seconds": market.sources.age_seconds,
-            "age_limit_seconds": limits.oracle_max_age_seconds,
-            "is_fresh": market.sources.age_seconds <= limits.oracle_max_age_seconds,
         },
         "token": _pool(market.token_pool),
         "lending": {"weth": _reserve(market.collateral), "usdt": _reserve(market.loan)},
@@ -133,6 +130,14 @@ def _change(row: Mapping[str, Any]) -> dict[str, Any]:
         "cause": row["cause"],
         "score": row["score"],
         "volatility_percent": percent(row["volatility_bps"]),
+    }
+
+
+def _age(seconds: int, limit: int) -> dict[str, Any]:
+    return {
+        "feed_age_seconds": seconds,
+        "feed_age_limit_seconds": limit,
+        "is_fresh": seconds <= limit,
     }
 
 

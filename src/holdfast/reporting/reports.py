@@ -178,7 +178,8 @@ def published_limits(limits: RiskLimits) -> Table:
         ("largest deal", shown(limits.max_deal, Kind.USD), "desk"),
         ("loss budget of a lot", shown(limits.loss_budget, Kind.USD), "I8"),
         ("in redemption at a time", shown(limits.in_flight, Kind.USD), "I8"),
-        ("age of the oracle", f"{limits.oracle_max_age_seconds} s", "I10"),
+        ("age of ETH's price", f"{limits.oracle_max_age_seconds} s", "I10"),
+        ("age of USDT's price", f"{limits.cash_oracle_max_age_seconds} s", "I10"),
     )
     return Table("limits", "Published limits", columns, rows)
 

@@ -40,7 +40,10 @@ class RiskLimits:
             the first lots of RISK.md's gate, which beyond it stays shut until experience opens it.
             Only the treasury's configuration changes it.
         in_flight: I8, the most that is in redemption at a time.
-        oracle_max_age_seconds: I10, an hour's heartbeat and a quarter.
+        oracle_max_age_seconds: I10, for ETH's price: an hour's heartbeat and a quarter. A chain's
+            profile says otherwise where its feeds do.
+        cash_oracle_max_age_seconds: I10, for the debt currency's price: a heartbeat of a day and an
+            hour. The feed of a dollar token moves by itself only when the price does.
         oracle_max_deviation: I10, how far oracle and pool may differ on the price of ETH.
         node_max_lag_seconds: I10, ten blocks of the slowest chain that is served.
         max_horizon_days: how far ahead a plan may reckon.
@@ -68,6 +71,7 @@ class RiskLimits:
     loss_budget: Usd8 = Usd8(1_000_000 * USD8)
     in_flight: Usd8 = Usd8(5_000_000 * USD8)
     oracle_max_age_seconds: int = 4_500
+    cash_oracle_max_age_seconds: int = 90_000
     oracle_max_deviation: Bps = Bps(200)
     node_max_lag_seconds: int = 120
     max_horizon_days: int = 365

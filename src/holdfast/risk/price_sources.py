@@ -44,14 +44,14 @@ class PriceSources:
     pool: Usd8
 
     @property
-    def age_seconds(self) -> int:
-        """The age of the older of the two feeds."""
-        return max(0, self.now - min(self.eth.updated_at, self.cash.updated_at))
+    def eth_age_seconds(self) -> int:
+        """The age of ETH's price, which decides whether a cure may act on it."""
+        return max(0, self.now - self.eth.updated_at)
 
     @property
-    def eth_age_seconds(self) -> int:
-        """The age of ETH's feed alone, which decides whether a cure may act on it."""
-        return max(0, self.now - self.eth.updated_at)
+    def cash_age_seconds(self) -> int:
+        """The age of the debt currency's price."""
+        return max(0, self.now - self.cash.updated_at)
 
     @property
     def deviation(self) -> Bps:
@@ -60,7 +60,7 @@ class PriceSources:
 
     def facts(self, lag_seconds: int | None = None) -> Prices:
         """The facts of I10; `lag_seconds` is how far the block is behind the clock, if known."""
-        return Prices(self.age_seconds, self.deviation, lag_seconds)
+        return Prices(self.eth_age_seconds, self.cash_age_seconds, self.deviation, lag_seconds)
 
 
 def apart(value: Usd8, fair: Usd8) -> Bps:

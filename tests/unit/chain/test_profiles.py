@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.bootstrap import limits_of
 from holdfast.chain.profile_file import configured, dump_profile, load_profile, parse_profile
 from holdfast.chain.profiles import FeeModel, ProfileKind, verify_keys, verify_node
 from holdfast.common.errors import Rejected
+from holdfast.config import Settings
 from holdfast.model.leg import LegKind
 
 GENESIS = "0x" + "ab" * 32
@@ -105,6 +107,14 @@ def test_devnet_profile_gives_every_part():
 @pytest.mark.parametrize("profile", [devnet(), load_profile(138), load_profile(651940)])
 def test_dumped_profile_reads_back_equal(profile):
     assert parse_profile(dump_profile(profile), is_toml=False, name="dump") == profile
+
+
+def test_each_feed_may_be_as_old_as_its_heartbeat_with_a_margin():
+    usual = parse_profile(DEVNET)
+    assert (usual.eth_feed_max_age_seconds, usual.cash_feed_max_age_seconds) == (4_500, 90_000)
+    own = parse_profile({**DEVNET, "cash_feed_max_age_seconds": 3_600})
+    limits = limits_of(Settings(), own)
+    assert (limits.oracle_max_age_seconds, limits.cash_oracle_max_age_seconds) == (4_500, 3_600)
 
 
 def test_each_kind_of_leg_has_its_depth():

@@ -96,7 +96,7 @@ def seen(at=AT, *, venue_changes=None, core=10**24, gas=0, deal_nonce=0, **held)
         cash_price=Usd8(USD8),
         token_price=Usd8(USD8 * 6 // 10),
         redemption_fee=Bps(25),
-        prices=Prices(0, Bps(0)),
+        prices=Prices(0, 0, Bps(0)),
         ltv_bps=0,
         borrow_rate=4 * RAY // 100,
         fees=FEES,

@@ -98,7 +98,11 @@ def test_nothing_is_bought_that_the_reserve_would_not_cover():
 
 @pytest.mark.parametrize(
     ("prices", "code"),
-    [(Prices(4_501, Bps(0)), "I10.oracle_age"), (Prices(0, Bps(201)), "I10.oracle_deviation")],
+    [
+        (Prices(4_501, 0, Bps(0)), "I10.oracle_age"),
+        (Prices(0, 90_001, Bps(0)), "I10.cash_oracle_age"),
+        (Prices(0, 0, Bps(201)), "I10.oracle_deviation"),
+    ],
 )
 def test_no_risk_is_added_on_prices_that_are_old_or_disputed(prices, code):
     looked = replace(seen(**OPENED), prices=prices)

@@ -261,10 +261,10 @@ async def test_a_feed_that_was_not_updated_for_too_long_is_stale(age, is_stale):
 
 async def test_prices_are_judged_by_both_feeds_and_the_pools_average():
     """The tick 200,000 is a price of 1.0001**200,000 = 4.8516e8 in base units."""
-    assert (await observer(Chain()).observe(EXECUTING)).prices == Prices(0, Bps(1))  # rounded up
+    assert (await observer(Chain()).observe(EXECUTING)).prices == Prices(0, 0, Bps(1))  # rounded up
     old = FeedAnswer(USD8, AT.timestamp - 5_000)
     seen = await observer(Chain(cash_answer=old)).observe(EXECUTING)
-    assert (seen.prices.age_seconds, seen.venues.is_price_stale) == (5_000, False)
+    assert (seen.prices.cash_age_seconds, seen.venues.is_price_stale) == (5_000, False)
     tick = 200_000 if VENUES.sell_eth.reverse.is_zero_for_one else -200_000
     seen = await observer(Chain(average_900=Average(900, tick))).observe(EXECUTING)
     assert seen.prices.deviation == 317  # $2,063.22 for one ether

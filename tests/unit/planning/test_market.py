@@ -258,7 +258,7 @@ async def test_the_anchor_the_float_the_desk_and_the_feed_are_read():
     assert snapshot.float_wei == 9 * WAD
     assert (desk.is_frozen, desk.fee, desk.queue_delay_seconds) == (True, Bps(25), 3_600)
     assert desk.cash == TokenAmount(USDT, 77 * 10**6)
-    assert (snapshot.sources.age_seconds, snapshot.sources.eth_age_seconds) == (60, 60)
+    assert (snapshot.sources.cash_age_seconds, snapshot.sources.eth_age_seconds) == (60, 60)
 
     assert (snapshot.code, snapshot.pinned_code) == (CODE, CODE)
 

@@ -166,11 +166,12 @@ def test_books_that_differ_from_the_chain_are_named_once_there_are_books():
 
 
 def test_old_prices_and_disagreeing_prices_and_a_node_behind_are_named():
-    assert broken(prices=Prices(4_500, Bps(200), 120)) == set()
-    assert broken(prices=Prices(4_501, Bps(200))) == {"I10.oracle_age"}
-    assert broken(prices=Prices(0, Bps(201))) == {"I10.oracle_deviation"}
-    assert broken(Moment.TICK, prices=Prices(0, Bps(0), 121)) == {"I10.node_lag"}
-    assert "I10.node_lag" not in found(Moment.TICK, prices=Prices(0, Bps(0)))
+    assert broken(prices=Prices(4_500, 90_000, Bps(200), 120)) == set()
+    assert broken(prices=Prices(4_501, 0, Bps(200))) == {"I10.oracle_age"}
+    assert broken(prices=Prices(0, 90_001, Bps(0))) == {"I10.cash_oracle_age"}
+    assert broken(prices=Prices(0, 0, Bps(201))) == {"I10.oracle_deviation"}
+    assert broken(Moment.TICK, prices=Prices(0, 0, Bps(0), 121)) == {"I10.node_lag"}
+    assert "I10.node_lag" not in found(Moment.TICK, prices=Prices(0, 0, Bps(0)))
 
 
 def test_a_check_says_its_value_and_its_limit():
@@ -195,7 +196,7 @@ def everything():
         lot=Lot(dollars(9_000_000), dollars(9_000_000), is_gate_open=False),
         in_redemption=dollars(9_000_000),
         mismatch=1,
-        prices=Prices(9_999, Bps(9_999), 9_999),
+        prices=Prices(9_999, 99_999, Bps(9_999), 9_999),
     )
 
 

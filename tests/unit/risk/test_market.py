@@ -36,12 +36,15 @@ def test_a_deviation_is_rounded_up_and_counts_both_ways():
     )
 
 
-def test_the_older_feed_is_the_age():
+def test_each_feed_has_its_own_age():
+    """A dollar token's feed is written once a day: five hours are nothing there."""
     stale = FeedPrice(Usd8(USD8), NOON - 5_000)
-    assert market(cash_feed=stale).sources.age_seconds == 5_000
+    sources = market(cash_feed=stale).sources
+    assert (sources.eth_age_seconds, sources.cash_age_seconds) == (0, 5_000)
     # A feed whose clock is ahead of the chain's is not younger than now.
     ahead = FeedPrice(Usd8(USD8), NOON + 60)
-    assert market(cash_feed=ahead, eth_feed=ahead).sources.age_seconds == 0
+    both = market(cash_feed=ahead, eth_feed=ahead).sources
+    assert (both.eth_age_seconds, both.cash_age_seconds) == (0, 0)
 
 
 @pytest.mark.parametrize(("price", "off"), [(1, 0), (0.95, 500), (1.05, 500), (0.99999999, 1)])

@@ -91,7 +91,7 @@ async def test_prices_gas_and_desk_are_in_dollars():
     seen = await read(RiskNode())
     assert seen.at == HEAD.ref
     assert (seen.eth_feed.price, seen.cash_feed.price) == (2_000 * USD8, USD8)
-    assert seen.sources.age_seconds == 60
+    assert (seen.sources.eth_age_seconds, seen.sources.cash_age_seconds) == (60, 60)
     assert (seen.base_fee_wei, seen.tip_wei) == (3 * GWEI, 2 * GWEI)
     assert (seen.desk.is_frozen, seen.desk.fee, seen.desk.queue_delay_seconds) == (True, 25, 3_600)
     assert seen.desk.cash == 77 * USD8

@@ -90,7 +90,7 @@ def _show_market(document: Mapping[str, Any]) -> None:
     console = plain_console()
     block = document["block"]
     console.print(f"block {block['number']}, behind the clock by {document['lag_seconds']} s")
-    for name in ("eth", "usdt", "feeds", "token", "gas", "desk"):
+    for name in ("eth", "usdt", "token", "gas", "desk"):
         console.print(_facts(name, document[name]))
     for name, reserve in document["lending"].items():
         console.print(_facts(f"lending {name}", reserve))

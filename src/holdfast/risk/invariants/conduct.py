@@ -87,6 +87,7 @@ class Freshness:
     means = "prices are old or disputed, or the node is behind: what is decided on may not be so"
     reactions: ClassVar[Mapping[str, Reactions]] = {
         "I10.oracle_age": Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.REDUCE),
+        "I10.cash_oracle_age": Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.REDUCE),
         "I10.oracle_deviation": Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.REDUCE),
         # Seen by the monitor alone: plans and steps meet it as REDUCING.
         "I10.node_lag": Reactions(tick=Reaction.REDUCE),
@@ -101,7 +102,14 @@ class Freshness:
             "I10.oracle_age",
             limits.oracle_max_age_seconds,
             prices.age_seconds,
-            "age of the oracle's price of ETH or the debt currency, the older",
+            "age of the oracle's price of ETH",
+            unit=Unit.SECONDS,
+        )
+        yield at_most(
+            "I10.cash_oracle_age",
+            limits.cash_oracle_max_age_seconds,
+            prices.cash_age_seconds,
+            "age of the oracle's price of the debt currency",
             unit=Unit.SECONDS,
         )
         yield at_most(

@@ -71,6 +71,7 @@ class Prices:
     """
 
     age_seconds: int
+    cash_age_seconds: int
     deviation: Bps
     node_lag_seconds: int | None = None
 
