@@ -117,7 +117,8 @@ class Settings(BaseModel):
         metrics_port: where a worker serves its figures to this machine; not at all without it.
         alert_urls: where alerts go besides the log, as apprise URLs with blanks between them.
         alert_severity: the least severity that goes there.
-        price_history: a CSV with prices of ETH, from which reports take VaR.
+        price_history: a CSV with prices of ETH, from which reports take VaR and the first reading
+            of the market its volatility.
         transaction_timeout_seconds: how long a transaction may stay unmined before it is given up.
         crash_at: a boundary at which to die, for recovery tests on a devnet alone.
     """

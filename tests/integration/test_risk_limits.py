@@ -189,6 +189,20 @@ async def test_a_full_book_admits_no_further_deal(database, cap, limit, value):
     assert (error.code, error.fields) == (f"caps.{cap}", {"limit": limit, "value": value})
 
 
+async def test_an_approval_that_a_tightened_cap_refuses_says_so(database):
+    limits = DynamicLimits(CHAIN, RiskLimits(max_deal=VALUE), KeptAlarm())
+    async with database.begin() as session:
+        await limits.observe(session, market())
+        await limits.observe(session, market(NOON + 5, **BROKEN))
+    waiting = await stored(database, 1, status="awaiting_approval")
+    with pytest.raises(Rejected) as caught:
+        async with database.begin() as session:
+            await OpenBook(database, limits, Clock(now())).admit(session, waiting)
+    assert (caught.value.code, caught.value.fields["limit"]) == ("caps.deal", VALUE // 2)
+    tightened = "tightened this limit from $10,000,000.00 to $5,000,000.00: 50 % of the published"
+    assert tightened in caught.value.message
+
+
 async def test_of_two_deals_that_do_not_fit_together_one_waits_and_is_refused(database):
     first, second = [await stored(database, n, status="awaiting_approval") for n in (1, 2)]
     book = OpenBook(database, Published(max_bank=VALUE), Clock(now()))

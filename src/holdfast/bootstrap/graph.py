@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.audit.service import AuditTrail
@@ -51,6 +52,7 @@ from holdfast.monitoring.wiring import (
 )
 from holdfast.planning.model import PlanPolicy
 from holdfast.protocols.registry import protocols
+from holdfast.reporting.price_file import daily_prices
 from holdfast.reporting.scheduled import DailyReport, StressRun
 from holdfast.reporting.service import DealReporter
 from holdfast.risk.market_reader import MarketReader
@@ -126,7 +128,9 @@ class Graph:
             boundary=self._boundary,
             metrics=TransactionMetrics(metrics),
         )
-        self._dynamic = DynamicLimits(profile.chain_id, self._limits, self._notices.alerts)
+        history = partial(daily_prices, settings.price_history)
+        alarm = self._notices.alerts
+        self._dynamic = DynamicLimits(profile.chain_id, self._limits, alarm, history)
         self._standing = OpenBook(db, self._dynamic, self._clock)
         policy = PlanPolicy(limits=self._limits)
         self._planning = Planning(self._protocols, policy, self._experience, self._standing)

@@ -12,6 +12,7 @@ from holdfast.model.deal import DealRequest, Funding, Ladder, SplitBps
 from holdfast.risk.checks import shown
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Unit
+from holdfast.risk.opening import DEFAULT
 
 VALUE_DECIMALS = 8
 """Digits after the point of a dollar value. Source: SEED, Decimal(20, 8)."""
@@ -26,7 +27,7 @@ class RequestText:
     """What was typed. Ratios are fractions (`0.20`), percentages (`20%`) or plain percents (`20`).
 
     `split` is core, working liquidity and bucket, parted by slashes. An empty `funding` is borrow,
-    or bucket when no loan is asked for.
+    or bucket when no loan is asked for. `opening_ltv` is, where None, what limits propose.
     """
 
     total_eth_value: str
@@ -34,7 +35,7 @@ class RequestText:
     module: str
     chain: str = "138"
     funding: str = ""
-    opening_ltv: str = "0.20"
+    opening_ltv: str | None = None
     max_ltv: str = "0.30"
     max_exposure: str = "0.25"
     slippage_bps: str = "100"
@@ -43,13 +44,23 @@ class RequestText:
     ladder: str = "redemption"
 
 
-def parse_request(text: RequestText, limits: RiskLimits, chains: Collection[int]) -> DealRequest:
+def parse_request(
+    text: RequestText, limits: RiskLimits, chains: Collection[int], *, opening: Bps = DEFAULT
+) -> DealRequest:
     """The request that `text` makes, within `limits` and for one of `chains`.
+
+    Args:
+        text: what was typed.
+        limits: the published ones.
+        chains: those that are known.
+        opening: the LTV to open with where `text` names none; the deal's own maximum bounds it.
 
     Raises:
         Rejected: with a code of `request.`, `id.` or `split.` that names what is wrong.
     """
-    opening = _ratio(text.opening_ltv, "opening_ltv")
+    most = _ratio(text.max_ltv, "max_ltv")
+    named = text.opening_ltv
+    opening = _ratio(named, "opening_ltv") if named is not None else min(opening, most)
     request = DealRequest(
         total_eth_value=_dollars(text.total_eth_value),
         bank=ids.bank_id(text.bank),
@@ -57,7 +68,7 @@ def parse_request(text: RequestText, limits: RiskLimits, chains: Collection[int]
         chain_id=_chain(text.chain, chains),
         funding=_funding(text.funding, opening),
         opening_ltv=opening,
-        max_ltv=_ratio(text.max_ltv, "max_ltv"),
+        max_ltv=most,
         max_exposure=_ratio(text.max_exposure, "max_exposure"),
         slippage=Bps(_whole(text.slippage_bps, "slippage")),
         split=_split(text.split),

@@ -6,14 +6,17 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.common.money import BPS, Bps
+from holdfast.common.money import BPS, WAD, Bps
 from holdfast.planning.json_values import percent, rate, usd
 from holdfast.risk.checks import shown
 from holdfast.risk.dynamic import effective
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.market import Memory
 from holdfast.risk.model import Unit
+from holdfast.risk.opening import opening_ltv, openings, proposed
+from holdfast.risk.price_series import moment
 from holdfast.risk.score import score
+from holdfast.risk.volatility import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.common.money import Usd8
     from holdfast.risk.dynamic import LimitState
     from holdfast.risk.market import LendingReserve, PoolPrice, RiskMarket
+    from holdfast.risk.price_series import Series
     from holdfast.risk.score import Part
 
 _UNITS = {
@@ -37,7 +41,11 @@ _MEMORY = {
 
 
 def limits_document(
-    published: RiskLimits, state: LimitState | None, changes: Sequence[Mapping[str, Any]]
+    published: RiskLimits,
+    state: LimitState | None,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    watched_since: datetime | None = None,
 ) -> dict[str, Any]:
     """The published limits, those in force, why, and when they may rise."""
     scale = Bps(BPS) if state is None else state.scale
@@ -45,6 +53,11 @@ def limits_document(
     return {
         "scale_percent": percent(scale),
         **_why(state),
+        "volatility_rests_on": _rests_on(watched_since),
+        "opening": {
+            "proposed_percent": percent(proposed(in_force)),
+            "warned_above_percent": percent(in_force.opening_ltv),
+        },
         "limits": [
             _limit(name, unit, getattr(published, name), getattr(in_force, name))
             for name, unit in _UNITS.items()
@@ -55,6 +68,34 @@ def limits_document(
             if field.name not in _UNITS
         ],
         "changes": [_change(change) for change in changes],
+    }
+
+
+def opening_document(
+    hours: Series, published: RiskLimits, state: LimitState | None
+) -> dict[str, Any]:
+    """The volatility rule on a history of hours, at the published cap and at the one in force.
+
+    Raises:
+        Rejected: as `openings`.
+    """
+    scale = Bps(BPS) if state is None else state.scale
+    cap = effective(published, scale).max_ltv
+    return {
+        "file": hours.name,
+        "hours": len(hours.samples),
+        "from": moment(hours.samples[0].start),
+        "until": moment(hours.samples[-1].start),
+        "gaps": len(hours.gaps()),
+        "quantiles": [
+            {
+                "share_percent": percent(one.share),
+                "path_low_percent": f"{100 * one.low_wad / WAD:.2f}",
+                "opening_ltv_percent": percent(one.ltv),
+                "in_force_percent": percent(opening_ltv(cap, one.low_wad)),
+            }
+            for one in openings(hours, published.max_ltv)
+        ],
     }
 
 
@@ -108,6 +149,14 @@ def _why(state: LimitState | None) -> dict[str, Any]:
         "read_at": _time(state.seen_at),
         "may_rise_at": None if state.may_rise_at is None else _time(state.may_rise_at),
     }
+
+
+def _rests_on(since: datetime | None) -> str:
+    """What the volatility was before the market was watched, and since when it is."""
+    before = f"{percent(REFERENCE)} % a year, or as HOLDFAST_PRICE_HISTORY said if that was more"
+    if since is None:
+        return f"Volatility will begin at {before}."
+    return f"Volatility is watched since {since:%Y-%m-%d}; it began at {before}."
 
 
 def _limit(name: str, unit: Unit, published: int, in_force: int) -> dict[str, Any]:

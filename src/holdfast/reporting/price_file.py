@@ -5,22 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.common.errors import Rejected
-from holdfast.common.money import USD8
+from holdfast.common.money import USD8, Usd8
 from holdfast.risk.price_series import CLOSES, read_series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from holdfast.risk.price_series import Series
 
 _DAY = 86_400
 
 
+def series_of(path: Path, columns: Sequence[str] = CLOSES, decimals: int = 8) -> Series:
+    """The series in a file, its value from the first of `columns` that it has.
+
+    Raises:
+        Rejected: `replay.file` when it cannot be read, `replay.csv_...` for what is wrong in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Rejected("replay.file", f"{path} cannot be read: {error}", file=str(path)) from error
+    return read_series(text.splitlines(), path.name, columns, decimals)
+
+
 def daily_closes(path: Path | None, until: datetime) -> tuple[float, ...]:
-    """The last price of each UTC day that ended by `until`; none without a file.
+    """The last price of each UTC day that ended by `until`, in dollars; none without a file.
 
     Args:
         path: a CSV as `holdfast risk replay` reads them, hourly or daily.
         until: later rows are not known yet.
+
+    Raises:
+        Rejected: as `daily_prices`.
+    """
+    return tuple(price / USD8 for price in daily_prices(path, int(until.timestamp())))
+
+
+def daily_prices(path: Path | None, until: int) -> tuple[Usd8, ...]:
+    """The same in dollars times 1e8, until a time in seconds since 1970.
 
     Raises:
         Rejected: `replay.file` or `replay.csv_...`, as for a replay; `replay.csv_gap` when a day
@@ -28,13 +53,9 @@ def daily_closes(path: Path | None, until: datetime) -> tuple[float, ...]:
     """
     if path is None:
         return ()
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Rejected("replay.file", f"{path} cannot be read: {error}", file=str(path)) from error
-    series = read_series(lines, path.name, CLOSES, 8)
-    last = int(until.timestamp()) // _DAY
-    days = {one.start // _DAY: one.value / USD8 for one in series.samples}
+    series = series_of(path)
+    last = until // _DAY
+    days = {one.start // _DAY: Usd8(one.value) for one in series.samples}
     kept = sorted(day for day in days if day < last)
     if kept and len(kept) != kept[-1] - kept[0] + 1:
         missing = kept[-1] - kept[0] + 1 - len(kept)

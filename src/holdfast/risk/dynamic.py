@@ -4,6 +4,7 @@ They bind what adds risk. An open deal keeps the limits that were approved for i
 would force sales into the very market that is being feared.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -70,13 +71,16 @@ class LimitState:
         return None if self.better_since is None else self.better_since + STABLE_SECONDS
 
 
-def next_state(state: LimitState | None, market: RiskMarket) -> LimitState:
+def next_state(
+    state: LimitState | None, market: RiskMarket, closes: Sequence[Usd8] = ()
+) -> LimitState:
     """The state after a reading; without one before, the published limits are the starting point.
 
+    Volatility then begins at what `closes`, the history of days before, say; at least the usual.
     Tightens at once. Rises only when every reading of `STABLE_SECONDS` called for more, by at most
     `STEP`, to no more than the least of what they called for.
     """
-    before = _beginning(market) if state is None else state
+    before = _beginning(market, closes) if state is None else state
     seen = _seen(before, market)
     wanted, cause = called_for(seen.volatility.yearly, seen.score)
     if wanted < before.scale:
@@ -118,12 +122,12 @@ def current_score(state: LimitState, market: RiskMarket) -> Score:
     return score(market, state.volatility.yearly)
 
 
-def _beginning(market: RiskMarket) -> LimitState:
+def _beginning(market: RiskMarket, closes: Sequence[Usd8]) -> LimitState:
     now = market.at.timestamp
     return LimitState(
         scale=Bps(BPS),
         cause=Cause.PUBLISHED,
-        volatility=Volatility.beginning(market.eth_feed.price, now),
+        volatility=Volatility.after(closes, market.eth_feed.price, now),
         score=0,
         changed_at=now,
         seen_at=now,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from holdfast.common.alerts import Alert, Ended, Severity
+from holdfast.common.errors import Rejected
 from holdfast.common.money import BPS, Bps
 from holdfast.risk.dynamic import Cause, LimitState, next_state
 from holdfast.risk.market import changes, settings
@@ -14,16 +16,27 @@ from holdfast.risk.store.limits import Kept, ScaleChange
 from holdfast.risk.tightening import InForce
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.common.alerts import Alarm
     from holdfast.common.db import Session
     from holdfast.common.ids import ChainId
+    from holdfast.common.money import Usd8
     from holdfast.risk.limits import RiskLimits
     from holdfast.risk.market import RiskMarket
 
 TIGHTENED = "limits.tightened"
 CONFIGURATION = "market.configuration"
+HISTORY = "limits.history"
+
+PriceHistory: TypeAlias = "Callable[[int], Sequence[Usd8]]"
+"""The last price of each day that ended by a time in chain seconds, the newest last."""
+
+
+def no_history(until: int) -> Sequence[Usd8]:
+    """Nothing is known."""
+    del until
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class DynamicLimits:
     chain_id: ChainId
     published: RiskLimits
     alarm: Alarm
+    history: PriceHistory = no_history
 
     async def in_force(self, session: Session) -> InForce:
         """What holds now; the published limits while the market was never read."""
@@ -47,7 +61,8 @@ class DynamicLimits:
         """Take a reading in: tighten at once, or rise when it is time; tell what changed."""
         kept = await store.load_locked(session, self.chain_id)
         before = None if kept is None else kept.state
-        after = next_state(before, market)
+        closes = await self._closes(session, market) if before is None else ()
+        after = next_state(before, market, closes)
         known = {} if kept is None else kept.settings
         await store.save(session, self.chain_id, Kept(after, settings(market)))
         await self.alarm.raised(session, *self._reconfigured(known, market))
@@ -55,6 +70,24 @@ class DynamicLimits:
         if after.scale != scale:
             await self._tell(session, market, scale, after)
         return after
+
+    async def _closes(self, session: Session, market: RiskMarket) -> Sequence[Usd8]:
+        """The days before the first reading; a file that is wrong must not stop the monitor."""
+        try:
+            return await asyncio.to_thread(self.history, market.at.timestamp)
+        except Rejected as error:
+            await self.alarm.raised(session, self._unread(error))
+            return ()
+
+    def _unread(self, error: Rejected) -> Alert:
+        return Alert(
+            code=HISTORY,
+            severity=Severity.WARNING,
+            subject=str(self.chain_id),
+            text=f"volatility begins as in a usual year, without its history: {error.message}",
+            chain_id=self.chain_id,
+            fields={"code": error.code},
+        )
 
     async def _tell(
         self, session: Session, market: RiskMarket, before: Bps, after: LimitState

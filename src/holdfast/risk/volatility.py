@@ -1,7 +1,9 @@
 """How much ETH moves: the RiskMetrics average of squared daily returns, in integers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from itertools import pairwise
 from math import isqrt
 from typing import Final, Self
 
@@ -13,6 +15,8 @@ REFERENCE: Final = Bps(7_200)
 
 _YEAR_DAYS: Final = 365  # ETH trades every day
 _KEPT_PERCENT: Final = 94  # Source: RiskMetrics technical document, lambda of daily data
+_USUAL_WAD: Final = -(-(REFERENCE**2) * WAD // (BPS**2 * _YEAR_DAYS))
+"""One day's variance in a usual year, rounded up."""
 _LOG: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
@@ -35,8 +39,18 @@ class Volatility:
     @classmethod
     def beginning(cls, price: Usd8, timestamp: int) -> Self:
         """Nothing is known yet: as much as in a usual year."""
-        variance = -(-(REFERENCE**2) * WAD // (BPS**2 * _YEAR_DAYS))
-        return cls(variance, timestamp // DAY_SECONDS, price, price)
+        return cls(_USUAL_WAD, timestamp // DAY_SECONDS, price, price)
+
+    @classmethod
+    def after(cls, closes: Sequence[Usd8], price: Usd8, timestamp: int) -> Self:
+        """What a history of days' closes, the newest last, lets one expect; at least the usual.
+
+        A calm history says nothing of the market that is to come: it only ever tightens limits.
+        """
+        variance = _USUAL_WAD
+        for before, close in pairwise(closes):
+            variance = _averaged(variance, before, close)
+        return cls(max(variance, _USUAL_WAD), timestamp // DAY_SECONDS, price, price)
 
     def seen(self, price: Usd8, timestamp: int) -> Self:
         """With a price of the chain's time `timestamp`; an older day's is the present day's.
@@ -56,10 +70,14 @@ class Volatility:
         return Bps(isqrt(daily * _YEAR_DAYS * BPS**2 // WAD))
 
     def _with_today(self) -> int:
-        """Source: RISK.md, s_t^2 = 0.94 s_{t-1}^2 + 0.06 r_t^2, rounded up."""
-        moved = _log_return_wad(self.base, self.last)
-        squared = moved * moved // WAD
-        return -(-(_KEPT_PERCENT * self.variance_wad + (100 - _KEPT_PERCENT) * squared) // 100)
+        return _averaged(self.variance_wad, self.base, self.last)
+
+
+def _averaged(variance_wad: int, before: Usd8, after: Usd8) -> int:
+    """Source: RISK.md, s_t^2 = 0.94 s_{t-1}^2 + 0.06 r_t^2, rounded up."""
+    moved = _log_return_wad(before, after)
+    squared = moved * moved // WAD
+    return -(-(_KEPT_PERCENT * variance_wad + (100 - _KEPT_PERCENT) * squared) // 100)
 
 
 def _log_return_wad(before: Usd8, after: Usd8) -> int:

@@ -15,8 +15,12 @@ from holdfast.entry.cli.main import run
 from holdfast.execution.desk import Order
 from holdfast.execution.script import Changed
 from holdfast.model.deal import DealEvent, DealStatus, Funding, HoldReason, SplitBps
+from holdfast.risk.dynamic import next_state
+from holdfast.risk.limits import RiskLimits
+from holdfast.risk.tightening import InForce
 from tests.unit.entry.test_cli_main import process_as_before
 from tests.unit.execution.scene import PLANS, deal
+from tests.unit.risk.markets import market
 
 __all__ = ["process_as_before"]
 
@@ -32,7 +36,7 @@ class Desk:
     def __init__(self):
         self.asked = []
         self.refuses = None
-        self.reporter, self.pool = Reporter(), Pool()
+        self.reporter, self.pool, self.market = Reporter(), Pool(), Limits()
         self.record = deal(status=DealStatus.EXECUTING)
 
     def _note(self, *what):
@@ -92,6 +96,21 @@ class Pool:
             raise self.refuses
 
 
+class Limits:
+    """The limits in force, without a database."""
+
+    def __init__(self):
+        self.found = InForce(RiskLimits())
+
+    @contextlib.asynccontextmanager
+    async def begin(self):
+        yield "session"
+
+    async def in_force(self, session):
+        assert session == "session"
+        return self.found
+
+
 @pytest.fixture
 def desk(monkeypatch):
     """The desk of a system that needs neither node nor database."""
@@ -106,6 +125,8 @@ def desk(monkeypatch):
             profile=profile,
             settings=settings,
             pool=made.pool,
+            db=made.market,
+            dynamic=made.market,
         )
 
     monkeypatch.setenv("COLUMNS", "220")  # wide enough that no table is folded
@@ -137,6 +158,14 @@ def test_a_plan_is_previewed_and_nothing_stored(desk, capsys):
         138,
     )
     assert (request.funding, request.opening_ltv, request.slippage) == (Funding.BORROW, 2_000, 100)
+
+
+def test_a_deal_that_does_not_say_opens_at_what_the_market_allows(desk, capsys):
+    """Half the limits: the rule opens at 12.45 % instead of 24.9, under the default of 20."""
+    desk.market.found = InForce(RiskLimits(), next_state(None, market(cash=0.95)))
+    assert said(capsys, "plan", *ASKED)[0] == 0
+    assert said(capsys, "run", *ASKED, "--opening-ltv", "0.2")[0] == 0
+    assert [request.opening_ltv for _, request in desk.asked] == [1_245, 2_000]
 
 
 def test_every_option_reaches_the_request(desk, capsys):

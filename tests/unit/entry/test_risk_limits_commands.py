@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,7 @@ class System:
         self.limits = RiskLimits()
         self.profile = SimpleNamespace(chain_id=138)
         self.state, self.changes, self.seen, self.refuses = None, [], market(), None
+        self.since = None
         self.db = self.dynamic = self.market = self.pool = self
 
     @contextlib.asynccontextmanager
@@ -65,7 +67,11 @@ def system(monkeypatch):
         assert (chain_id, limit) == (138, 10)
         return made.changes
 
+    async def watched_since(session, chain_id):
+        return made.since
+
     monkeypatch.setenv("COLUMNS", "220")
+    monkeypatch.setattr(commands, "watched_since", watched_since)
     monkeypatch.setattr(session, "opened", opened)
     monkeypatch.setattr(commands, "newest_changes", newest_changes)
     return made
@@ -147,3 +153,56 @@ def test_without_a_node_the_market_cannot_be_read(system, capsys):
     system.refuses = Paused("chain.read_only", "no node")
     code, text = said(capsys, "market", "--json")
     assert (code, json.loads(text)["error"]["code"]) == (4, "chain.read_only")
+
+
+def test_what_a_deal_opens_at_follows_the_limits_in_force(system, capsys):
+    assert told(capsys, "limits")["opening"] == {
+        "proposed_percent": "20.00",
+        "warned_above_percent": "24.90",
+    }
+    system.state = next_state(None, market(cash=0.95))  # half of everything
+    assert told(capsys, "limits")["opening"]["proposed_percent"] == "12.45"
+    assert "opens at 12.45 %, and warns above 12.45 %" in said(capsys, "limits")[1]
+
+
+def test_it_is_said_what_volatility_rests_on(system, capsys):
+    text = said(capsys, "limits")[1]
+    assert "Volatility will begin at 72.00 % a year, or as HOLDFAST_PRICE_HISTORY said" in text
+    system.since = datetime(2026, 3, 1, tzinfo=UTC)
+    system.state = next_state(None, market())
+    assert (
+        "Volatility is watched since 2026-03-01; it began at 72.00 %" in said(capsys, "limits")[1]
+    )
+
+
+def hours(path, step=3_600):
+    """A hundred hours at $100 of which one fell by a tenth."""
+    rows = [f"{n * step},100,{90 if n == 50 else 99},100" for n in range(100)]
+    path.write_text("\n".join(["timestamp,high,low,close", *rows]))
+    return str(path)
+
+
+def test_a_file_of_hours_gives_the_openings_of_the_rule(system, capsys, tmp_path):
+    system.state = next_state(None, market(cash=0.95))
+    history = told(capsys, "limits", "--prices", hours(tmp_path / "hours.csv"))["history"]
+    assert (history["hours"], history["gaps"]) == (100, 0)
+    # 24 of 76 paths meet the fall by a tenth: 30 % * 0.9, and 15 % * 0.9 at the cap in force
+    assert history["quantiles"] == [
+        {
+            "share_percent": share,
+            "path_low_percent": "-10.00",
+            "opening_ltv_percent": "27.00",
+            "in_force_percent": "13.50",
+        }
+        for share in ("1.00", "0.10", "0.00")
+    ]
+    text = said(capsys, "limits", "--prices", hours(tmp_path / "hours.csv"))[1]
+    assert "100 hours from 1970-01-01T00:00Z" in text
+
+
+def test_a_file_that_holds_no_hours_is_refused(system, capsys, tmp_path):
+    days = hours(tmp_path / "days.csv", step=86_400)
+    code, text = said(capsys, "limits", "--prices", days, "--json")
+    assert (code, "opening.not_hourly" in text) == (3, True)
+    code, text = said(capsys, "limits", "--prices", str(tmp_path / "none.csv"), "--json")
+    assert (code, "replay.file" in text) == (3, True)

@@ -161,3 +161,14 @@ def test_every_typed_field_reaches_the_request():
 def test_a_position_may_be_a_ladder_too():
     assert parsed().ladder is Ladder.REDEMPTION
     assert parsed(ladder="position").ladder is Ladder.POSITION
+
+
+def test_a_request_without_an_opening_takes_what_the_limits_in_force_propose():
+    def opens(opening=Bps(2_000), **changes):
+        text = replace(TEXT, **changes)
+        return parse_request(text, LIMITS, chains=(138,), opening=opening).opening_ltv
+
+    assert opens() == 2_000
+    assert opens(Bps(1_245)) == 1_245
+    assert opens(Bps(1_245), opening_ltv="0.20") == 2_000  # judged, not changed
+    assert opens(max_ltv="0.18") == 1_800

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import WAD, Bps
+from holdfast.reporting.price_file import series_of
+from holdfast.risk.dynamic import effective
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.opening import opening_ltv, path_lows, quantile
+from holdfast.risk.opening import opening_ltv, openings, path_lows, proposed, quantile
+from holdfast.risk.price_series import Sample, Series
 
 CAP = Bps(3_000)
 HOURS_FILE = Path(__file__).resolve().parents[4] / "shared/data/ethusdt_1h_2019-12_2025-12.csv"
@@ -59,3 +62,27 @@ def test_the_real_hours_give_the_table():
     openings = [opening_ltv(CAP, quantile(returns, Bps(share))) for share in (100, 10, 0)]
     assert openings == [2_490, 1_943, 1_401]
     assert RiskLimits().opening_ltv == openings[0]
+
+
+def test_a_file_of_the_real_hours_gives_the_openings_of_the_rule():
+    if not HOURS_FILE.exists():
+        pytest.skip(f"the market history is not at {HOURS_FILE}")
+    found = openings(series_of(HOURS_FILE), CAP)
+    assert [(one.share, one.ltv) for one in found] == [(100, 2_490), (10, 1_943), (0, 1_401)]
+    assert found[0].ltv == RiskLimits().opening_ltv  # where the published limit comes from
+
+
+def test_rows_that_are_no_hours_are_refused():
+    days = Series("days.csv", tuple(Sample(day * 86_400, 100, 90) for day in range(40)))
+    with pytest.raises(Rejected) as caught:
+        openings(days, CAP)
+    assert (caught.value.code, caught.value.fields["value"]) == ("opening.not_hourly", 86_400)
+
+
+def test_a_deal_opens_at_the_default_or_at_less_where_the_market_asks_for_less():
+    published = RiskLimits()
+    assert proposed(published) == 2_000
+    # 24.9 % at half the limits is 12.45 %, the rule at a cap of 15 %
+    assert proposed(effective(published, Bps(5_000))) == 1_245
+    assert opening_ltv(Bps(1_500), -WAD * 17 // 100) == 1_245
+    assert proposed(effective(published, Bps(9_000))) == 2_000

@@ -3,8 +3,9 @@
 import pytest
 
 from holdfast.common.alerts import Ended, Severity
+from holdfast.common.errors import Rejected
 from holdfast.common.ids import ChainId
-from holdfast.common.money import BPS
+from holdfast.common.money import BPS, USD8, Usd8
 from holdfast.risk import service
 from holdfast.risk.dynamic import STABLE_SECONDS
 from holdfast.risk.limits import RiskLimits
@@ -97,3 +98,30 @@ async def test_what_the_lending_market_changed_is_told_by_name(limits, told):
     (alert,) = told.alerts
     assert (alert.code, alert.subject) == ("market.configuration", "138:collateral.ltv")
     assert alert.fields == {"before": "8000", "after": "7500", "block": 75}
+
+
+async def test_a_rough_history_tightens_the_first_reading_and_is_asked_only_then(kept, told):
+    asked = []
+
+    def history(until):
+        asked.append(until)
+        return [Usd8((2_000 if day % 2 else 2_200) * USD8) for day in range(40)]
+
+    limits = DynamicLimits(CHAIN, RiskLimits(), told, history)
+    state = await limits.observe("session", market())
+    # ten per cent a day are 182 % a year, of which 0.92 after 40 days: 72 / 175 is a scale of 40 %
+    assert (state.scale, str(state.cause)) == (4_000, "volatility")
+    assert kept.changes == [(CHAIN, BPS, 4_000)]
+    await limits.observe("session", market(NOON + 5))
+    assert asked == [NOON]
+
+
+async def test_a_history_that_cannot_be_read_is_told_and_stops_nothing(kept, told):
+    def history(until):
+        raise Rejected("replay.csv_gap", "prices.csv lacks 3 days")
+
+    limits = DynamicLimits(CHAIN, RiskLimits(), told, history)
+    assert (await limits.observe("session", market())).scale == BPS
+    (alert,) = told.alerts
+    assert (alert.code, alert.fields) == ("limits.history", {"code": "replay.csv_gap"})
+    assert "lacks 3 days" in alert.text

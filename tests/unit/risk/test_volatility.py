@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.common.money import USD8, Usd8
+from holdfast.common.money import BPS, USD8, Usd8
 from holdfast.risk.volatility import DAY_SECONDS, REFERENCE, Volatility
 
 DAY = 20_000
@@ -66,3 +66,18 @@ def test_the_integers_follow_the_floats(prices):
         daily = 0.94 * variance + 0.06 * math.log(after / before) ** 2
     expected = math.sqrt(max(variance, daily) * 365) * 10_000
     assert days(*prices).yearly == pytest.approx(expected, rel=1e-4, abs=1)
+
+
+def test_a_rough_history_lets_one_expect_more_than_a_usual_year():
+    """Ten days of 10 % up and down: 0.94^10 * 72 %^2 + (1 - 0.94^10) * (182 %)^2, square root."""
+    closes = [Usd8((2_000 if day % 2 else 2_200) * USD8) for day in range(11)]
+    found = Volatility.after(closes, closes[-1], 0)
+    kept = 0.94**10
+    swing = 365**0.5 * math.log(1.1)
+    expected = (kept * 0.72**2 + (1 - kept) * swing**2) ** 0.5
+    assert abs(found.yearly / BPS - expected) < 0.0002
+
+
+@pytest.mark.parametrize("closes", [(), (Usd8(USD8),), (Usd8(USD8),) * 200])
+def test_no_history_and_a_calm_one_begin_at_a_usual_year(closes):
+    assert Volatility.after(closes, Usd8(USD8), 0) == Volatility.beginning(Usd8(USD8), 0)

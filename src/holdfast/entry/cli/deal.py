@@ -22,6 +22,7 @@ from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.model.deal import DealStatus
 from holdfast.planning.request import RequestText, parse_request
 from holdfast.reporting.views import deal_view
+from holdfast.risk.opening import proposed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +40,10 @@ Value = Annotated[str, typer.Option("--total-eth-value", help="Dollar value of t
 Bank = Annotated[str, typer.Option("--bank", help="Participant bank, such as BANK001.")]
 Module = Annotated[str, typer.Option("--module", help="Module, such as MODULE001.")]
 Funding = Annotated[str, typer.Option("--funding", help="borrow or bucket.")]
-OpeningLtv = Annotated[str, typer.Option("--opening-ltv", help="Such as 0.20; 0 takes no loan.")]
+OpeningLtv = Annotated[
+    str | None,
+    typer.Option("--opening-ltv", help="0 takes no loan. Else 0.20, or less."),
+]
 MaxLtv = Annotated[str, typer.Option("--max-ltv", help="At most 0.30.")]
 MaxExposure = Annotated[str, typer.Option("--max-exposure", help="At most 0.25.")]
 Slippage = Annotated[str, typer.Option("--slippage-bps", help="Of every swap, 1 to 500.")]
@@ -58,7 +62,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     module: Module,
     *,
     funding: Funding = "",
-    opening_ltv: OpeningLtv = "0.20",
+    opening_ltv: OpeningLtv = None,
     max_ltv: MaxLtv = "0.30",
     max_exposure: MaxExposure = "0.25",
     slippage_bps: Slippage = "100",
@@ -71,7 +75,7 @@ def plan(  # noqa: PLR0913 - one parameter per option
     text = _text(context)
 
     async def work(system: System) -> dict[str, Any]:
-        made = await _soon(functools.partial(system.desk.preview, _request(system, text)))
+        made = await _soon(functools.partial(system.desk.preview, await _request(system, text)))
         return {**made.report, "plan_hash": made.plan_hash}
 
     report = with_system(context, on_chain(work))
@@ -86,7 +90,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     module: Module,
     *,
     funding: Funding = "",
-    opening_ltv: OpeningLtv = "0.20",
+    opening_ltv: OpeningLtv = None,
     max_ltv: MaxLtv = "0.30",
     max_exposure: MaxExposure = "0.25",
     slippage_bps: Slippage = "100",
@@ -106,7 +110,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     approver = None if approve_as is None else principal_id(approve_as)
 
     async def work(system: System) -> dict[str, Any]:
-        request = _request(system, text)
+        request = await _request(system, text)
         if not execute:
             made = await _soon(functools.partial(system.desk.preview, request))
             return {**made.report, "plan_hash": made.plan_hash, "dry_run": True}
@@ -164,9 +168,16 @@ def _text(context: typer.Context) -> RequestText:
     return RequestText(**{name: context.params[name] for name in _TYPED})
 
 
-def _request(system: System, text: RequestText) -> DealRequest:
+async def _request(system: System, text: RequestText) -> DealRequest:
     chain = system.profile.chain_id
-    return parse_request(replace(text, chain=str(chain)), limits_of(system.settings), [chain])
+    async with system.db.begin() as session:
+        in_force = await system.dynamic.in_force(session)
+    return parse_request(
+        replace(text, chain=str(chain)),
+        limits_of(system.settings),
+        [chain],
+        opening=proposed(in_force.limits),
+    )
 
 
 async def _soon(call: Callable[[], Awaitable[T]]) -> T:

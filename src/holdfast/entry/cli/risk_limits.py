@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,21 +13,30 @@ from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plain import plain_console
 from holdfast.entry.cli.session import on_chain, with_system
-from holdfast.reporting.market import limits_document, market_document
-from holdfast.risk.store.limits import newest_changes
+from holdfast.reporting.market import limits_document, market_document, opening_document
+from holdfast.reporting.price_file import series_of
+from holdfast.risk.store.limits import newest_changes, watched_since
 from holdfast.risk.volatility import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.bootstrap import System
+    from holdfast.risk.price_series import Series
 
 _CHANGES = 10
 
 
-def limits(context: typer.Context, *, as_json: AsJson = False) -> None:
+Hours = Annotated[
+    Path | None, typer.Option("--prices", help="CSV of hours of ETH, for the opening LTV's rule.")
+]
+
+
+def limits(context: typer.Context, *, prices: Hours = None, as_json: AsJson = False) -> None:
     """Show the published limits, those in force, why, and when they may rise again."""
-    show_document(with_system(context, _limits), _show_limits, as_json=as_json)
+    hours = None if prices is None else series_of(prices)
+    document = with_system(context, partial(_limits, hours))
+    show_document(document, _show_limits, as_json=as_json)
 
 
 def market(context: typer.Context, *, as_json: AsJson = False) -> None:
@@ -33,11 +44,16 @@ def market(context: typer.Context, *, as_json: AsJson = False) -> None:
     show_document(with_system(context, on_chain(_market)), _show_market, as_json=as_json)
 
 
-async def _limits(system: System) -> dict[str, Any]:
+async def _limits(hours: Series | None, system: System) -> dict[str, Any]:
+    chain_id = system.profile.chain_id
     async with system.db.begin() as session:
         state = await system.dynamic.kept(session)
-        changes = await newest_changes(session, system.profile.chain_id, _CHANGES)
-    return limits_document(system.limits, state, changes)
+        changes = await newest_changes(session, chain_id, _CHANGES)
+        since = await watched_since(session, chain_id)
+    document = limits_document(system.limits, state, changes, watched_since=since)
+    if hours is not None:
+        document["history"] = opening_document(hours, system.limits, state)
+    return document
 
 
 async def _market(system: System) -> dict[str, Any]:
@@ -55,6 +71,12 @@ def _show_limits(document: Mapping[str, Any]) -> None:
         table.add_row(_words(one["name"]), one["published"], one["in_force"])
     console.print(table)
     console.print(_sentence(document))
+    console.print(document["volatility_rests_on"])
+    opening = document["opening"]
+    told = f"{opening['proposed_percent']} %, and warns above {opening['warned_above_percent']} %"
+    console.print(f"A deal that does not say opens at {told}.")
+    if "history" in document:
+        console.print(_openings(document["history"]))
     if document["changes"]:
         console.print(_changes(document["changes"]))
 
@@ -70,6 +92,19 @@ def _sentence(document: Mapping[str, Any]) -> str:
     when = f"may rise at {rise}" if rise else "do not rise while the market stays as it is"
     scale = document["scale_percent"]
     return f"At {scale} % since {document['changed_at']}: {document['cause']} ({facts}); {when}."
+
+
+def _openings(history: Mapping[str, Any]) -> Table:
+    span = f"{history['hours']:,} hours from {history['from']}"
+    table = _table("24-hour paths", "lowest", "opening LTV", "in force", title=span)
+    for one in history["quantiles"]:
+        table.add_row(
+            f"{one['share_percent']} % are worse",
+            f"{one['path_low_percent']} %",
+            f"{one['opening_ltv_percent']} %",
+            f"{one['in_force_percent']} %",
+        )
+    return table
 
 
 def _changes(changes: Sequence[Mapping[str, Any]]) -> Table:
@@ -112,8 +147,8 @@ def _score(made: Mapping[str, Any]) -> Table:
     return table
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for column in columns:
         table.add_column(column)
     return table

@@ -14,11 +14,12 @@ from holdfast.common.errors import Rejected
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.replay_table import show_replays
 from holdfast.planning.replayed import replay_deal
+from holdfast.reporting.price_file import series_of
 from holdfast.reporting.replay_chart import chart_format, draw
 from holdfast.reporting.replay_view import replay_view
 from holdfast.reporting.replays import Player, of_days, of_event
 from holdfast.risk.events import EVENTS, event
-from holdfast.risk.price_series import CLOSES, GAS, TOKENS, read_series
+from holdfast.risk.price_series import GAS, TOKENS
 from holdfast.risk.replay_model import standard_deal
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from holdfast.reporting.replay_view import Played
     from holdfast.reporting.replays import Stretch
     from holdfast.risk.limits import RiskLimits
-    from holdfast.risk.price_series import Series
     from holdfast.risk.replay_model import ReplayDeal
 
 ALL = "all"
@@ -96,9 +96,9 @@ def replay(  # noqa: PLR0913 - one parameter per option
     limits = limits_of(invocation(context).settings)
     player = Player(
         deal=_deal(deal),
-        prices=_series(prices, CLOSES, 8),
-        tokens=None if token_prices is None else _series(token_prices, TOKENS, 8),
-        gas=None if gas is None else _series(gas, GAS, 9),
+        prices=series_of(prices),
+        tokens=None if token_prices is None else series_of(token_prices, TOKENS),
+        gas=None if gas is None else series_of(gas, GAS, 9),
         limits=limits,
         allow_gaps=allow_gaps,
     )
@@ -122,10 +122,6 @@ def _deal(path: Path | None) -> ReplayDeal:
         return replay_deal(json.loads(_text(path)))
     except json.JSONDecodeError as error:
         raise Rejected("replay.plan", f"{path.name} is no JSON: {error}", file=path.name) from error
-
-
-def _series(path: Path, columns: Sequence[str], decimals: int) -> Series:
-    return read_series(_text(path).splitlines(), path.name, columns, decimals)
 
 
 def _text(path: Path) -> str:

@@ -28,6 +28,7 @@ from holdfast.risk.volatility import Volatility
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import Row
 
@@ -97,6 +98,12 @@ async def load(session: Session, chain_id: ChainId) -> Kept | None:
     query = select(risk_limits).where(risk_limits.c.chain_id == chain_id)
     row = (await session.execute(query)).one_or_none()
     return None if row is None else _kept(row)
+
+
+async def watched_since(session: Session, chain_id: ChainId) -> datetime | None:
+    """When the market of the chain was first read; None before."""
+    query = select(risk_limits.c.created_at).where(risk_limits.c.chain_id == chain_id)
+    return (await session.scalars(query)).one_or_none()
 
 
 async def load_locked(session: Session, chain_id: ChainId) -> Kept | None:
