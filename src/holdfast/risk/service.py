@@ -97,13 +97,17 @@ class DynamicLimits:
         if after.scale < before:
             await self.alarm.raised(session, self._tightened(after))
         elif after.cause is Cause.PUBLISHED:
-            await self.alarm.ended(session, Ended(TIGHTENED, str(self.chain_id)))
+            await self.alarm.ended(session, Ended(TIGHTENED, self._subject))
+
+    @property
+    def _subject(self) -> str:
+        return f"chain:{self.chain_id}"
 
     def _tightened(self, state: LimitState) -> Alert:
         return Alert(
             code=TIGHTENED,
             severity=Severity.WARNING,
-            subject=str(self.chain_id),
+            subject=self._subject,
             text=(
                 f"new deals are held to {state.scale / 100:g} % of the published limits because "
                 f"of {state.cause}; open deals keep theirs: see `holdfast risk limits`"
@@ -122,7 +126,7 @@ class DynamicLimits:
             yield Alert(
                 code=CONFIGURATION,
                 severity=Severity.WARNING,
-                subject=f"{self.chain_id}:{change.name}",
+                subject=f"{self._subject}:{change.name}",
                 text=(
                     f"the lending market changed {change.name} from {change.before} to "
                     f"{change.after}: check what open deals rely on"

@@ -196,14 +196,17 @@ def test_stale_and_disputed_prices_fail_for_all():
 
 def test_a_deals_alerts_name_it_and_say_what_follows():
     one = assessed(collateral=1_990_000)
-    breach, warning = deal_alerts(one)
-    assert (breach.code, warning.code) == ("risk.breach.I6.ltv", "risk.warning.I6.ltv_warning")
-    assert (breach.severity, warning.severity) == (Severity.CRITICAL, Severity.WARNING)
+    (breach,) = deal_alerts(one)  # the warning of the same figure would say that nothing is done
+    assert (breach.code, breach.severity) == ("risk.breach.I6.ltv", Severity.CRITICAL)
     assert breach.subject == str(one.row.deal.deal_id)
     assert breach.text == (
         "deal 7: debt over collateral: 30.16 %, at most 30.00 %; the deal repays debt"
     )
     assert breach.fields["value"] == 3_016
+    (warning,) = deal_alerts(assessed(collateral=2_100_000))
+    assert (warning.code, warning.severity) == ("risk.warning.I6.ltv_warning", Severity.WARNING)
+    both = deal_alerts(assessed(reserve=500_000))
+    assert [alert.code for alert in both if "cover" in alert.code] == ["risk.breach.I3.debt_cover"]
 
 
 def test_no_code_begins_another_so_that_one_can_end_alone():

@@ -71,7 +71,7 @@ async def test_a_tightening_is_recorded_told_and_in_force(limits, kept, told):
     assert kept.changes == [(CHAIN, BPS, 5_000)]
     (alert,) = told.alerts
     assert (alert.code, alert.severity, alert.subject) == (
-        ("limits.tightened", Severity.WARNING, "138")
+        ("limits.tightened", Severity.WARNING, "chain:138")
     )
     assert alert.fields["scale_bps"] == 5_000
     assert (await limits.in_force("session")).limits.max_ltv == 1_500
@@ -88,7 +88,7 @@ async def test_the_alert_ends_when_the_published_limits_are_back(limits, kept, t
         (9_000, 10_000),
     ]
     assert len(told.alerts) == 1
-    assert told.over == [Ended("limits.tightened", "138")]
+    assert told.over == [Ended("limits.tightened", "chain:138")]
 
 
 async def test_what_the_lending_market_changed_is_told_by_name(limits, told):
@@ -96,7 +96,7 @@ async def test_what_the_lending_market_changed_is_told_by_name(limits, told):
     await limits.observe("session", market(NOON + 5, collateral=reserve(950, 50, ltv=7_500)))
     await limits.observe("session", market(NOON + 10, collateral=reserve(950, 50, ltv=7_500)))
     (alert,) = told.alerts
-    assert (alert.code, alert.subject) == ("market.configuration", "138:collateral.ltv")
+    assert (alert.code, alert.subject) == ("market.configuration", "chain:138:collateral.ltv")
     assert alert.fields == {"before": "8000", "after": "7500", "block": 75}
 
 
