@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from holdfast.common.money import BPS, Bps, Usd8
+from holdfast.risk.lately import Lasting
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.market import RiskMarket
 from holdfast.risk.score import Score, score
@@ -72,16 +73,21 @@ class LimitState:
 
 
 def next_state(
-    state: LimitState | None, market: RiskMarket, closes: Sequence[Usd8] = ()
+    state: LimitState | None,
+    market: RiskMarket,
+    closes: Sequence[Usd8] = (),
+    *,
+    lasting: Lasting | None = None,
 ) -> LimitState:
     """The state after a reading; without one before, the published limits are the starting point.
 
     Volatility then begins at what `closes`, the history of days before, say; at least the usual.
-    Tightens at once. Rises only when every reading of `STABLE_SECONDS` called for more, by at most
-    `STEP`, to no more than the least of what they called for.
+    Tightens at once; by depth and utilisation only as far as those were `lasting`, where a reader
+    knows more than this one reading. Rises only when every reading of `STABLE_SECONDS` called for
+    more, by at most `STEP`, to no more than the least of what they called for.
     """
     before = _beginning(market, closes) if state is None else state
-    seen = _seen(before, market)
+    seen = _seen(before, market, lasting)
     wanted, cause = called_for(seen.volatility.yearly, seen.score)
     if wanted < before.scale:
         return _changed(seen, wanted, cause)
@@ -136,11 +142,11 @@ def _beginning(market: RiskMarket, closes: Sequence[Usd8]) -> LimitState:
     )
 
 
-def _seen(state: LimitState, market: RiskMarket) -> LimitState:
+def _seen(state: LimitState, market: RiskMarket, lasting: Lasting | None) -> LimitState:
     """The state with the reading in it, its scale as it was; a reorg turns no clock back."""
     now = max(state.seen_at, market.at.timestamp)
     volatility = state.volatility.seen(market.eth_feed.price, now)
-    points = score(market, volatility.yearly).total
+    points = score(market, volatility.yearly, lasting).total
     return replace(state, volatility=volatility, score=points, seen_at=now)
 
 

@@ -7,7 +7,8 @@ the worst part plus 50: a mean alone would hide a part that is broken.
 
 from dataclasses import dataclass
 
-from holdfast.common.money import USD8, Bps, Usd8
+from holdfast.common.money import USD8, Bps
+from holdfast.risk.lately import USUAL_DEPTH, USUAL_UTILISATION, Lasting
 from holdfast.risk.market import RiskMarket
 from holdfast.risk.model import Unit
 from holdfast.risk.volatility import REFERENCE
@@ -52,8 +53,12 @@ class Score:
         return min(self.parts, key=lambda part: part.points)
 
 
-def score(market: RiskMarket, volatility: Bps) -> Score:
-    """The score of a market in which ETH moves by `volatility` a year."""
+def score(market: RiskMarket, volatility: Bps, lasting: Lasting | None = None) -> Score:
+    """The score of a market in which ETH moves by `volatility` a year.
+
+    Depth and utilisation are the reading's, or those that were `lasting`.
+    """
+    now = Lasting.at(market) if lasting is None else lasting
     return Score(
         (
             Part(
@@ -68,18 +73,18 @@ def score(market: RiskMarket, volatility: Bps) -> Score:
             Part(
                 "depth",
                 weight=25,
-                good=2_000_000 * USD8,
+                good=USUAL_DEPTH,
                 bad=200_000 * USD8,
-                value=_depth(market),
+                value=now.depth,
                 unit=Unit.USD8,
                 why="the bucket of a $10M deal, $2M, is sold through it when the token fails",
             ),
             Part(
                 "utilisation",
                 weight=20,
-                good=8_000,
+                good=USUAL_UTILISATION,
                 bad=9_900,
-                value=max(market.collateral.utilisation, market.loan.utilisation),
+                value=now.utilisation,
                 unit=Unit.BPS,
                 why="over the kink the loan becomes dear, and at the end collateral stays locked",
             ),
@@ -94,8 +99,3 @@ def score(market: RiskMarket, volatility: Bps) -> Score:
             ),
         )
     )
-
-
-def _depth(market: RiskMarket) -> Usd8:
-    """What moves the shallower of the two pools by one percent."""
-    return min(market.eth_pool.depth, market.token_pool.depth)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from holdfast.common.alerts import Alert, Ended, Severity
 from holdfast.common.errors import Rejected
 from holdfast.common.money import BPS, Bps
 from holdfast.risk.dynamic import Cause, LimitState, next_state
+from holdfast.risk.lately import Lately
 from holdfast.risk.market import changes, settings
 from holdfast.risk.store import limits as store
 from holdfast.risk.store.limits import Kept, ScaleChange
@@ -47,6 +48,7 @@ class DynamicLimits:
     published: RiskLimits
     alarm: Alarm
     history: PriceHistory = no_history
+    lately: Lately = field(default_factory=Lately)
 
     async def in_force(self, session: Session) -> InForce:
         """What holds now; the published limits while the market was never read."""
@@ -62,7 +64,7 @@ class DynamicLimits:
         kept = await store.load_locked(session, self.chain_id)
         before = None if kept is None else kept.state
         closes = await self._closes(session, market) if before is None else ()
-        after = next_state(before, market, closes)
+        after = next_state(before, market, closes, lasting=self.lately.take(market))
         known = {} if kept is None else kept.settings
         await store.save(session, self.chain_id, Kept(after, settings(market)))
         await self.alarm.raised(session, *self._reconfigured(known, market))
@@ -83,7 +85,7 @@ class DynamicLimits:
         return Alert(
             code=HISTORY,
             severity=Severity.WARNING,
-            subject=str(self.chain_id),
+            subject=self._subject,
             text=f"volatility begins as in a usual year, without its history: {error.message}",
             chain_id=self.chain_id,
             fields={"code": error.code},
