@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.chain.bundles import bundle
 from holdfast.chain.multicall import eth_balance
 from holdfast.common.money import Usd8, mul_div
-from holdfast.execution.breaches import stress_of
+from holdfast.execution.breaches import pool_slip, stress_of
 from holdfast.execution.market import exposed_to
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen
@@ -285,4 +285,7 @@ def _exposed(one: OpenDeal, exposure: Exposure, sight: _Sight) -> Exposed:
         token_par=Usd8(mul_div(claim, market.cash_price, whole_token)),
         paid=one.traded.sale_cost,
         gas_per_gwei=exposure.eth_value(gas * _GWEI),
+        pool_slip=pool_slip(envelope, limits),
+        most_slip=envelope.deepest_slippage,
+        most_gas_gwei=envelope.homeward_gas_price_wei // _GWEI,
     )

@@ -6,6 +6,7 @@ from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8, mul_div
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen, Seen
 from holdfast.execution.records import DealRecord
+from holdfast.model.plan import Envelope
 from holdfast.risk.formulas import RAY_PER_BPS, ltv
 from holdfast.risk.invariants import (
     Anchor,
@@ -121,15 +122,21 @@ def anchor_of(deal: DealRecord, core: CoreSeen, booked_wei: int) -> Anchor:
     )
 
 
+def pool_slip(envelope: Envelope, limits: RiskLimits) -> Bps:
+    """What the pool kept of the bucket's sale when the plan was made."""
+    return Bps(max(envelope.exit_slippage - limits.oracle_max_deviation, limits.min_exit_slip))
+
+
 def stress_of(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Stress:
-    """The stress that the deal's reserve must survive at the observed rate."""
+    """The stress that the deal's reserve must survive at the observed rate.
+
+    A sale loses what it may: the reserve counts at the price at which it would really be sold.
+    """
     envelope = deal.plan.envelope
     rate = mul_div(exposure.borrow_rate, limits.stress_apr_multiple, BPS)
     return Stress(
         gap=limits.gap,
-        exit_slip=Bps(
-            max(envelope.exit_slippage - limits.oracle_max_deviation, limits.min_exit_slip)
-        ),
+        exit_slip=max(envelope.exit_slippage, limits.min_exit_slip),
         apr_ray=max(limits.stress_apr * RAY_PER_BPS, rate),
         days=envelope.request.horizon_days,
         costs=exposure.eth_value(envelope.max_fee.units),

@@ -24,7 +24,7 @@ from holdfast.risk.formulas import (
 from holdfast.risk.gate import GateVerdict, cost_per_token
 from holdfast.risk.model import Position
 from holdfast.risk.reserve import breaking_gap, debt_cover, loss_bound
-from holdfast.risk.scenarios import STANDARD, Exposed, outcome
+from holdfast.risk.scenarios import STANDARD, Exposed, bound, outcome
 
 
 def draft(request: DealRequest, setting: Setting) -> Draft:
@@ -64,7 +64,7 @@ class _Drafting:
             costs=costs,
             metrics_before=self._metrics(before),
             metrics_after=self._metrics(after),
-            outlook=self._outlook(after, costs),
+            outlook=self._outlook(after, costs, exposed),
             exposed=exposed,
             scenarios=tuple(outcome(shock, exposed) for shock in STANDARD),
             gate=self._gate(costs),
@@ -107,15 +107,21 @@ class _Drafting:
             debt_cover=debt_cover(position, self.sized.stress),
         )
 
-    def _outlook(self, after: Position, costs: Costs) -> Outlook:
+    def _outlook(self, after: Position, costs: Costs, exposed: Exposed) -> Outlook:
         market, stress = self.setting.market, self.sized.stress
         par = par_value(self.sized.purchase.amount_out, market)
         paid = spent(self.sized.terms, market)
         cost_wad = self._cost_wad(costs)
         threshold = market.collateral.threshold
         working = self.sized.terms.split.working.units
+        ordinary = loss_bound(after, stress, costs.max_sale_cost)
+        dear_gas = market.prices.eth_value(self.sized.gas.emergency_wei) if after.debt else 0
+        loss = Usd8(bound(exposed) + dear_gas)
         return Outlook(
-            loss=loss_bound(after, stress, costs.max_sale_cost),
+            loss=loss,
+            theorem=Usd8(ordinary - costs.exit_cost),
+            sale=costs.exit_cost,
+            emergency=Usd8(loss - ordinary),
             profit=Usd8(par - costs.redemption_fee - paid - costs.carried),
             simple_return=simple_return(cost_wad, market.desk.fee) if cost_wad else Bps(0),
             break_even=break_even_success(cost_wad, market.desk.fee),
@@ -147,7 +153,7 @@ class _Drafting:
         return _cost_per_token(spent(self.sized.terms, market), par, costs.carried)
 
     def _exposed(self, after: Position, costs: Costs) -> Exposed:
-        market = self.setting.market
+        market, limits = self.setting.market, self.setting.policy.limits
         return Exposed(
             position=after,
             stress=self.sized.stress,
@@ -155,6 +161,9 @@ class _Drafting:
             token_par=par_value(self._largest.amount_out, market),
             paid=costs.max_sale_cost,
             gas_per_gwei=market.prices.eth_value(self.sized.gas.most * 10**9),
+            pool_slip=self.sized.pool_slip,
+            most_slip=max(self.sized.stress.exit_slip, limits.emergency_slippage),
+            most_gas_gwei=market.gas.homeward_wei // 10**9,
         )
 
 

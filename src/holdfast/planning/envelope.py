@@ -29,7 +29,7 @@ def envelope(draft: Draft, setting: Setting, book: BookStress) -> Envelope:
         opening_ltv=request.opening_ltv,
         max_ltv=request.max_ltv,
         max_exposure=request.max_exposure,
-        exit_slippage=_exit_slippage(draft, setting),
+        exit_slippage=draft.stress.exit_slip,
         gas_price_ceiling_wei=market.gas.ceiling_wei,
         emergency_gas_price_wei=market.gas.emergency_wei,
         emergency_slippage=setting.policy.limits.emergency_slippage,
@@ -57,15 +57,6 @@ def verdicts(draft: Draft, book: BookStress) -> tuple[ScenarioVerdict, ...]:
     own = [ScenarioVerdict(one.scenario, one.principal_whole) for one in draft.scenarios]
     whole = [ScenarioVerdict(PREFIX + one.scenario, one.principal_whole) for one in book.outcomes]
     return (*own, *whole)
-
-
-def _exit_slippage(draft: Draft, setting: Setting) -> Bps:
-    """How far under the oracle the reserve may be sold.
-
-    The slip reckoned with, and how far pool and oracle may be apart (I10): a tighter bound would
-    keep the debt unpaid just when the market moves.
-    """
-    return Bps(draft.stress.exit_slip + setting.policy.limits.oracle_max_deviation)
 
 
 def allowed_calls(

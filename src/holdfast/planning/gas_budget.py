@@ -20,7 +20,13 @@ def gas_budget(request: DealRequest, policy: PlanPolicy, gas: Gas) -> GasBudget:
     units = policy.loop_gas + policy.unwinding_gas + tranches * each
     most = mul_div(units, policy.gas_margin, BPS, round_up=True)
     fee = most * gas.ceiling_wei
-    return GasBudget(most, fee, max(policy.min_gas_reserve_wei, fee))
+    homeward = mul_div(policy.homeward_gas, policy.gas_margin, BPS, round_up=True)
+    return GasBudget(
+        most=most,
+        max_fee_wei=fee,
+        reserve_wei=max(policy.min_gas_reserve_wei, fee),
+        emergency_wei=homeward * max(0, gas.emergency_wei - gas.ceiling_wei),
+    )
 
 
 def expected_gas(terms: Terms, policy: PlanPolicy) -> int:

@@ -29,6 +29,7 @@ class PlanPolicy:
         unwinding_gas: gas that a freeze adds: sell the reserve, revoke, hand the claim over.
         tranche_gas: gas of one tranche's allowance, request and claim; 290,000 were measured.
         lot_gas: gas of one more purchase, its allowance included, where the position is a ladder.
+        homeward_gas: gas of a cure and of the whole way home, which dear gas does not keep back.
         gas_margin: headroom on both; exact estimates made legs revert, 30 % did not (CHAIN.md),
             the rest is for legs that are sent again.
         min_gas_reserve_wei: the least that is kept for gas.
@@ -46,6 +47,7 @@ class PlanPolicy:
     unwinding_gas: int = 800_000
     tranche_gas: int = 300_000
     lot_gas: int = 250_000
+    homeward_gas: int = 1_300_000
     gas_margin: Bps = Bps(15_000)
     min_gas_reserve_wei: int = 5 * 10**16
     validity_seconds: int = 900
@@ -73,11 +75,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class GasBudget:
-    """The most gas a deal may use, the most it may cost, and what is kept for it."""
+    """The most gas a deal may use, the most it may cost, and what is kept for it.
+
+    `emergency_wei` is what the way home may cost on top at the emergency's price of gas.
+    """
 
     most: int
     max_fee_wei: int
     reserve_wei: int
+    emergency_wei: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +145,16 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a deal may bring: `loss` is the worst case, `profit` if every token is redeemed."""
+    """What a deal may bring: `loss` is the worst case, `profit` if every token is redeemed.
+
+    `loss` is `theorem` (S + i + f), `sale`, what an ordinary sale of the reserve for the debt
+    may lose, and `emergency`, what a deeper one and dear gas may cost on top.
+    """
 
     loss: Usd8
+    theorem: Usd8
+    sale: Usd8
+    emergency: Usd8
     profit: Usd8
     simple_return: Bps
     break_even: Bps

@@ -82,7 +82,7 @@ class _Report:
         costs = self.report["costs"]
         lost = _usd(costs["exit_sale_if_token_fails_usd"])
         if lost == 0:  # cash alone pays
-            return RiskLimits().min_exit_slip
+            return _bps(self.report["limits"]["exit_slippage_percent"])
         due = self._cash("borrow") + _usd(costs["interest_stressed_usd"])
         missing = due + _usd(costs["gas_at_most_usd"]) - self._position().cash
         return Bps(round(lost * BPS / (missing + lost)))

@@ -80,6 +80,9 @@ def _worst_case(draft: Draft) -> Json:
     debt = draft.after.debt
     return {
         "loss_usd": usd(draft.outlook.loss),
+        "theorem_usd": usd(draft.outlook.theorem),
+        "sale_for_the_debt_usd": usd(draft.outlook.sale),
+        "emergency_usd": usd(draft.outlook.emergency),
         "loss_percent_of_nav": percent(-(-draft.outlook.loss * 10_000 // draft.before.nav)),
         "principal_whole": _is_theorem_kept(draft),
         "scenarios_not_whole": [one.scenario for one in draft.scenarios if not one.principal_whole],
@@ -241,12 +244,14 @@ def _scenario(one: Outcome) -> Json:
         "ltv_percent": percent(one.ltv),
         "liquidated": one.is_liquidated,
         "bucket_sold_percent": percent(one.bucket_sold),
+        "delayed_by": one.delayed_by,
     }
 
 
 def _limits(envelope: Envelope) -> Json:
     return {
         "exit_slippage_percent": percent(envelope.exit_slippage),
+        "emergency_slippage_percent": percent(envelope.deepest_slippage),
         "gas_price_ceiling_wei": str(envelope.gas_price_ceiling_wei),
         "homeward_gas_price_wei": str(envelope.homeward_gas_price_wei),
         "max_fee": amount(envelope.max_fee),

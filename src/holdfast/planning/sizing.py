@@ -5,7 +5,7 @@ Everything is rounded against the deal, so that no rule is broken by a unit of r
 
 from dataclasses import dataclass
 
-from holdfast.common.money import BPS, USD8, WAD, TokenAmount, Usd8, mul_div
+from holdfast.common.money import BPS, USD8, WAD, Bps, TokenAmount, Usd8, mul_div
 from holdfast.model.deal import DealRequest, Funding, Ladder
 from holdfast.model.plan import Split, Terms
 from holdfast.planning.gas_budget import gas_budget
@@ -15,6 +15,7 @@ from holdfast.planning.snapshot import MarketSnapshot, Quote
 from holdfast.risk.formulas import RAY_PER_BPS
 from holdfast.risk.model import Stress
 from holdfast.risk.reserve import owed
+from holdfast.risk.scenarios import MOST_SLIP
 
 _EXPOSURE_ROOM_BPS = 100
 """How far ETH may fall between plan and purchase before the desk's limit on exposure stops it; no
@@ -25,7 +26,11 @@ _ROUNDING = 8  # dollars * 1e8 that the parts of a balance sheet lose by being r
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """The terms of a deal and what they rest on; `rate_ray` is the borrow rate after the loan."""
+    """The terms of a deal and what they rest on.
+
+    `rate_ray` is the borrow rate after the loan, `pool_slip` what the pool keeps of the whole
+    bucket's sale; `stress` sells at what a sale may lose.
+    """
 
     terms: Terms
     purchase: Quote
@@ -33,6 +38,7 @@ class Sized:
     gas: GasBudget
     rate_ray: int
     stress: Stress
+    pool_slip: Bps
 
 
 def size(request: DealRequest, market: MarketSnapshot, policy: PlanPolicy) -> Sized:
@@ -101,14 +107,15 @@ class _Sizing:
     def sized(self) -> Sized:
         """The deal in the funding that was asked for."""
         rate = self._rate()
-        stress = self._stress(rate)
+        pool_slip = self._pool_slip()
+        stress = self._stress(rate, pool_slip)
         sale, spend = 0, self.borrowed.units
         if self.request.funding is Funding.BUCKET:
             sale, spend = self._bucket(stress)
         tokens = self.market.tokens
         bought = best_quote(self.market.purchases, spend, tokens.cash, tokens.discounted)
         sold = self._sale(sale)
-        return Sized(self._terms(bought, sold), bought, sold, self.gas, rate, stress)
+        return Sized(self._terms(bought, sold), bought, sold, self.gas, rate, stress, pool_slip)
 
     def _terms(self, bought: Quote, sold: Quote) -> Terms:
         tokens = self.market.tokens
@@ -179,14 +186,23 @@ class _Sizing:
         taken = min(self.borrowed.units, reserve.available)
         return reserve.strategy.borrow_rate(reserve.available - taken, reserve.total_debt + taken)
 
-    def _stress(self, rate_ray: int) -> Stress:
-        """The stress that the deal's reserve must survive, and what selling it would lose."""
-        limits = self.policy.limits
+    def _pool_slip(self) -> Bps:
+        """What the pool keeps of the whole bucket's sale, at least what limits reckon with."""
         quoted = self._sale(sellable_wei(self.split, self.gas.reserve_wei))
+        slip = exit_slip(quoted, self.market.prices)
+        return max(self.policy.limits.min_exit_slip, slip)
+
+    def _stress(self, rate_ray: int, pool_slip: Bps) -> Stress:
+        """The stress that the deal's reserve must survive; a sale loses the most that it may.
+
+        That is what the pool keeps, and how far pool and oracle may be apart (I10): a tighter bound
+        would keep the debt unpaid just when the market moves.
+        """
+        limits = self.policy.limits
         dearer = mul_div(rate_ray, limits.stress_apr_multiple, BPS)
         return Stress(
             gap=limits.gap,
-            exit_slip=max(limits.min_exit_slip, exit_slip(quoted, self.market.prices)),
+            exit_slip=Bps(min(MOST_SLIP, pool_slip + limits.oracle_max_deviation)),
             apr_ray=max(limits.stress_apr * RAY_PER_BPS, dearer),
             days=self.request.horizon_days,
             costs=self.market.prices.eth_value(self.gas.max_fee_wei),

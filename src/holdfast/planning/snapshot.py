@@ -148,6 +148,11 @@ class Gas:
     emergency_wei: int = 0
 
     @property
+    def homeward_wei(self) -> int:
+        """The ceiling of what lowers risk."""
+        return max(self.ceiling_wei, self.emergency_wei)
+
+    @property
     def expected_wei(self) -> int:
         """What a transaction would pay now."""
         return min(self.base_fee_wei + self.tip_wei, self.ceiling_wei)

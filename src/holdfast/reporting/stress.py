@@ -99,6 +99,7 @@ class _Report:
                     "eth_sold": self._ether(end.sold / USD8),
                     "eth_sold_usd": usd(end.sold),
                     "shared_slip_percent": percent(_bps(slip)),
+                    "delayed_by": end.delayed_by,
                 }
                 for end, slip in ends
             ],

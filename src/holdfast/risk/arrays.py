@@ -24,12 +24,17 @@ Whole: TypeAlias = npt.NDArray[np.int64]
 
 DAYS: Final = 365.0
 
+UNBOUNDED: Final = 10**9
+"""More than any slip in basis points, and any price of gas in gwei."""
+
 
 @dataclass(frozen=True, slots=True)
 class DealColumns:
     """One row for each deal, each column of shape (deals, 1).
 
-    Dollars; `gap`, `slip` and `threshold` as fractions; `apr` a year; `slip_bps` is the deal's own.
+    Dollars; `gap` and `threshold` as fractions; `apr` a year. `slip_bps` is what an ordinary sale
+    may lose, `pool_slip_bps` what the pool keeps, `most_slip_bps` the deepest sale; `UNBOUNDED`
+    where nothing bounds it, as with `most_gas_gwei`.
     """
 
     collateral: Floats
@@ -43,6 +48,9 @@ class DealColumns:
     costs: Floats
     gap: Floats
     slip_bps: Floats
+    pool_slip_bps: Floats
+    most_slip_bps: Floats
+    most_gas_gwei: Floats
     apr: Floats
     days: Floats
     threshold: Floats
@@ -104,6 +112,9 @@ def deal_columns(deals: Sequence[Exposed]) -> DealColumns:
         costs=_down([one.stress.costs for one in deals], USD8),
         gap=_down([one.stress.gap for one in deals], BPS),
         slip_bps=_down([one.stress.exit_slip for one in deals], 1),
+        pool_slip_bps=_down([_or(one.pool_slip, one.stress.exit_slip) for one in deals], 1),
+        most_slip_bps=_down([_or(one.most_slip, UNBOUNDED) for one in deals], 1),
+        most_gas_gwei=_down([_or(one.most_gas_gwei, UNBOUNDED) for one in deals], 1),
         apr=_down([one.stress.apr_ray for one in deals], RAY),
         days=_down([one.stress.days for one in deals], 1),
         threshold=_down([one.threshold for one in deals], BPS),
@@ -122,6 +133,10 @@ def shock_columns(shocks: Sequence[Shock]) -> ShockColumns:
         usdt_move=_across([one.usdt_move for one in shocks], BPS),
         recovery=_across([one.recovery for one in shocks], BPS),
     )
+
+
+def _or(value: int | None, other: int) -> int:
+    return other if value is None else value
 
 
 def _down(values: Sequence[int], unit: int) -> Floats:

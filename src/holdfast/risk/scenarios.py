@@ -9,6 +9,7 @@ The smallest single gap that breaks the reserve is `reserve.breaking_gap`.
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from holdfast.common.money import BPS, RAY, WAD, Bps, Usd8, mul_div
 from holdfast.protocols.aave_v3.math import health_factor
@@ -95,7 +96,10 @@ class Exposed:
     """What a scenario is tried on: the position after the purchase and what surrounds it.
 
     `token_par` is what all tokens redeem for, `paid` what the bucket's sale has cost already and
-    `gas_per_gwei` what the whole deal's gas costs for each gwei of gas price.
+    `gas_per_gwei` what the whole deal's gas costs for each gwei of gas price. `stress` sells at
+    what an ordinary sale may lose; `pool_slip` is what the pool itself would keep now (the same
+    where nobody asked it), `most_slip` the deepest that a sale may go at all, and `most_gas_gwei`
+    what repaying may pay for gas: None where nothing sets a bound.
     """
 
     position: Position
@@ -104,6 +108,19 @@ class Exposed:
     token_par: Usd8
     paid: Usd8
     gas_per_gwei: Usd8
+    pool_slip: Bps | None = None
+    most_slip: Bps | None = None
+    most_gas_gwei: int | None = None
+
+
+class Delay(StrEnum):
+    """Why the deal would not repay at once, but wait with its debt; a further fall may liquidate.
+
+    Both end by themselves: others trade the pool back, and blocks become cheaper.
+    """
+
+    PRICE = "the pool is further under the oracle than any sale may go"
+    GAS = "gas costs more than even repaying may pay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,7 @@ class Outcome:
 
     `sold` is the bucket's ETH that must be sold, in dollars at today's price, `bucket_sold` its
     share of the bucket (more than all where the bucket does not suffice). `ltv` and `health_wad`
-    are those after the largest single fall.
+    are those after the largest single fall. A deal that has to wait, `delayed_by`, is not whole.
     """
 
     scenario: str
@@ -123,6 +140,7 @@ class Outcome:
     bucket_sold: Bps
     sold: Usd8
     loss: Usd8
+    delayed_by: Delay | None = None
 
     @property
     def is_liquidated(self) -> bool:
@@ -131,7 +149,7 @@ class Outcome:
 
 
 def outcome(shock: Shock, exposed: Exposed, least_slip: Bps = Bps(0)) -> Outcome:
-    """How `shock` ends for the deal; the principal is whole when the reserve repays all debt.
+    """How `shock` ends for the deal: whole when the reserve repays all debt, and may do so at once.
 
     Args:
         shock: what happens.
@@ -145,21 +163,28 @@ def outcome(shock: Shock, exposed: Exposed, least_slip: Bps = Bps(0)) -> Outcome
     left = Usd8(mul_div(position.collateral, BPS - stress.gap, BPS))
     health = health_factor(left, exposed.threshold, position.debt)
     repaid = position.debt == 0 or reserve(position, stress) >= owed(position.debt, stress)
+    delay = _delay(shock, exposed, position, stress)
     return Outcome(
         scenario=shock.name,
-        principal_whole=repaid and health > WAD,
+        principal_whole=repaid and health > WAD and delay is None,
         cover_wad=debt_cover(position, stress),
         health_wad=health,
         ltv=ltv(position.debt, left),
         bucket_sold=bucket_share_sold(position, stress),
         sold=bucket_sold(position, stress),
         loss=_loss(shock, exposed, position, stress, is_liquidated=health < WAD),
+        delayed_by=delay,
     )
 
 
 def bound(exposed: Exposed) -> Usd8:
-    """The most that the deal loses while the theorem's conditions hold. Source: RISK.md."""
-    return loss_bound(exposed.position, exposed.stress, exposed.paid)
+    """The most that the deal loses while the theorem's conditions hold, sold as deep as it may be.
+
+    Source: RISK.md, S + i + f, and the sale.
+    """
+    deep = max(exposed.stress.exit_slip, exposed.most_slip or Bps(0))
+    stress = replace(exposed.stress, exit_slip=deep)
+    return loss_bound(exposed.position, stress, exposed.paid)
 
 
 def cash_needed(shock: Shock, exposed: Exposed) -> Usd8:
@@ -173,11 +198,13 @@ def cash_needed(shock: Shock, exposed: Exposed) -> Usd8:
 def stressed(shock: Shock, exposed: Exposed, least_slip: Bps = Bps(0)) -> Stress:
     """The deal's stress with `shock` on top; a fall comes in steps no larger than the gap."""
     base = exposed.stress
-    own = mul_div(base.exit_slip, BPS, shock.depth_left, round_up=True)
+    pool = base.exit_slip if exposed.pool_slip is None else exposed.pool_slip
+    own = mul_div(pool, BPS, shock.depth_left, round_up=True)
+    slip = max(base.exit_slip, max(own, least_slip) + shock.sale_discount)
     gas = exposed.gas_per_gwei * (shock.gas_gwei or 0)
     return Stress(
         gap=Bps(min(shock.eth_drop, base.gap)),
-        exit_slip=Bps(min(MOST_SLIP, max(own, least_slip) + shock.sale_discount)),
+        exit_slip=Bps(min(MOST_SLIP, slip)),
         apr_ray=base.apr_ray if shock.apr_ray is None else max(shock.apr_ray, base.apr_ray),
         days=base.days + shock.extra_days,
         costs=Usd8(max(base.costs, gas)),
@@ -194,6 +221,16 @@ def revalued(position: Position, shock: Shock) -> Position:
         cash=Usd8(mul_div(position.cash, scale, BPS)),
         debt=Usd8(mul_div(position.debt, scale, BPS, round_up=True)),
     )
+
+
+def _delay(shock: Shock, exposed: Exposed, position: Position, stress: Stress) -> Delay | None:
+    if position.debt == 0:
+        return None
+    most_gas, most_slip = exposed.most_gas_gwei, exposed.most_slip
+    if most_gas is not None and (shock.gas_gwei or 0) > most_gas:
+        return Delay.GAS
+    is_deep = most_slip is not None and stress.exit_slip > most_slip
+    return Delay.PRICE if is_deep and to_raise(position, stress) else None
 
 
 def _loss(

@@ -43,6 +43,9 @@ BLOCK_BYTES: Final = 2**18
 """Of one array of a block: what is worked on at a time fits a core's share of the cache, and is
 large enough that calling numpy, a microsecond each time, is not what takes the time."""
 
+NEARLY_BPS: Final = 1.5
+"""Of a slip: that near to the deepest allowed, what deals share may be rounded past it."""
+
 MOST_ROWS: Final = 255
 """Deals of one block, so that a count of them fits a byte, which is quickest to add up."""
 
@@ -52,7 +55,8 @@ class Cells:
     """How every scenario ends for every deal; arrays of shape (deals, scenarios).
 
     `cover` and `health` are infinite without debt. `sold` is bucket ETH in dollars at today's
-    price, `loss` in dollars.
+    price, `loss` in dollars. `is_unsure` is where a sale is too near to the deepest allowed, or to
+    not being needed, for floats to say whether the deal waits.
     """
 
     ltv: Floats
@@ -62,6 +66,7 @@ class Cells:
     loss: Floats
     is_whole: Bools
     is_liquidated: Bools
+    is_unsure: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ def cells(deals: DealColumns, shocks: ShockColumns, sale: Floats) -> Cells:
     if is_free.any():
         cover[is_free], health[is_free], ltv[is_free] = np.inf, np.inf, 0
     is_liquidated = health < 1
+    waits, is_unsure = _waits(deals, shocks, due, sale)
     loss = _sunk(deals, shocks)
     loss += due.charges
     loss += at_oracle - due.missing
@@ -109,25 +115,47 @@ def cells(deals: DealColumns, shocks: ShockColumns, sale: Floats) -> Cells:
         cover=cover,
         sold=np.minimum(sold, deals.reserve_eth, out=sold),
         loss=np.maximum(loss, 0, out=loss),
-        is_whole=(cover >= 1) & (health > 1),
+        is_whole=(cover >= 1) & (health > 1) & ~waits,
         is_liquidated=is_liquidated,
+        is_unsure=is_unsure,
     )
 
 
+def _waits(
+    deals: DealColumns, shocks: ShockColumns, due: _Due, sale: Floats
+) -> tuple[Bools, Bools]:
+    """Where a deal waits with its debt for a better price or cheaper gas, and where floats may err.
+
+    The slip that deals share is up to a basis point more than the truth's.
+    """
+    owes = deals.debt > 0
+    waits = owes & (shocks.gas_gwei > deals.most_gas_gwei)
+    least = 1 - deals.most_slip_bps / BPS
+    room = NEARLY_BPS / BPS
+    if not (sale < least + room).any():  # as a rule: then there is nothing to tell apart
+        return waits, np.zeros_like(waits)
+    is_deep = sale < least
+    short = due.owed - due.cash
+    near = nearness(deals) * deals.debt
+    is_near = (np.abs(sale - least) <= room) | (is_deep & (np.abs(short) <= near))
+    return waits | (owes & is_deep & (short > 0)), owes & is_near
+
+
 def sales(deals: DealColumns, shocks: ShockColumns, least_slip_bps: Floats) -> Floats:
-    """The share of ETH's value that selling keeps: a deal's own slip, or `least_slip_bps`.
+    """The share of ETH's value that selling keeps: at a deal's own slips, or `least_slip_bps`.
 
     Slips are whole basis points, as the truth has them: integers below 2^53 divide exactly.
     """
-    own = np.ceil(deals.slip_bps * BPS / shocks.depth_left_bps)
-    slip = np.minimum(MOST_SLIP, np.maximum(own, least_slip_bps) + shocks.discount_bps)
-    return 1 - slip / BPS
+    own = np.ceil(deals.pool_slip_bps * BPS / shocks.depth_left_bps)
+    needed = np.maximum(own, least_slip_bps) + shocks.discount_bps
+    return 1 - np.minimum(MOST_SLIP, np.maximum(deals.slip_bps, needed)) / BPS
 
 
 def is_close(found: Cells, deals: DealColumns) -> Bools:
     """Where a verdict is so near its border that floats are not to be trusted with it."""
     near = nearness(deals)
-    return (np.abs(found.cover - 1) <= near) | (np.abs(found.health - 1) <= near)
+    is_near = (np.abs(found.cover - 1) <= near) | (np.abs(found.health - 1) <= near)
+    return is_near | found.is_unsure
 
 
 def nearness(deals: DealColumns) -> Floats:
@@ -141,7 +169,9 @@ def bounds(deals: DealColumns) -> Floats:
     interest = deals.debt * deals.apr * (deals.days / DAYS)
     owed = deals.debt + interest + deals.costs
     missing = np.where(deals.debt > 0, np.maximum(0, owed - deals.cash), 0.0)
-    exit_cost = missing / (1 - deals.slip_bps / BPS) - missing
+    most = np.where(deals.most_slip_bps < BPS, deals.most_slip_bps, 0.0)
+    deepest = np.maximum(deals.slip_bps, most)
+    exit_cost = missing / (1 - deepest / BPS) - missing
     return deals.token_cost + interest + deals.costs + exit_cost + deals.paid
 
 
@@ -165,7 +195,8 @@ def shared_slip_bps(deals: DealColumns, shocks: ShockColumns, pool: ExitPool) ->
 
 def blocks(deals: DealColumns, shocks: ShockColumns, least_slip_bps: Floats) -> Iterator[Block]:
     """All cells, some deals at a time."""
-    _, first, kind = np.unique(deals.slip_bps[:, 0], return_index=True, return_inverse=True)
+    own = deals.slip_bps.astype(np.float64) * (2 * BPS) + deals.pool_slip_bps
+    _, first, kind = np.unique(own[:, 0], return_index=True, return_inverse=True)
     # Slips are few: each is worked out once, and its row copied for every deal that has it.
     by_slip = np.concatenate(
         [sales(deals.rows(slice(i, i + 1)), shocks, least_slip_bps) for i in first]

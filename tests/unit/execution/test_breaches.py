@@ -52,13 +52,13 @@ def test_ltv_above_the_cap_is_a_breach():
 def test_a_reserve_that_no_longer_covers_the_debt_is_a_breach():
     """Needed: 600,000 * (1 + 6 % * 90 / 365) and $3,510 of gas at most: $612,387.
 
-    ETH counts at (1 - 50 %)(1 - 1 %) of $2,000, that is $990: 618.6 of it cover, 618.5 do not.
+    ETH counts at (1 - 50 %)(1 - 3 %) of $2,000, that is $970: 631.4 of it cover, 631.3 do not.
     """
-    assert codes(native=6_186 * WAD // 10) == ()
-    assert codes(native=6_185 * WAD // 10) == ("I3.debt_cover",)
+    assert codes(native=6_314 * WAD // 10) == ()
+    assert codes(native=6_313 * WAD // 10) == ("I3.debt_cover",)
     # Cash counts whole, wrapped ether as ether.
     assert codes(native=0, cash=612_388 * 10**6) == ()
-    assert codes(native=0, weth=6_186 * WAD // 10) == ()
+    assert codes(native=0, weth=6_314 * WAD // 10) == ()
 
 
 def test_both_may_break_at_once():
@@ -82,8 +82,7 @@ def test_the_stress_is_the_plans_own():
     envelope = record.plan.envelope
     assert stress.days == envelope.request.horizon_days == 90
     # what may be lost against the oracle is the slip and how far the oracle may be off
-    assert envelope.exit_slippage == 100 + 200
-    assert stress.exit_slip == LIMITS.min_exit_slip == 100
+    assert stress.exit_slip == envelope.exit_slippage == LIMITS.min_exit_slip + 200
     assert stress.gap == LIMITS.gap
     # 1.755 ETH at $2,000
     assert stress.costs == 3_510 * USD8

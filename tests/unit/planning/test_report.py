@@ -49,8 +49,8 @@ async def test_the_metrics_move_from_nothing_to_the_opening():
     assert (after["ltv_percent"], after["health_factor"]) == ("20.00", "4.1500")
     # 600,000 / (10 M - 600,000) = 6.383 %
     assert after["exposure_freeze_nav_percent"] == "6.39"
-    # reserve 2 M * 0.495 = 990,000; owed 600,000 + 8,885.59 + 3,510 = 612,395.59
-    assert after["debt_cover"] == "1.6166"
+    # reserve 2 M * 0.485 = 970,000; owed 600,000 + 8,885.59 + 3,510 = 612,395.59
+    assert after["debt_cover"] == "1.5839"
 
 
 async def test_what_the_desk_does_by_itself_is_told_with_the_prices_where_it_begins():
@@ -111,8 +111,8 @@ async def test_every_cost_is_told():
         "purchase_impact_usd": "598.8016482",
         "bucket_sale_usd": "0",
         "bucket_sale_at_most_usd": "0",
-        # 612,395.59 / 0.99 - 612,395.59
-        "exit_sale_if_token_fails_usd": "6185.81403072",
+        # 612,395.59 / 0.97 - 612,395.59
+        "exit_sale_if_token_fails_usd": "18940.06976416",
         # 600,000 * 4.004 % and 6.006 % * 90 / 365
         "interest_usd": "5923.7260274",
         "interest_stressed_usd": "8885.5890411",

@@ -74,9 +74,14 @@ async def test_the_default_deal_is_whole_in_every_standard_scenario():
 
 async def test_the_worst_case_is_spend_interest_and_costs():
     # U = 600.6 / 1,000, so 4.004 % after the loan, under stress 1.5 times that: 6.006 % of 600,000
-    # for 90 days are 8,885.59; gas 3,510; raising 612,395.59 at 1 % slip costs 6,185.81
+    # for 90 days are 8,885.59; gas 3,510: S + i + f. Raising 612,395.59 at the 3 % that a sale may
+    # lose costs 18,940.07; at an emergency's 12 % it costs 64,568.42 more, and 1.95M gas at 700
+    # gwei above the ceiling 2,730
     made = await plan()
-    assert made.envelope.worst_case_loss // USD8 == 618_581
+    worst = made.report["worst_case"]
+    lines = {"theorem": 612_395, "sale_for_the_debt": 18_940, "emergency": 67_298, "loss": 698_634}
+    assert {name: int(float(worst[f"{name}_usd"])) for name in lines} == lines
+    assert made.envelope.worst_case_loss // USD8 == 698_634
 
 
 async def test_the_deal_at_30_percent_is_made_with_warnings():

@@ -36,10 +36,10 @@ def test_the_deal_as_planned_keeps_every_rule():
 
 
 def test_each_row_has_its_limit_and_value_in_words():
-    """$600,000 over $3M of collateral; 1,000 ETH at $990 over $612,387 owed under stress."""
+    """$600,000 over $3M of collateral; 1,000 ETH at $970 over $612,387 owed under stress."""
     shown = rows()
     assert (shown["I6.ltv"]["value"], shown["I6.ltv"]["limit"]) == ("20.00 %", "30.00 %")
-    assert (shown["I3.debt_cover"]["value"], shown["I3.debt_cover"]["limit"]) == ("1.62", "1.00")
+    assert (shown["I3.debt_cover"]["value"], shown["I3.debt_cover"]["limit"]) == ("1.58", "1.00")
     assert shown["I3.debt_cover"]["severity"] == "hard"
     assert shown["I3.debt_cover_warning"]["severity"] == "warn"
 

@@ -6,7 +6,15 @@ import pytest
 
 from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8
 from holdfast.risk.reserve import breaking_gap, exit_cost, loss_bound, owed, reserve
-from holdfast.risk.scenarios import STANDARD, Exposed, Shock, outcome
+from holdfast.risk.scenarios import (
+    STANDARD,
+    Delay,
+    Exposed,
+    Shock,
+    bound,
+    outcome,
+    stressed,
+)
 from tests.unit.risk.positions import STRESS, THRESHOLD, borrowed, dollars, from_bucket
 
 
@@ -93,12 +101,12 @@ def test_a_dearer_debt_currency_costs_what_the_debt_gained():
 
 def test_the_worst_case_covers_every_scenario_without_a_dearer_world():
     position = borrowed("6")
-    bound = loss_bound(position, STRESS, Usd8(0))
+    most = loss_bound(position, STRESS, Usd8(0))
     for shock in STANDARD:
         is_dearer = shock.apr_ray or shock.gas_gwei or shock.usdt_move > 0 or shock.extra_days
         if is_dearer or shock.sale_discount or shock.depth_left != BPS:
             continue
-        assert outcome(shock, exposed(position)).loss <= bound
+        assert outcome(shock, exposed(position)).loss <= most
 
 
 def test_the_breaking_gap_is_where_the_reserve_just_pays():
@@ -129,3 +137,40 @@ def test_a_shock_that_leaves_no_depth_to_speak_of_still_has_an_answer():
     assert not thin.principal_whole
     assert thin.bucket_sold > BPS
     assert thin.loss > USD8
+
+
+@pytest.mark.parametrize(
+    ("name", "slip"),
+    [("exit_depth_down_80", 500), ("single_venue_price", 1_100), ("eth_down_50", 300)],
+)
+def test_a_sale_further_under_the_oracle_than_any_may_go_is_a_delay_and_not_whole(name, slip):
+    """The pool keeps 1 %: a fifth of it 5 %, a single bad venue 11 %; a sale may lose 3 %."""
+    usual = replace(STRESS, exit_slip=Bps(300))
+    one = replace(exposed(borrowed("6")), stress=usual, pool_slip=Bps(100))
+    assert stressed(named(name), one).exit_slip == slip
+    may = outcome(named(name), replace(one, most_slip=Bps(slip)))
+    assert (may.principal_whole, may.delayed_by) == (True, None)
+    waits = outcome(named(name), replace(one, most_slip=Bps(slip - 1)))
+    assert (waits.principal_whole, waits.delayed_by) == (False, Delay.PRICE)
+    # the same numbers otherwise, and no delay where cash pays by itself
+    assert replace(waits, principal_whole=True, delayed_by=None) == may
+    rich = replace(one.position, cash=Usd8(10**15))
+    paid = outcome(named(name), replace(one, position=rich, most_slip=Bps(0)))
+    assert paid.delayed_by is None
+
+
+def test_gas_above_what_even_repaying_may_pay_is_a_delay_and_not_whole():
+    one = exposed(borrowed("6"))
+    dear = named("gas_700_gwei")
+    assert outcome(dear, replace(one, most_gas_gwei=700)).delayed_by is None
+    waits = outcome(dear, replace(one, most_gas_gwei=699))
+    assert (waits.principal_whole, waits.delayed_by) == (False, Delay.GAS)
+    free = replace(one.position, debt=Usd8(0))
+    assert outcome(dear, replace(one, position=free, most_gas_gwei=0)).delayed_by is None
+
+
+def test_the_bound_sells_as_deep_as_any_sale_may_go():
+    one = replace(exposed(borrowed("6")), most_slip=Bps(1_200))
+    deep = replace(STRESS, exit_slip=Bps(1_200))
+    assert bound(one) == loss_bound(one.position, deep, one.paid)
+    assert bound(one) > bound(replace(one, most_slip=None))

@@ -53,6 +53,9 @@ def deals(draw):
         token_par=Usd8(draw(amounts)),
         paid=Usd8(draw(amounts)),
         gas_per_gwei=Usd8(draw(st.integers(0, 10**4 * USD8))),
+        pool_slip=draw(st.none() | st.builds(Bps, st.integers(0, BPS - 1))),
+        most_slip=draw(st.none() | st.builds(Bps, st.integers(0, BPS - 1))),
+        most_gas_gwei=draw(st.none() | st.integers(0, 2_000)),
     )
 
 

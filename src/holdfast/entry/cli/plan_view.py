@@ -51,12 +51,22 @@ def violations_view(violations: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+_PARTS_OF_LOSS = (
+    ("spend, interest, costs", "theorem_usd"),
+    ("selling ETH for the debt", "sale_for_the_debt_usd"),
+    ("the same in an emergency", "emergency_usd"),
+)
+
+
 def _worst_case(worst: Mapping[str, Any]) -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")
     rows.add_column()
     lost = f"{_usd(worst['loss_usd'])}, {worst['loss_percent_of_nav']} % of the ETH committed"
     rows.add_row("Loses at most", f"[bold red]{lost}[/]")
+    for label, name in _PARTS_OF_LOSS:
+        if name in worst:  # plans made before the sale had a line of its own have none
+            rows.add_row(f"  {label}", _usd(worst[name]), style="dim")
     rows.add_row("Core and collateral whole", _yes(is_good=worst["principal_whole"]))
     rows.add_row("as long as", escape(worst["holds_while"]))
     gap = worst["single_gap_that_breaks_percent"]
