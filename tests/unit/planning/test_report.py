@@ -78,7 +78,7 @@ async def test_what_the_desk_does_by_itself_is_told_with_the_prices_where_it_beg
         "adds_risk": False,
     }
     price = float(cures["convert"]["from_eth_price_usd"])
-    assert price == pytest.approx(2_000 * 1.25 * 612_395.59 / 990_000, abs=0.01)
+    assert price == pytest.approx(2_000 * 1.25 * 612_395.59 / 970_000, abs=0.01)
     text = printed(plan_view(await made()))
     assert "What the desk does by itself" in text
     assert "repays down to 20.00 %" in text
