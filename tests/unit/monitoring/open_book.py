@@ -24,7 +24,14 @@ CORE_WEI = 2_500 * WAD
 
 def row(*, number=7, debt=600_000, collateral=3_000_000, reserve=2_000_000, allowances=0, **more):
     """One deal, amounts in dollars: debt, collateral and bucket ETH; $600,000 spent on tokens."""
-    changes = {"cash": 0, "token_cost": 600_000, "token_market": 600_000, "queued": 0, **more}
+    changes = {
+        "cash": 0,
+        "token_cost": 600_000,
+        "token_market": 600_000,
+        "queued": 0,
+        "claimable": 0,
+    }
+    changes |= more
     sheet = Sheet(
         core=Usd8(5_000_000 * USD8),
         collateral=Usd8(collateral * USD8),
@@ -47,6 +54,7 @@ def row(*, number=7, debt=600_000, collateral=3_000_000, reserve=2_000_000, allo
         cash=changes["cash"] * 10**6,
         debt=debt * 10**6,
         queued=changes["queued"] * 10**6,
+        claimable=changes["claimable"] * 10**6,
     )
     return BookRow(
         deal=record,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.common.alerts import Severity
 from holdfast.common.ids import ChainId, new_group_id
-from holdfast.common.money import WAD, Bps
+from holdfast.common.money import USD8, WAD, Bps
 from holdfast.execution.model import Change, Convert, RepayPart, Send
 from holdfast.execution.pressure import STANDS_STILL, pressure_on
 from holdfast.execution.saga import decide
@@ -176,6 +176,21 @@ def test_a_touched_anchor_makes_every_deal_on_it_due():
     failed = failures(Facts(anchor=anchors(touched)[CORE]), LIMITS)
     assert to_reduce([(CORE, check) for check in failed]) == []
     assert assess(touched.rows[0], touched.market, LIMITS, failed).state is State.DUE
+
+
+def test_what_waits_in_the_desk_and_what_it_has_ready_count_together():
+    most = LIMITS.in_flight // USD8
+    assert codes(assessed(queued=most // 2, claimable=most // 2)) == []
+    assert codes(assessed(queued=most // 2, claimable=most // 2 + 1)) == ["I8.in_flight"]
+
+
+def test_an_anchor_that_one_deal_spends_from_is_shared_whichever_deal_comes_last():
+    whole = row()
+    envelope = whole.deal.plan.envelope
+    spending = replace(envelope, accounts=replace(envelope.accounts, deal=CORE))
+    other = replace(whole.deal, plan=replace(whole.deal.plan, envelope=spending))
+    for rows in ((replace(whole, deal=other), whole), (whole, replace(whole, deal=other))):
+        assert anchors(book(*rows))[CORE].shared_with == 1
 
 
 def test_deals_on_one_anchor_are_booked_there_together():

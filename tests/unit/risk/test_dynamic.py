@@ -1,6 +1,6 @@
 """Limits that tighten at once and rise slowly, never above what is published."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -113,6 +113,43 @@ def test_limits_rise_to_no_more_than_the_least_that_the_day_called_for():
     middling = {"cash": 0.9525}
     states = read([(0, BROKEN), *calm(60, 3_600), (60 + 5_400, middling)])
     assert (states[-1].scale, states[-1].may_rise_at) == (5_000, None)
+
+
+def test_limits_rise_to_the_least_of_the_day_even_when_it_ends_well():
+    """From 70 %, a day that called for 75 % once: 75 % and not the step to 90 %."""
+    day = 60 + STABLE_SECONDS
+    before = read([(0, BROKEN), *calm(60, STABLE_SECONDS)])[-1]
+    assert before.scale == 7_000
+    edge = {"cash": 0.9635}  # a score of 80, less the margin 75: the band of 75 %
+    states = read([(day + TICK, edge), *calm(day + 2 * TICK, STABLE_SECONDS)], before)
+    assert states[-1].scale == 7_500
+
+
+def test_volatility_too_must_leave_a_margin_before_limits_rise():
+    """0.72 calls for the published limits, but 0.72 and a twentieth only for 95 %."""
+    (first,) = read([(0, {})])
+    assert first.volatility.yearly == 7_200
+    waiting = replace(
+        first, scale=Bps(9_500), cause=Cause.VOLATILITY, better_since=NOON - STABLE_SECONDS
+    )
+    (after,) = read([(5, {})], waiting)
+    assert (after.scale, after.better_since) == (9_500, None)
+
+
+def test_limits_that_stay_keep_the_time_of_their_last_change():
+    assert [state.changed_at for state in read([(0, {}), *calm(60, 3_600)])] == [NOON] * 4
+
+
+def test_every_limit_that_binds_new_risk_is_scaled_and_no_other():
+    limits = effective(PUBLISHED, Bps(5_000))
+    halved = {
+        *("max_ltv", "warn_ltv", "opening_ltv", "max_exposure"),
+        *("max_deal", "max_bank", "max_module", "max_asset", "max_day"),
+    }
+    for field in fields(RiskLimits):
+        published = getattr(PUBLISHED, field.name)
+        expected = published // 2 if field.name in halved else published
+        assert getattr(limits, field.name) == expected, field.name
 
 
 def test_hysteresis_asks_for_a_margin():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8
+from holdfast.risk import gate as module
 from holdfast.risk.errors import ImpossibleInput
 from holdfast.risk.gate import (
     BOUND_MARGIN,
@@ -143,3 +144,16 @@ def test_the_same_record_never_opens_for_a_larger_lot_what_is_shut_for_a_smaller
     paid = [trial for trial in known if trial.is_paid]
     opens = [judged(*paid, lot=Lot(size, size)).is_open for size in (small, large)]
     assert opens[0] or not opens[1]
+
+
+@pytest.mark.parametrize(
+    ("bound", "state"),
+    [
+        (0.6, GateState.SHUT),  # as good as break-even is too close to call
+        (0.6 + BOUND_MARGIN / 2, GateState.SHUT),
+        (0.6 + BOUND_MARGIN * 2, GateState.PROVED),
+    ],
+)
+def test_a_bound_that_is_too_close_to_call_keeps_the_gate_shut(bound, state):
+    lot = Lot(Usd8(2), Usd8(2))
+    assert module._state(lot, Usd8(1), bound, Bps(6_000)) is state
