@@ -208,7 +208,9 @@ async def test_a_monitor_that_stops_is_told_of_by_others_until_it_is_back(
 ):
     monkeypatch.setattr("holdfast.monitoring.tick_watch.LATE_SECONDS", 0.2)
     desk = Desk(database, database_url)
-    watch = TickWatch(database, CHAIN, desk.alarm, SystemClock(), switch=desk.switch)
+    watch = TickWatch(
+        db=database, chain_id=CHAIN, alarm=desk.alarm, clock=SystemClock(), switch=desk.switch
+    )
     await stored(database, tick())
     await asyncio.sleep(0.3)
     await watch.once()

@@ -73,6 +73,11 @@ async def leads(session: Session) -> list[Lead]:
     return [Lead(*row) for row in await session.execute(_LEADS)]
 
 
+async def lead_of(session: Session, name: str) -> Lead | None:
+    """One lease, led or not; None when nobody ever had it."""
+    return next((one for one in await leads(session) if one.name == name), None)
+
+
 _MAY_WRITE = text(
     "SELECT may_write(CAST(:name AS text), CAST(:epoch AS bigint), CAST(:key AS bigint))"
 )

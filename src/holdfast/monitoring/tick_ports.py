@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from holdfast.common.alerts import Severity
     from holdfast.common.db import Session
     from holdfast.common.ids import ChainId
+    from holdfast.common.store import Lead
     from holdfast.execution.book import Book
     from holdfast.monitoring.ticks import Tick
     from holdfast.risk.market import RiskMarket
@@ -76,6 +77,14 @@ class TickAges(Protocol):
 
     async def age_seconds(self, session: Session, chain_id: ChainId) -> float | None:
         """How long ago the newest tick was written; None without any."""
+        ...
+
+
+class Leads(Protocol):
+    """Who leads what."""
+
+    async def lead_of(self, session: Session, name: str) -> Lead | None:
+        """The lease of that name, led or not; None when nobody ever had it."""
         ...
 
 

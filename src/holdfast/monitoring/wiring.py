@@ -150,5 +150,11 @@ def monitor_of(url: str, watching: Watching) -> tuple[Monitor, TickWatch]:
         fence=lead.lease,
         metrics=RiskMetrics(watching.registry),
     )
-    watch = TickWatch(notices.db, chain_id, notices.alerts, clock, switch=watching.switch)
+    watch = TickWatch(
+        db=notices.db,
+        chain_id=chain_id,
+        alarm=notices.alerts,
+        clock=clock,
+        switch=watching.switch,
+    )
     return Monitor(parts, lead, clock), watch

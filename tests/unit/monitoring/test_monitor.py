@@ -4,6 +4,7 @@ import pytest
 
 from holdfast.common.alerts import Severity
 from holdfast.common.errors import Rejected, Transient
+from holdfast.common.store import Lead
 from holdfast.monitoring.monitor import FAILED, Monitor
 from holdfast.monitoring.tick_watch import LATE, TickWatch
 from tests.support.alarm import KeptAlarm
@@ -112,14 +113,28 @@ class Ages:
 class Watched:
     def __init__(self):
         self.ages, self.alarm, self.clock = Ages(), KeptAlarm(), Clock()
-        self.reduced = []
-        self.looking = TickWatch(Db(), CHAIN, self.alarm, self.clock, switch=self, ticks=self.ages)
+        self.reduced, self.lead = [], None
+        self.looking = TickWatch(
+            db=Db(),
+            chain_id=CHAIN,
+            alarm=self.alarm,
+            clock=self.clock,
+            switch=self,
+            ticks=self.ages,
+            leads=self,
+        )
 
     async def look(self, age, after=5.0):
         self.ages.seconds = age
         self.clock.move(after)
         await self.looking.once()
         return [one.severity for one in self.alarm.alerts]
+
+    async def lead_of(self, session, name):
+        return self.lead if name == "risk:138" else None
+
+    def taken_over(self, seconds, silent=0.5):
+        self.lead = Lead("risk:138", "host/7", 3, led_seconds=seconds, silent_seconds=silent)
 
     async def watch(self, session, chain, breaches):
         self.reduced.append((chain, breaches))
@@ -141,6 +156,41 @@ async def test_a_tick_that_is_late_is_told_once_and_again_when_it_is_grave():
     assert "70 s ago" in watched.alarm.alerts[-1].text
     assert await watched.look(2.0) == [Severity.WARNING, Severity.CRITICAL]
     assert len(watched.alarm.over) == 1
+
+
+async def test_a_new_leader_that_reads_the_book_is_no_alarm_until_it_takes_too_long():
+    watched = Watched()
+    watched.taken_over(12.0)
+    assert await watched.look(16.0, after=100) == []
+    watched.taken_over(25.0)
+    assert await watched.look(29.0) == []
+    watched.taken_over(30.0)
+    assert await watched.look(34.0) == [Severity.WARNING]
+    (alert,) = watched.alarm.alerts
+    assert "host/7 has led it for 30 s and is still at its first tick" in alert.text
+    assert alert.fields["is_loading"] is True
+    watched.taken_over(56.0)
+    assert await watched.look(60.0) == [Severity.WARNING, Severity.CRITICAL]
+
+
+async def test_leaders_that_die_one_after_the_other_at_their_first_tick_are_told_all_the_same():
+    watched = Watched()
+    watched.taken_over(2.0)
+    assert await watched.look(31.0, after=100) == [Severity.WARNING]
+
+
+async def test_a_leader_that_ticked_and_stopped_has_no_more_time_than_before():
+    watched = Watched()
+    watched.taken_over(400.0)
+    assert await watched.look(16.0, after=500) == [Severity.WARNING]
+    assert "host/7 leads it and does not tick" in watched.alarm.alerts[0].text
+
+
+async def test_a_lead_that_nobody_holds_is_why_ticks_stop():
+    watched = Watched()
+    watched.taken_over(5.0, silent=9.0)
+    assert await watched.look(16.0, after=100) == [Severity.WARNING]
+    assert "Nobody leads it" in watched.alarm.alerts[0].text
 
 
 async def test_a_chain_that_nobody_watched_for_a_minute_adds_no_risk():
