@@ -39,7 +39,8 @@ class RecentBook:
         self._limits = limits
         self._read_at: BlockRef | None = None
         self._book: Book | None = None
-        self._lock = asyncio.Lock()  # who waits for it finds what the one before has read
+        self._lock = asyncio.Lock()
+        self._begun = self._done = 0  # the numbers of the last look that began, and that succeeded
 
     async def read(self) -> Book:
         """Every deal that is open now, and none else; a row tells which block it was read at.
@@ -47,14 +48,20 @@ class RecentBook:
         Raises:
             Transient: when the database or the chain does not answer.
         """
+        begun = self._begun
         async with self._lock:
+            if self._book is not None and self._done > begun:
+                return self._book  # by a look that began after we asked
+            self._begun += 1
             self._take_newer(self._reader.newest)
-            found = await self._topped_up()
-            if found is None:
-                found = await self._reader.read()
-                self._read_at = found.at
-            self._book = found
-            return found
+            self._book = await self._topped_up() or await self._anew()
+            self._done = self._begun
+            return self._book
+
+    async def _anew(self) -> Book:
+        book = await self._reader.read()
+        self._read_at = book.at
+        return book
 
     def _take_newer(self, other: Book | None) -> None:
         """Go on from what another one, such as the monitor, read since."""

@@ -104,13 +104,24 @@ class World(BookChain):
 
 
 class Reader(BookReader):
-    """Counts its readings."""
+    """Counts its readings, and its looks at some deals."""
 
-    readings = 0
+    readings = looks = 0
+    _began = None
+
+    async def begin_of_look(self):
+        self._began = asyncio.Event()
+        await self._began.wait()
 
     async def read(self):
         self.readings += 1
         return await super().read()
+
+    async def look(self, deals):
+        self.looks += 1
+        if self._began is not None:
+            self._began.set()
+        return await super().look(deals)
 
 
 class All:
@@ -268,10 +279,31 @@ async def test_a_book_that_says_nothing_of_now_is_read_anew(world, change, readi
     assert reader.readings == readings
 
 
-async def test_those_who_ask_at_once_share_one_reading(world):
+async def test_those_who_ask_at_once_share_what_began_after_they_asked(world):
     reader, recent = readers(world)
-    await asyncio.gather(*(recent.read() for _ in range(8)))
-    assert reader.readings == 1
+    await recent.read()
+    world.mine(1)
+    looks = reader.looks
+    first = asyncio.create_task(recent.read())
+    await reader.begin_of_look()
+    world.join(DealStatus.APPROVED, 50)  # too late for the look that is under way
+    later = await asyncio.gather(*(recent.read() for _ in range(8)))
+    assert len((await first).rows) == 3
+    assert [len(book.rows) for book in later] == [4] * 8
+    assert (reader.readings, reader.looks - looks) == (1, 2)
+
+
+async def test_nobody_is_given_what_was_read_before_a_look_that_failed(world):
+    _, recent = readers(world)
+    await recent.read()
+    world.join(DealStatus.APPROVED, 50)
+    world.mine(1)
+    world.fails = Transient("rpc.unreachable", "away")
+    failed, *later = await asyncio.gather(
+        *(recent.read() for _ in range(3)), return_exceptions=True
+    )
+    assert isinstance(failed, Transient)
+    assert [len(book.rows) for book in later] == [4, 4]
 
 
 async def test_a_reading_that_fails_leaves_the_last_one_as_it_was(world):
