@@ -203,6 +203,22 @@ async def test_an_approval_that_a_tightened_cap_refuses_says_so(database):
     assert tightened in caught.value.message
 
 
+async def test_a_loan_beyond_a_cap_that_was_tightened_since_the_plan_is_not_approved(database):
+    """Half of 30 % is 15 %: a deal planned to open at 20 % a minute before is refused."""
+    limits = DynamicLimits(CHAIN, RiskLimits(), KeptAlarm())
+    waiting = await stored(database, 1, status="awaiting_approval")
+    book = OpenBook(database, limits, Clock(now()))
+    async with database.begin() as session:
+        await limits.observe(session, market())
+        await book.admit(session, waiting)
+        await limits.observe(session, market(NOON + 5, **BROKEN))
+        with pytest.raises(Rejected) as caught:
+            await book.admit(session, waiting)
+    assert (caught.value.code, caught.value.fields) == ("I6.ltv", {"limit": 1_500, "value": 2_000})
+    assert "tightened this limit from 30.00 % to 15.00 %" in caught.value.message
+    assert "plan the deal anew with less" in caught.value.message
+
+
 async def test_of_two_deals_that_do_not_fit_together_one_waits_and_is_refused(database):
     first, second = [await stored(database, n, status="awaiting_approval") for n in (1, 2)]
     book = OpenBook(database, Published(max_bank=VALUE), Clock(now()))
@@ -239,3 +255,22 @@ async def test_other_banks_see_their_own_book(database):
         chain_id=REQUEST.chain_id,
     )
     assert await sums(database, request) == BookSums(asset=SPEND, day=VALUE)
+
+
+async def test_limits_that_nobody_has_kept_for_an_hour_are_halved(database):
+    limits = DynamicLimits(CHAIN, RiskLimits(), KeptAlarm())
+    async with database.begin() as session:
+        await limits.observe(session, market())
+        assert (await limits.in_force(session)).limits == RiskLimits()
+        old = "UPDATE risk_limits SET updated_at = now() - interval '61 minutes'"
+        await session.execute(text(old))
+        found = await limits.in_force(session)
+        assert found.limits.max_ltv == 1_500
+        assert 3_600 < found.unseen_seconds < 3_700
+        other = DynamicLimits(ChainId(1), RiskLimits(), KeptAlarm())
+        assert (await other.in_force(session)).limits == RiskLimits()
+    waiting = await stored(database, 1, status="awaiting_approval")
+    with pytest.raises(Rejected, match="nobody has read the market for") as caught:
+        async with database.begin() as session:
+            await OpenBook(database, limits, Clock(now())).admit(session, waiting)
+    assert caught.value.code == "I6.ltv"

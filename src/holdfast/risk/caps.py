@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from holdfast.common.money import Bps, Usd8
 from holdfast.risk.checks import at_most, warning
+from holdfast.risk.formulas import share_of
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Unit
 
@@ -40,6 +41,23 @@ def caps(wanted: Wanted, book: BookSums, limits: RiskLimits) -> tuple[Check, ...
         _cap("module", limits.max_module, book.module + value, "those of the module with this one"),
         _cap("asset", limits.max_asset, book.asset + wanted.spend, "spent on the token in all"),
         _cap("day", limits.max_day, book.day + value, "deals begun today with this one"),
+    )
+
+
+def shares(ltv: Bps, lot: Usd8, wanted: Wanted, limits: RiskLimits) -> tuple[Check, ...]:
+    """What an approved deal will owe and hold right after it bought `lot`, as planned.
+
+    Freeze NAV is then the ETH less the lot: a loan is spent on it, or bucket ETH was sold for it.
+    """
+    frozen = Usd8(wanted.value - lot)
+    return (
+        at_most("I6.ltv", limits.max_ltv, ltv, "debt over collateral, as planned"),
+        at_most(
+            "I4.freeze_exposure",
+            limits.max_exposure,
+            share_of(lot, frozen),
+            "the token's cost over freeze NAV, as planned",
+        ),
     )
 
 

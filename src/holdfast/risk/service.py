@@ -52,7 +52,8 @@ class DynamicLimits:
 
     async def in_force(self, session: Session) -> InForce:
         """What holds now; the published limits while the market was never read."""
-        return InForce(self.published, await self.kept(session))
+        unseen = await store.unseen_seconds(session, self.chain_id)
+        return InForce(self.published, await self.kept(session), unseen)
 
     async def kept(self, session: Session) -> LimitState | None:
         """The state after the last reading; None before the first."""

@@ -399,6 +399,13 @@ async def test_a_refusal_by_a_tightened_limit_says_so_and_why_and_until_when():
         )
         assert found["text"].endswith(found["advice"])
     with pytest.raises(PlanRefused) as caught:
+        await booked(Book(InForce(RiskLimits(), replace(rough, scale=Bps(10_000)), 9_000)))
+    (found,) = caught.value.fields["violations"]
+    assert found["advice"] == (
+        "nobody has read the market for 2.5 h, which tightens this limit from 30.00 % to 15.00 % "
+        "until the monitor reads it again: is a worker running?"
+    )
+    with pytest.raises(PlanRefused) as caught:
         await booked(Book(InForce(RiskLimits(), rough)), World(is_frozen=True))
     told = {one["code"]: one["advice"] for one in caught.value.fields["violations"]}
     assert told["market.desk_frozen"] == ""

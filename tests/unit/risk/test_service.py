@@ -22,10 +22,13 @@ class Store:
     """The statements over limits, in memory."""
 
     def __init__(self):
-        self.rows, self.changes = {}, []
+        self.rows, self.changes, self.unseen = {}, [], 0
 
     async def load(self, session, chain_id):
         return self.rows.get(chain_id)
+
+    async def unseen_seconds(self, session, chain_id):
+        return self.unseen
 
     async def load_locked(self, session, chain_id):
         return self.rows.get(chain_id)
@@ -125,3 +128,12 @@ async def test_a_history_that_cannot_be_read_is_told_and_stops_nothing(kept, tol
     (alert,) = told.alerts
     assert (alert.code, alert.fields) == ("limits.history", {"code": "replay.csv_gap"})
     assert "lacks 3 days" in alert.text
+
+
+async def test_limits_that_nobody_keeps_any_more_hold_at_half_of_the_published(limits, kept):
+    await limits.observe("session", market())
+    kept.unseen = 3_600
+    assert (await limits.in_force("session")).limits == RiskLimits()
+    kept.unseen = 3_601
+    found = (await limits.in_force("session")).limits
+    assert (found.max_ltv, found.max_deal) == (1_500, RiskLimits().max_deal // 2)

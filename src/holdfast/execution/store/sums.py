@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, bindparam, func, or_, select
 
-from holdfast.common.money import USD8, Usd8, mul_div
+from holdfast.common.money import USD8, TokenAmount, Usd8, mul_div
 from holdfast.execution.store.tables import deals, legs
 from holdfast.model.deal import DealStatus
 from holdfast.risk.caps import BookSums
@@ -77,5 +77,13 @@ async def lock_book(session: Session) -> None:
 
 def spend_of(terms: Terms) -> Usd8:
     """What a deal spends on the token, the debt currency counted as a dollar."""
-    spend = terms.spend
-    return Usd8(mul_div(spend.units, USD8, 10**spend.token.decimals))
+    return _value_of(terms.spend)
+
+
+def lot_of(terms: Terms) -> Usd8:
+    """What it has at most in tokens that have not paid yet, the same way."""
+    return _value_of(terms.largest_lot)
+
+
+def _value_of(amount: TokenAmount) -> Usd8:
+    return Usd8(mul_div(amount.units, USD8, 10**amount.token.decimals))

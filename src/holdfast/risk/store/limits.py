@@ -100,6 +100,13 @@ async def load(session: Session, chain_id: ChainId) -> Kept | None:
     return None if row is None else _kept(row)
 
 
+async def unseen_seconds(session: Session, chain_id: ChainId) -> int:
+    """How long ago the market of the chain was read; 0 before its first reading."""
+    age = func.extract("epoch", func.clock_timestamp() - risk_limits.c.updated_at)
+    query = select(age).where(risk_limits.c.chain_id == chain_id)
+    return max(0, int((await session.scalars(query)).one_or_none() or 0))
+
+
 async def watched_since(session: Session, chain_id: ChainId) -> datetime | None:
     """When the market of the chain was first read; None before."""
     query = select(risk_limits.c.created_at).where(risk_limits.c.chain_id == chain_id)
