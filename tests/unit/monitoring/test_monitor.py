@@ -148,6 +148,12 @@ async def test_ticks_in_time_are_no_alarm_and_end_one_that_is_left_over():
     assert watched.reduced == []
 
 
+async def test_a_worker_that_has_just_begun_to_look_ends_no_alarm_while_ticks_stay_away():
+    watched = Watched()
+    assert await watched.look(100.0, after=1) == []
+    assert watched.alarm.over == []
+
+
 async def test_a_tick_that_is_late_is_told_once_and_again_when_it_is_grave():
     watched = Watched()
     assert await watched.look(20.0, after=100) == [Severity.WARNING]
