@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -77,8 +76,38 @@ async def test_an_alert_is_told_while_it_is_open_and_on_the_day_it_ends(database
 async def test_acts_are_those_of_the_time(database):
     await record(database)
     (told,) = (await read(database)).acts
-    assert (told.actor, told.action, told.deal_id) == ("alice", "alert.acknowledge", UUID(int=0))
+    assert (told.actor, told.action, told.deal_id) == ("alice", "alert.acknowledge", None)
     assert (await read(database, Span(soon(), soon() + timedelta(days=1)))).acts == ()
+
+
+def status(deal, event, **detail):
+    return Act(deal.deal_id, deal.bank, deal.chain_id, "worker", f"deal.{event}", "deal", detail)
+
+
+async def test_acts_have_their_reasons_and_those_of_the_desk_no_deal_and_no_bank(database):
+    deal = await stored(database)
+    acts = (
+        status(deal, "hold", reason="invariant", why=["I6.ltv"]),
+        status(deal, "resume", reason=None),
+        status(deal, "hold", reason="operator"),
+        status(deal, "cure", legs=["repay"], ltv_bps="2712", breaches=[]),
+        status(deal, "resume", reason=None),
+    )
+    halted = Act(DESK, BankId("-"), ChainId(0), "alice", "desk.halted", "desk", {"reason": "drill"})
+    async with database.begin() as session:
+        await AUDIT.record(session, *acts)
+        await AUDIT.lock_desk(session)
+        await AUDIT.record(session, halted)
+    told = (await read(database)).acts
+    assert [(one.action, one.reason) for one in told if one.deal_id == deal.deal_id] == [
+        ("deal.hold", "invariant: I6.ltv"),
+        ("deal.resume", "ends the hold: invariant: I6.ltv"),
+        ("deal.hold", "operator"),
+        ("deal.cure", "LTV 27.12 %: repay"),
+        ("deal.resume", "ends the hold: operator"),
+    ]
+    (of_desk,) = [one for one in told if one.action == "desk.halted"]
+    assert (of_desk.deal_id, of_desk.bank, of_desk.reason) == (None, None, "drill")
 
 
 async def test_every_kind_is_made_of_an_empty_desk(database):
@@ -92,6 +121,7 @@ async def test_compliance_verifies_the_record_and_says_when_it_was_changed(datab
     made = await reporter(database).made(ReportKind.COMPLIANCE)
     (row,) = as_json(made)["tables"]["audit"]["rows"]
     assert (row["entries"], row["holds"], len(row["head"])) == (1, True, 64)
+    assert (row["record"], row["deal_id"]) == ("the desk's own", None)
     async with database.begin() as session:
         await session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
         await session.execute(text("UPDATE audit_entries SET actor = 'mallory'"))

@@ -73,14 +73,15 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class ActRow:
-    """An entry of the audit in the span."""
+    """An entry of the audit in the span; without a deal it is in the desk's own record."""
 
     at: datetime
-    deal_id: UUID
-    bank: str
+    deal_id: UUID | None
+    bank: str | None
     actor: str
     action: str
     subject: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Format(StrEnum):
 _LONG = re.compile(r"_|[0-9a-zA-Z]{16}(?=[0-9a-zA-Z])")
 """After what a long word may go on in the next line: an underscore, or sixteen letters."""
 
-NUMBERS = frozenset({Kind.COUNT, Kind.USD, Kind.UNITS, Kind.PERCENT, Kind.NUMBER})
+NUMBERS = frozenset({Kind.COUNT, Kind.USD, Kind.UNITS, Kind.PERCENT, Kind.NUMBER, Kind.FIGURE})
 
 
 def written(report: Report, format_: Format, table: str | None = None) -> bytes:
@@ -139,11 +139,18 @@ def _type(kind: Kind) -> pa.DataType:
         Kind.NUMBER: pa.float64(),
         Kind.TIME: pa.timestamp("us", tz="UTC"),
         Kind.FLAG: pa.bool_(),
+        Kind.FIGURE: pa.string(),
     }
     return types[kind]
 
 
 def _typed(value: Value, column: Column) -> object:
-    if value is not None and column.kind in {Kind.USD, Kind.PERCENT, Kind.UNITS}:
-        return Decimal(exact(value, column.kind))
-    return value
+    """What Arrow takes; a column of figures of several kinds has the text of each."""
+    if column.kind is Kind.TIME:
+        return value
+    told = exact(value, column.kind)
+    if told is None:
+        return None
+    if column.kind is Kind.FIGURE:
+        return str(told)
+    return Decimal(told) if column.kind in {Kind.USD, Kind.PERCENT, Kind.UNITS} else told

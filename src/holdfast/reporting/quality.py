@@ -36,9 +36,12 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ChainOfRecord:
-    """Whether a deal's audit chain holds from its first entry to its last; digest in hex."""
+    """Whether a deal's audit chain holds from its first entry to its last; digest in hex.
 
-    deal_id: UUID
+    Without a deal it is the desk's own record.
+    """
+
+    deal_id: UUID | None
     entries: int
     head: str
     holds: bool

@@ -92,12 +92,13 @@ class Reporter:
         return [await self._chain(session, deal) for deal in (DESK, *deals)]
 
     async def _chain(self, session: Session, deal: DealId) -> ChainOfRecord:
+        of = None if deal == DESK else deal
         try:
             link = await self.audit.verify(session, deal)
         except Broken as error:
             entries = error.fields.get("seq")
-            return ChainOfRecord(deal, entries if isinstance(entries, int) else 0, "", holds=False)
-        return ChainOfRecord(deal, link.length, link.digest.hex(), holds=True)
+            return ChainOfRecord(of, entries if isinstance(entries, int) else 0, "", holds=False)
+        return ChainOfRecord(of, link.length, link.digest.hex(), holds=True)
 
 
 def _period(kind: RunKind, day: date | None, today: date) -> str:

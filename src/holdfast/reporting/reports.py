@@ -14,16 +14,17 @@ from holdfast.reporting.quality import quality
 from holdfast.reporting.risk_history import risk_history
 from holdfast.reporting.room import limit_changes, room
 from holdfast.reporting.summary import summary
-from holdfast.reporting.tables import Column, Kind, Report, Table, shown
+from holdfast.reporting.tables import Column, Figure, Kind, Report, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
+    from uuid import UUID
 
-    from holdfast.reporting.facts import Facts
+    from holdfast.reporting.facts import ActRow, DealRow, Facts
     from holdfast.reporting.quality import ChainOfRecord
     from holdfast.reporting.runs import RunRow
-    from holdfast.reporting.tables import Value
+    from holdfast.reporting.tables import Plain, Value
     from holdfast.risk.limits import RiskLimits
 
 LOOKBACK_DAYS = 30
@@ -106,7 +107,7 @@ def _tables(
             yield sections.breaches(facts)
             yield published_limits(limits)
             yield limit_changes(facts)
-            yield audit_chains(records)
+            yield audit_chains(facts, records)
         case _:
             assert_never(kind)
     yield quality(facts)
@@ -143,54 +144,73 @@ def _exposures(facts: Facts) -> Iterator[Table]:
 
 def approvals(facts: Facts) -> Table:
     """Who approved what, and whether that was somebody else than who asked."""
-    authors = {deal.deal_id: deal.author for deal in facts.deals}
+    deals: dict[UUID | None, DealRow] = {deal.deal_id: deal for deal in facts.deals}
     columns = (
         Column("at", Kind.TIME, "when it was approved"),
-        Column("deal_id", Kind.TEXT, "the deal"),
+        Column("deal", Kind.TEXT, "the deal by its number"),
+        Column("deal_id", Kind.TEXT, "the deal's id", on_page=False),
         Column("bank", Kind.TEXT, "participant bank"),
         Column("author", Kind.TEXT, "who asked for the deal"),
         Column("approver", Kind.TEXT, "who approved its plan"),
         Column("four_eyes", Kind.FLAG, "whether these are two people"),
     )
-    rows: list[tuple[Value, ...]] = []
-    for act in facts.acts:
-        if act.action == "deal.approve":
-            author = authors.get(act.deal_id)
-            is_other = author is not None and author != act.actor
-            rows.append((act.at, str(act.deal_id), act.bank, author, act.actor, is_other))
-    return Table("approvals", "Approvals", columns, tuple(rows))
+    rows = tuple(_approval(act, deals) for act in facts.acts if act.action == "deal.approve")
+    lacking = sum(row[-1] is False for row in rows)
+    note = f"WARNING: {lacking} of {len(rows)} without four eyes." if lacking else ""
+    return Table("approvals", "Approvals", columns, rows, note)
+
+
+def _approval(act: ActRow, deals: Mapping[UUID | None, DealRow]) -> tuple[Value, ...]:
+    """Where nobody knows who asked, nobody knows of four eyes either."""
+    deal = deals.get(act.deal_id)
+    author = None if deal is None else deal.author
+    number = act.subject if deal is None else f"deal {deal.number}"
+    is_other = author is not None and author != act.actor
+    return (act.at, number, str(act.deal_id), act.bank, author, act.actor, is_other)
 
 
 def published_limits(limits: RiskLimits) -> Table:
     """The published limits, from the settings."""
     columns = (
         Column("limit", Kind.TEXT, "which limit"),
-        Column("value", Kind.TEXT, "what it is"),
+        Column("value", Kind.FIGURE, "what it is, exact by its kind"),
+        Column("kind", Kind.TEXT, "what the value is: usd, percent, number, count", on_page=False),
         Column("source", Kind.TEXT, "the rule that it belongs to"),
     )
-    rows = (
-        ("LTV, cap", shown(limits.max_ltv, Kind.PERCENT), "I6"),
-        ("LTV, warning", shown(limits.warn_ltv, Kind.PERCENT), "I6"),
-        ("exposure to the token, cap", shown(limits.max_exposure, Kind.PERCENT), "I4"),
-        ("debt cover, least", f"{limits.min_cover_wad / 10**18:.2f}", "I3"),
-        ("debt cover, warning", f"{limits.warn_cover_wad / 10**18:.2f}", "I3"),
-        ("fall of ETH that the reserve survives", shown(limits.gap, Kind.PERCENT), "I3"),
-        ("largest deal", shown(limits.max_deal, Kind.USD), "desk"),
-        ("loss budget of a lot", shown(limits.loss_budget, Kind.USD), "I8"),
-        ("in redemption at a time", shown(limits.in_flight, Kind.USD), "I8"),
-        ("age of ETH's price", f"{limits.oracle_max_age_seconds} s", "I10"),
-        ("age of USDT's price", f"{limits.cash_oracle_max_age_seconds} s", "I10"),
+    found: tuple[tuple[str, Plain, Kind, str], ...] = (
+        ("LTV, cap", limits.max_ltv, Kind.PERCENT, "I6"),
+        ("LTV, warning", limits.warn_ltv, Kind.PERCENT, "I6"),
+        ("exposure to the token, cap", limits.max_exposure, Kind.PERCENT, "I4"),
+        ("debt cover, least", limits.min_cover_wad / 10**18, Kind.NUMBER, "I3"),
+        ("debt cover, warning", limits.warn_cover_wad / 10**18, Kind.NUMBER, "I3"),
+        ("fall of ETH that the reserve survives", limits.gap, Kind.PERCENT, "I3"),
+        ("largest deal", limits.max_deal, Kind.USD, "desk"),
+        ("loss budget of a lot", limits.loss_budget, Kind.USD, "I8"),
+        ("in redemption at a time", limits.in_flight, Kind.USD, "I8"),
+        ("age of ETH's price, seconds", limits.oracle_max_age_seconds, Kind.COUNT, "I10"),
+        ("age of USDT's price, seconds", limits.cash_oracle_max_age_seconds, Kind.COUNT, "I10"),
+    )
+    rows = tuple(
+        (name, Figure(value, kind), str(kind), source) for name, value, kind, source in found
     )
     return Table("limits", "Published limits", columns, rows)
 
 
-def audit_chains(records: Sequence[ChainOfRecord]) -> Table:
+def _audited(one: ChainOfRecord, numbers: Mapping[UUID, str]) -> tuple[Value, ...]:
+    deal = one.deal_id
+    whose = "the desk's own" if deal is None else numbers.get(deal, str(deal))
+    return (whose, None if deal is None else str(deal), one.entries, one.head, one.holds)
+
+
+def audit_chains(facts: Facts, records: Sequence[ChainOfRecord]) -> Table:
     """Whether each deal's record is whole, and its end, to compare with one noted elsewhere."""
     columns = (
-        Column("deal_id", Kind.TEXT, "whose record; zeros are the desk's"),
+        Column("record", Kind.TEXT, "whose record: the deal by its number, or the desk's own"),
+        Column("deal_id", Kind.TEXT, "the deal; none for the desk's own", on_page=False),
         Column("entries", Kind.COUNT, "entries, those of other days too"),
         Column("head", Kind.TEXT, "SHA-256 of the last entry, which covers all before it"),
         Column("holds", Kind.FLAG, "whether every entry follows from the one before"),
     )
-    rows = tuple((str(one.deal_id), one.entries, one.head, one.holds) for one in records)
+    numbers = sections.numbers(facts)
+    rows = tuple(_audited(one, numbers) for one in records)
     return Table("audit", "Integrity of the audit", columns, rows)

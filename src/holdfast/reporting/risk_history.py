@@ -94,13 +94,13 @@ def _row(one: Point) -> tuple[Value, ...]:
         one.deals,
         None if one.ltv is None else int(one.ltv.value),
         None if one.ltv is None else one.ltv.deal,
-        None if one.health is None else _floored(one.health.value),
+        None if one.health is None else floored(one.health.value),
         None if one.cover is None else one.cover.value,
         None if one.cover is None else one.cover.deal,
     )
 
 
-def _floored(value: float) -> float:
+def floored(value: float) -> float:
     """To four digits, never up: a health factor is not shown better than it is."""
     return int(value * 10_000) / 10_000
 

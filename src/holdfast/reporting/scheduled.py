@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.reporting.formats import Format, written
 from holdfast.reporting.price_file import daily_closes
 from holdfast.reporting.schedule import Document
-from holdfast.reporting.tables import as_json
+from holdfast.reporting.tables import Kind, as_json, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,8 @@ class StressRun:
 
 def _text(report: Report) -> str:
     """The desk's figures in one line."""
-    figures = ", ".join(f"{row[0]} {row[1]}" for row in report.table("summary").rows)
+    rows = report.table("summary").rows
+    figures = ", ".join(f"{row[0]} {shown(row[1], Kind.FIGURE)}" for row in rows)
     poor = sum(row[-1] is False for row in report.table("quality").rows)
     told = f"{poor} of the data checks failed" if poor else "the data is good"
     return f"{report.title}: {figures}; {told}"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from holdfast.common.money import BPS
+from holdfast.model.deal import TERMINAL
 from holdfast.reporting.report_charts import bars
 from holdfast.reporting.tables import Column, Kind, Table, shown
 from holdfast.reporting.valuation import AssetType, grouped, total, valued
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from holdfast.reporting.valuation import Valued
     from holdfast.risk.limits import RiskLimits
 
-CLOSED = frozenset({"completed", "completed_with_claim", "rejected", "cancelled", "failed"})
-
 _DEAL = (
     Column("deal_number", Kind.COUNT, "the deal's number"),
     Column("deal_id", Kind.TEXT, "the deal's id", on_page=False),
@@ -32,7 +31,7 @@ _DEAL = (
     Column("hold_reason", Kind.TEXT, "why it is holding, if it is"),
     Column("committed_usd", Kind.USD, "dollars of ETH committed when it was planned"),
     Column("ltv_percent", Kind.PERCENT, "LTV when its last group of legs was settled"),
-    Column("profit_usd", Kind.USD, "profit, once it is closed"),
+    Column("profit_usd", Kind.USD, "profit, once it is over"),
     Column("updated_at", Kind.TIME, "its last change"),
 )
 _EXPOSURE = (
@@ -63,9 +62,10 @@ _ACT = (
     Column("actor", Kind.TEXT, "who, or which part of the system"),
     Column("action", Kind.TEXT, "what was done"),
     Column("about", Kind.TEXT, "the deal by its number, or what else it was done to"),
-    Column("bank", Kind.TEXT, "participant bank"),
+    Column("reason", Kind.TEXT, "why, as the record has it"),
+    Column("bank", Kind.TEXT, "participant bank, if it is about one"),
     Column("subject", Kind.TEXT, "what it was done to", on_page=False),
-    Column("deal_id", Kind.TEXT, "whose record it is in; zeros are the desk's", on_page=False),
+    Column("deal_id", Kind.TEXT, "whose record it is in; none for the desk's own", on_page=False),
 )
 _ACTIVITY = (
     Column("action", Kind.TEXT, "what was done"),
@@ -133,8 +133,8 @@ def breaches(facts: Facts) -> Table:
     """Alerts that were open, raised or closed in the span, the gravest first."""
     ranks = ("critical", "warning", "info")
     told = sorted(facts.alerts, key=lambda one: (ranks.index(one.severity), one.opened_at))
-    numbers = _numbers(facts)
-    rows = tuple(_alert(one, numbers) for one in told)
+    known = numbers(facts)
+    rows = tuple(_alert(one, known) for one in told)
     note = "Open in the time of the report, whenever they were raised; the gravest first."
     return Table("breaches", "Breaches and alerts", _ALERT, rows, note, page_rows=_PAGE_ROWS)
 
@@ -153,14 +153,14 @@ def activity(facts: Facts) -> Table:
 
 def actions(facts: Facts) -> Table:
     """What was done, from the audit, the newest first."""
-    numbers = _numbers(facts)
-    rows = tuple(_act(one, numbers) for one in reversed(facts.acts))
+    known = numbers(facts)
+    rows = tuple(_act(one, known) for one in reversed(facts.acts))
     return Table("actions", "Actions", _ACT, rows, "The newest first.", page_rows=_PAGE_ROWS)
 
 
 def is_open(deal: DealRow) -> bool:
     """Whether it has not ended."""
-    return deal.status not in CLOSED
+    return deal.status not in TERMINAL
 
 
 def _by_strain(deal: DealRow) -> tuple[bool, int, int]:
@@ -178,7 +178,7 @@ def _deal(deal: DealRow) -> tuple[Value, ...]:
         deal.hold_reason,
         deal.committed,
         deal.ltv_bps,
-        deal.profit,
+        None if is_open(deal) else deal.profit,
         deal.updated_at,
     )
 
@@ -191,7 +191,7 @@ def _exposure(held: Sequence[Valued]) -> tuple[Value, ...]:
     return (net - owed, owed, net, token, _share(token, net), unpriced)
 
 
-def _numbers(facts: Facts) -> dict[UUID, str]:
+def numbers(facts: Facts) -> dict[UUID, str]:
     """The name that people have for each deal."""
     return {deal.deal_id: f"deal {deal.number}" for deal in facts.deals}
 
@@ -222,8 +222,17 @@ def _state(alert: AlertRow) -> str:
 
 
 def _act(act: ActRow, numbers: Mapping[UUID, str]) -> tuple[Value, ...]:
-    about = numbers.get(act.deal_id, act.subject)
-    return (act.at, act.actor, act.action, about, act.bank, act.subject, str(act.deal_id))
+    deal = act.deal_id
+    return (
+        act.at,
+        act.actor,
+        act.action,
+        act.subject if deal is None else numbers.get(deal, act.subject),
+        act.reason,
+        act.bank,
+        act.subject,
+        None if deal is None else str(deal),
+    )
 
 
 def _symbols(held: Sequence[Valued]) -> str:

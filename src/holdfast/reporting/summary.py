@@ -5,33 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.reporting.quality import quality
+from holdfast.reporting.risk_history import floored
 from holdfast.reporting.sections import is_open
-from holdfast.reporting.tables import Column, Kind, Table, heading, shown
+from holdfast.reporting.tables import Column, Figure, Kind, Table, heading
 from holdfast.reporting.valuation import AssetType, total, valued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.reporting.facts import AlertRow, Facts
-    from holdfast.reporting.tables import Value
+    from holdfast.reporting.tables import Plain
 
 _COLUMNS = (
     Column("figure", Kind.TEXT, "what is counted"),
-    Column("value", Kind.TEXT, "its value"),
+    Column("value", Kind.FIGURE, "its value, exact by its kind"),
+    Column("kind", Kind.TEXT, "what the value is: count, usd, percent, number", on_page=False),
 )
 
 
 def summary(facts: Facts) -> Table:
     """What is open and held, the worst that was seen, and what calls for somebody."""
     figures = (*_held(facts), *_seen(facts), *_told(facts))
-    rows = tuple((heading(name), shown(value, kind)) for name, value, kind in figures)
+    rows = tuple((heading(name), Figure(value, kind), str(kind)) for name, value, kind in figures)
     return Table("summary", "Desk", _COLUMNS, rows)
 
 
-def _held(facts: Facts) -> Iterator[tuple[str, Value, Kind]]:
+def _held(facts: Facts) -> Iterator[tuple[str, Plain, Kind]]:
     alive = [deal for deal in facts.deals if is_open(deal)]
-    closed = [deal for deal in facts.deals if deal.profit is not None]
-    today = [deal for deal in closed if deal.updated_at >= facts.span.since]
+    over = [deal for deal in facts.deals if not is_open(deal)]
+    closed = [one for one in over if facts.span.since <= one.updated_at < facts.span.until]
     values = valued(facts)
     token = total(one for one in values if one.asset is AssetType.TOKEN)
     yield "open_deals", len(alive), Kind.COUNT
@@ -39,7 +41,7 @@ def _held(facts: Facts) -> Iterator[tuple[str, Value, Kind]]:
     yield "committed_usd", sum(deal.committed for deal in alive), Kind.USD
     yield "net_usd", total(values), Kind.USD
     yield "token_usd", token, Kind.USD
-    yield "profit_of_deals_closed_usd", sum(deal.profit or 0 for deal in today), Kind.USD
+    yield "profit_of_deals_closed_usd", sum(deal.profit or 0 for deal in closed), Kind.USD
     yield (
         "highest_ltv_when_settled",
         max((deal.ltv_bps or 0 for deal in alive), default=0),
@@ -47,7 +49,7 @@ def _held(facts: Facts) -> Iterator[tuple[str, Value, Kind]]:
     )
 
 
-def _seen(facts: Facts) -> Iterator[tuple[str, Value, Kind]]:
+def _seen(facts: Facts) -> Iterator[tuple[str, Plain, Kind]]:
     """The worst of all looks of the monitor; nothing where it saw no debt."""
     points = facts.path.points
     ltvs = [one.ltv.value for one in points if one.ltv is not None]
@@ -55,11 +57,12 @@ def _seen(facts: Facts) -> Iterator[tuple[str, Value, Kind]]:
     covers = [one.cover.value for one in points if one.cover is not None]
     highest = max(ltvs, default=None)
     yield "highest_ltv_seen", None if highest is None else int(highest), Kind.PERCENT
-    yield "lowest_health_factor_seen", min(healths, default=None), Kind.NUMBER
+    lowest = None if not healths else floored(min(healths))
+    yield "lowest_health_factor_seen", lowest, Kind.NUMBER
     yield "lowest_debt_cover_seen", min(covers, default=None), Kind.NUMBER
 
 
-def _told(facts: Facts) -> Iterator[tuple[str, Value, Kind]]:
+def _told(facts: Facts) -> Iterator[tuple[str, Plain, Kind]]:
     waiting = [alert for alert in facts.alerts if _is_open(alert)]
     critical = sum(alert.severity == "critical" for alert in waiting)
     failed = sum(row[-1] is False for row in quality(facts).rows)

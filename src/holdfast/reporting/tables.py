@@ -13,7 +13,8 @@ from holdfast.common.errors import Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Value: TypeAlias = "str | int | float | bool | datetime | None"
+Plain: TypeAlias = "str | int | float | bool | datetime | None"
+Value: TypeAlias = "Plain | Figure"
 
 
 class Kind(StrEnum):
@@ -27,12 +28,22 @@ class Kind(StrEnum):
     NUMBER = "number"
     TIME = "time"
     FLAG = "flag"
+    FIGURE = "figure"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value with its own kind, for columns in which each row is of another."""
+
+    value: Plain
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column; a value of kind USD is dollars times 1e8, of PERCENT bps, of TIME in UTC.
 
+    NUMBER is a ratio of analytics, of which four digits are told; of FIGURE are `Figure`s alone.
     One that is not `on_page` is for machines: an id, or what another column says in words.
     """
 
@@ -89,7 +100,10 @@ class Report:
 
 
 def exact(value: Value, kind: Kind) -> Any:  # noqa: ANN401 - a JSON value
-    """A value for machines: exact decimal strings for money, percent and units, ISO times."""
+    """A value for machines: exact decimal strings for money, percent and units, ISO times.
+
+    Counts are integers; ratios have four digits and no binary tail.
+    """
     return None if value is None else _EXACT[kind](value)
 
 
@@ -149,9 +163,10 @@ _EXACT: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.USD: lambda value: f"{Decimal(value).scaleb(-8):f}",
     Kind.UNITS: str,
     Kind.PERCENT: lambda value: f"{Decimal(value).scaleb(-2):f}",
-    Kind.NUMBER: _same,
+    Kind.NUMBER: lambda value: round(value, 4),
     Kind.TIME: lambda value: value.astimezone(UTC).isoformat(timespec="seconds"),
     Kind.FLAG: _same,
+    Kind.FIGURE: lambda figure: exact(figure.value, figure.kind),
 }
 _SHOWN: Mapping[Kind, Callable[[Any], str]] = {
     Kind.TEXT: str,
@@ -162,4 +177,5 @@ _SHOWN: Mapping[Kind, Callable[[Any], str]] = {
     Kind.NUMBER: lambda value: f"{value:,.4f}",
     Kind.TIME: lambda value: value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
     Kind.FLAG: lambda value: "yes" if value else "NO",
+    Kind.FIGURE: lambda figure: shown(figure.value, figure.kind),
 }

@@ -269,6 +269,30 @@ def test_an_approval_given_is_shown_to_a_person(desk, capsys):
     assert f"Plan hash {HASH}" in out
 
 
+def test_who_approves_the_own_plan_is_warned(desk, capsys, terminal):
+    author = str(desk.record.author)
+    order = ["approve", str(desk.record.deal_id), "--as"]
+    named = ["--plan-hash", HASH, "--execute"]
+    _, report = document(capsys, *order, author, *named)
+    assert [one["code"] for one in report["warnings"]] == ["approval.own_plan"]
+    warning = f"WARNING: no four eyes: {author} approves the own plan"
+    assert warning in said(capsys, *order, author, *named)[2]
+    assert document(capsys, *order, "bob", *named)[1]["warnings"] == []
+    # once, before the question
+    assert said(capsys, *order, author, "--execute")[2].count(warning) == 1
+    terminal.answer = False
+    assert warning in said(capsys, *order, author, "--execute")[2]
+
+
+@pytest.mark.parametrize("execute", [[], ["--execute"]])
+def test_who_runs_and_approves_the_own_plan_is_warned(desk, capsys, execute):
+    own = ["run", *ASKED, *execute, "--as", "alice", "--approve-as"]
+    _, report = document(capsys, *own, "alice")
+    assert [one["code"] for one in report["warnings"]] == ["approval.own_plan"]
+    assert "WARNING: no four eyes: alice approves" in said(capsys, *own, "alice")[2]
+    assert document(capsys, *own, "bob")[1]["warnings"] == []
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_who_cannot_be_asked_must_name_the_plan(desk, capsys, options):
     wanted = str(desk.record.deal_id)

@@ -109,6 +109,28 @@ def test_a_choice_that_is_none_is_told_with_those_that_are(arguments, says, aske
     assert "[usage]" in told
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--json", "--format", "csv"], "--json is --format json: it cannot be csv as well"),
+        (["--table", "summary"], "--table is for --format csv and parquet"),
+        (["--table", "summary", "--format", "html"], "--table is for --format csv and parquet"),
+        (["--table", "summary", "--json"], "--table is for --format csv and parquet"),
+    ],
+)
+def test_options_of_which_one_would_be_ignored_are_refused(options, says, asked, capsys):
+    assert run(["report", "daily", *options]) == 2
+    out, err = capsys.readouterr()
+    assert says in out + err
+    assert "usage" in out + err
+    assert asked == []
+
+
+def test_json_may_be_asked_for_twice(asked, capsys):
+    assert run(["report", "daily", "--json", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["report"] == "daily"
+
+
 def test_a_report_goes_to_a_file(asked, tmp_path, capsys):
     out = tmp_path / "report.parquet"
     assert run(["report", "exposure", "--format", "parquet", "--out", str(out)]) == 0

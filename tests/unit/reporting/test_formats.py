@@ -120,6 +120,48 @@ def test_parquet_has_types_and_says_what_its_columns_mean():
     assert (first["committed_usd"], first["profit_usd"]) == (Decimal(10_000_000), None)
 
 
+def risky():
+    """A report in which market risk is told of amounts that are not round."""
+    held = replace(facts().holdings[0], units=123_456_789_012_345_678_901)
+    closes = tuple(100.0 + day % 7 for day in range(300))
+    return report(holdings=(held,), daily_closes=closes)
+
+
+@pytest.mark.parametrize("table", ["summary", "market_risk"])
+def test_figures_of_several_kinds_are_exact_in_all_formats_for_machines(table):
+    made = risky()
+    values = [
+        row["value"] for row in json.loads(written(made, Format.JSON))["tables"][table]["rows"]
+    ]
+    kinds = [row["kind"] for row in json.loads(written(made, Format.JSON))["tables"][table]["rows"]]
+    for value, kind in zip(values, kinds, strict=True):
+        match kind:
+            case "usd":
+                assert re.fullmatch(r"-?\d+\.\d{8}", value)
+            case "percent":
+                assert value is None or re.fullmatch(r"-?\d+\.\d{2}", value)
+            case "count":
+                assert type(value) is int
+            case _:
+                assert value is None or len(str(value).partition(".")[2]) <= 4
+    texts = ["" if value is None else str(value) for value in values]
+    found = csv.DictReader(io.StringIO(written(made, Format.CSV, table).decode()))
+    assert [row["value"] for row in found] == texts
+    stored = pq.read_table(io.BytesIO(written(made, Format.PARQUET, table))).to_pylist()
+    assert [row["value"] or "" for row in stored] == texts
+
+
+def test_dollars_at_risk_are_told_to_the_cent_and_dollars_held_exactly():
+    told = {
+        row["measure"]: row["value"]
+        for row in json.loads(written(risky(), Format.JSON))["tables"]["market_risk"]["rows"]
+    }
+    # 123.456789012345678901 ETH at 2,000
+    assert told["eth_held_usd"] == "246913.57802469"
+    assert told["var_97_5_usd"].endswith("000000")
+    assert "$246,913.58" in page(risky())
+
+
 def test_parquet_takes_units_of_any_size_and_tables_without_rows():
     column = Column("wei", Kind.UNITS, "base units")
     big = Table("big", "Big", (column,), ((10**70,),))

@@ -63,44 +63,71 @@ def test_each_report_has_its_tables_and_ends_with_the_quality_of_its_data():
 
 def test_the_summary_counts_open_deals_alone():
     assert {row["figure"]: row["value"] for row in rows(built(ReportKind.DAILY), "summary")} == {
-        "open deals": "1",
-        "holding deals": "0",
-        "committed USD": "$10,000,000.00",
+        "open deals": 1,
+        "holding deals": 0,
+        "committed USD": "10000000.00000000",
         # 5M + 3M + 2M + 600k of tokens at cost - 600k of debt
-        "net USD": "$10,000,000.00",
-        "token USD": "$600,000.00",
-        "profit of deals closed USD": "$370,000.00",
-        "highest LTV when settled": "20.00 %",
-        "highest LTV seen": "-",
-        "lowest health factor seen": "-",
-        "lowest debt cover seen": "-",
-        "alerts open": "1",
-        "critical alerts open": "0",
-        "acts": "2",
-        "data checks failed": "0",
+        "net USD": "10000000.00000000",
+        "token USD": "600000.00000000",
+        "profit of deals closed USD": "370000.00000000",
+        "highest LTV when settled": "20.00",
+        "highest LTV seen": None,
+        "lowest health factor seen": None,
+        "lowest debt cover seen": None,
+        "alerts open": 1,
+        "critical alerts open": 0,
+        "acts": 2,
+        "data checks failed": 0,
+    }
+
+
+def test_profit_is_told_of_deals_that_are_over_alone():
+    deals = (
+        deal(profit=dollars(-500_000)),  # what an open deal has spent so far is no loss
+        deal(UUID(int=3), status="holding", profit=dollars(900_000)),
+        deal(DONE, status="completed", profit=dollars(370_000)),
+        deal(UUID(int=4), status="failed", profit=dollars(-1_000)),
+        # over, but on another day
+        deal(UUID(int=5), status="completed", profit=dollars(7), updated_at=END),
+        deal(UUID(int=6), status="completed", profit=dollars(9), updated_at=START - timedelta(1)),
+    )
+    report = built(ReportKind.DAILY, facts(deals=deals))
+    told = {row["figure"]: row["value"] for row in rows(report, "summary")}
+    assert told["profit of deals closed USD"] == "369000.00000000"
+    profits = {row["deal_number"]: row["profit_usd"] for row in rows(report, "deals")}
+    assert profits == {
+        1: None,
+        3: None,
+        2: "370000.00000000",
+        4: "-1000.00000000",
+        5: "7.00000000",
     }
 
 
 def test_the_summary_tells_the_worst_that_the_monitor_saw():
     points = (
-        Point(138, START, 1, 2, Worst(2_845, 1), Worst(2.9174, 1), Worst(1.3, 1)),
+        Point(138, START, 1, 2, Worst(2_845, 1), Worst(8_300 / 2_845, 1), Worst(1.3, 1)),
         Point(138, START + timedelta(minutes=5), 1, 2, Worst(2_000, 2), None, Worst(1.21, 2)),
         Point(138, START + timedelta(minutes=10), 1, 0, None, None, None),
     )
     found = facts(path=RiskPath(points=points), alerts=(alert(severity="critical"),))
     told = {row["figure"]: row["value"] for row in rows(built(ReportKind.DAILY, found), "summary")}
-    assert (told["highest LTV seen"], told["lowest health factor seen"]) == ("28.45 %", "2.9174")
-    assert (told["lowest debt cover seen"], told["critical alerts open"]) == ("1.2100", "1")
+    # 8,300 / 2,845 is 2.91739...: a health factor is never told too high
+    assert (told["highest LTV seen"], told["lowest health factor seen"]) == ("28.45", 2.9173)
+    assert (told["lowest debt cover seen"], told["critical alerts open"]) == (1.21, 1)
 
 
 def test_actions_are_counted_by_kind_and_told_newest_first():
-    acts = (act("deal.planned", "alice"), act(), act(actor="carol", deal_id=UUID(int=0)))
+    of_desk = act(actor="carol", deal_id=None, bank=None, reason="a drill")
+    acts = (act("deal.planned", "alice"), act(), of_desk)
     report = built(ReportKind.DAILY, facts(acts=acts))
     assert [(row["action"], row["times"], row["actors"]) for row in rows(report, "activity")] == [
         ("deal.approve", 2, "bob, carol"),
         ("deal.planned", 1, "alice"),
     ]
     told = [(row["actor"], row["about"]) for row in rows(report, "actions")]
+    first = rows(report, "actions")[0]
+    assert (first["deal_id"], first["bank"], first["reason"]) == (None, None, "a drill")
     # what is in the desk's own record is named by its subject
     assert told == [("carol", str(OPEN)), ("bob", "deal 1"), ("alice", "deal 1")]
 
@@ -206,6 +233,18 @@ def test_an_approval_by_the_author_is_not_four_eyes():
         ("alice", False),
         ("carol", False),  # nobody knows whose deal it is
     ]
+    assert report.table("approvals").note == "WARNING: 2 of 3 without four eyes."
+    assert [row["deal"] for row in rows(report, "approvals")] == ["deal 1", "deal 1", str(OPEN)]
+    fine = built(ReportKind.COMPLIANCE, facts(acts=(act(),)))
+    assert fine.table("approvals").note == ""
+
+
+def test_published_limits_are_exact_by_their_kind():
+    told = {row["limit"]: row for row in rows(built(ReportKind.COMPLIANCE), "limits")}
+    largest = told["largest deal"]
+    assert (largest["value"], largest["kind"]) == ("25000000.00000000", "usd")
+    assert (told["LTV, cap"]["value"], told["LTV, cap"]["kind"]) == ("30.00", "percent")
+    assert told["age of ETH's price, seconds"]["kind"] == "count"
 
 
 def change(after, at=START, chain=138):
@@ -256,9 +295,12 @@ def test_a_broken_record_is_shown_as_broken():
     records = [
         ChainOfRecord(OPEN, 4, "ab" * 32, holds=True),
         ChainOfRecord(DONE, 2, "", holds=False),
+        ChainOfRecord(None, 7, "cd" * 32, holds=True),
     ]
     told = rows(built(ReportKind.COMPLIANCE, records=records), "audit")
-    assert [(row["entries"], row["holds"]) for row in told] == [(4, True), (2, False)]
+    assert [(row["entries"], row["holds"]) for row in told] == [(4, True), (2, False), (7, True)]
+    assert [row["record"] for row in told] == ["deal 1", "deal 2", "the desk's own"]
+    assert told[-1]["deal_id"] is None
 
 
 def quality(found):
@@ -317,13 +359,15 @@ def test_market_risk_is_told_of_the_eth_that_is_held():
     report = built(ReportKind.HISTORY, facts(daily_closes=tuple(closes)))
     told = {row["measure"]: row["value"] for row in rows(report, "market_risk")}
     # ten falls in 260 days: over 2.5 %, so the VaR is such a fall
-    assert told["var_97_5"] == pytest.approx(0.1)
-    assert told["es_97_5"] == pytest.approx(0.1)
+    assert told["var_97_5"] == "10.00"
+    assert told["es_97_5"] == "10.00"
     # 10M of ETH at 2,000: core, collateral and bucket
-    assert told["eth_held_usd"] == 10_000_000
-    assert told["var_97_5_usd"] == pytest.approx(1_000_000)
+    assert told["eth_held_usd"] == "10000000.00000000"
+    assert told["var_97_5_usd"] == "1000000.00000000"
     # ten days have 250 before them; 2.5 % of ten
-    assert told["var_97_5_expected"] == pytest.approx(0.25)
+    assert told["var_97_5_expected"] == 0.25
+    assert told["days"] == 260
+    assert type(told["days"]) is int
     # the ten days of the backtest are among the last 250
     assert told["var_97_5_exceeded_lately"] == told["var_97_5_exceeded"]
     assert report.table("market_risk").chart.startswith("<svg")

@@ -13,8 +13,15 @@ from holdfast.bootstrap import limits_of
 from holdfast.common.errors import Paused
 from holdfast.common.ids import bank_id, deal_id, principal_id
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
-from holdfast.entry.cli.deal_orders import ORDERS, DealArgument, approve, close, ordering
+from holdfast.entry.cli.deal_orders import (
+    ORDERS,
+    DealArgument,
+    approve,
+    close,
+    ordering,
+)
 from holdfast.entry.cli.deal_view import show_deal, show_deals
+from holdfast.entry.cli.four_eyes import own_plan, warn
 from holdfast.entry.cli.options import AsJson, By, Execute
 from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plan_view import plan_view
@@ -108,17 +115,22 @@ def run(  # noqa: PLR0913 - one parameter per option
     text = _text(context)
     author = principal_id(by)
     approver = None if approve_as is None else principal_id(approve_as)
+    warnings = own_plan(author, approver)
 
     async def work(system: System) -> dict[str, Any]:
         request = await _request(system, text)
         if not execute:
             made = await _soon(functools.partial(system.desk.preview, request))
-            return {**made.report, "plan_hash": made.plan_hash, "dry_run": True}
+            told = [*made.report.get("warnings", ()), *warnings]
+            hash_ = made.plan_hash
+            return {**made.report, "plan_hash": hash_, "warnings": told, "dry_run": True}
         create = functools.partial(system.desk.create, author=author, approve_as=approver)
         deal = await _soon(functools.partial(create, request))
-        return {**deal_view(deal), "plan": dict(deal.plan.report), "dry_run": False}
+        shown = {**deal_view(deal), "plan": dict(deal.plan.report)}
+        return {**shown, "warnings": warnings, "dry_run": False}
 
     report = with_system(context, on_chain(work))
+    warn(warnings, as_json=as_json)
     show_document(report, _show_plan if not execute else show_deal, as_json=as_json)
     if not execute:
         typer.echo("Dry run: nothing was stored. Add --execute to create the deal.", err=True)

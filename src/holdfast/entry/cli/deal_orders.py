@@ -13,6 +13,7 @@ from holdfast.common.ids import deal_id, principal_id
 from holdfast.common.ids import plan_hash as parsed_hash
 from holdfast.entry.cli.deal_view import show_changed
 from holdfast.entry.cli.errors import Misused
+from holdfast.entry.cli.four_eyes import own_plan, warn
 from holdfast.entry.cli.options import AsJson, By, Execute
 from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plan_view import plan_view
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from holdfast.bootstrap import System
     from holdfast.common.ids import DealId, PlanHash
+    from holdfast.execution.records import DealRecord
     from holdfast.execution.script import Changed
-    from holdfast.model.plan import Plan
 
 PlanHashText = Annotated[
     str | None, typer.Option("--plan-hash", help="The plan that you have looked at.")
@@ -61,17 +62,25 @@ def approve(
     named = None if plan_hash is None else parsed_hash(plan_hash)
     order = Order(DealEvent.APPROVE, principal_id(by), plan_hash=named)
     wanted = deal_id(deal)
-    if execute and named is None:
+    is_asked = execute and named is None
+    if is_asked:
         named = _looked_at(context, wanted, order, as_json=as_json)
 
     async def work(system: System) -> dict[str, Any]:
         changed = await system.desk.check(wanted, order)
         if execute and named is not None:
             await system.desk.approve(wanted, order.by, named)
-        found = (await system.desk.find(wanted)).plan.plan_hash
-        return {**_changed(deal, changed, execute=execute), "plan_hash": found}
+        found = await system.desk.find(wanted)
+        return {
+            **_changed(deal, changed, execute=execute),
+            "plan_hash": found.plan.plan_hash,
+            "warnings": own_plan(found.author, order.by),
+        }
 
-    show_document(with_system(context, on_chain(work)), show_changed, as_json=as_json)
+    document = with_system(context, on_chain(work))
+    if not is_asked:  # who was asked was warned before
+        warn(document["warnings"], as_json=as_json)
+    show_document(document, show_changed, as_json=as_json)
 
 
 def ordering(event: DealEvent) -> Callable[..., None]:
@@ -119,12 +128,14 @@ def _looked_at(context: typer.Context, wanted: DealId, order: Order, *, as_json:
             "approval.unnamed", "name the plan that you have looked at: --plan-hash, see deal show"
         )
 
-    async def work(system: System) -> Plan:
+    async def work(system: System) -> DealRecord:
         await system.desk.check(wanted, order)
-        return (await system.desk.find(wanted)).plan
+        return await system.desk.find(wanted)
 
-    plan = with_system(context, on_chain(work))
+    found = with_system(context, on_chain(work))
+    plan = found.plan
     Console().print(plan_view({**plan.report, "plan_hash": plan.plan_hash}))
+    warn(own_plan(found.author, order.by), as_json=as_json)
     if not typer.confirm(f"Approve plan {plan.plan_hash[:10]}, shown above?"):
         raise Rejected("approval.declined", "nothing was approved")
     return plan.plan_hash

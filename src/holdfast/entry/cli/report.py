@@ -15,6 +15,7 @@ import typer
 from holdfast.bootstrap import opened, opened_reporter
 from holdfast.common.errors import Rejected
 from holdfast.common.system_clock import SystemClock
+from holdfast.entry.cli.errors import Misused
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.plain import show_table
 from holdfast.reporting.formats import Format, written
@@ -76,7 +77,11 @@ def report(  # noqa: PLR0913 - one parameter per option
     Now: stress, a run of the whole open book; runs, what was made on schedule.
     """
     settings = invocation(context).settings
-    chosen = Format.JSON if as_json else format_
+    chosen = _chosen(format_, as_json=as_json)
+    if table is not None and chosen in {None, Format.HTML, Format.JSON}:
+        raise Misused(
+            "usage", "--table is for --format csv and parquet: the others have all tables"
+        )
     if chosen is Format.PARQUET and out is None:
         raise Rejected("report.out", "a Parquet file is no text: name a file with --out")
     if stored:
@@ -87,6 +92,19 @@ def report(  # noqa: PLR0913 - one parameter per option
         show_table(made.table(None))
         return
     _write(written(made, chosen or Format.HTML, table), out)
+
+
+def _chosen(format_: Format | None, *, as_json: bool) -> Format | None:
+    """The format, if one was asked for.
+
+    Raises:
+        Misused: `usage` where `--json` and `--format` ask for different ones.
+    """
+    if not as_json:
+        return format_
+    if format_ not in {None, Format.JSON}:
+        raise Misused("usage", f"--json is --format json: it cannot be {format_} as well")
+    return Format.JSON
 
 
 async def _made(settings: Settings, kind: Asked, day: date | None, prices: Path | None) -> Report:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from holdfast.audit.service import DESK
 from holdfast.common.money import USD8, Usd8, mul_div
 from holdfast.reporting.facts import (
     ActRow,
@@ -23,12 +24,16 @@ from holdfast.reporting.facts import (
     ReconciliationRow,
     TickRow,
 )
+from holdfast.reporting.reasons import reason_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from holdfast.common.db import Session
     from holdfast.reporting.facts import Span
+
+NO_BANK = "-"
+"""What the record has for an act that is about no bank."""
 
 _DEALS = text("""
     SELECT d.deal_id, d.deal_number, d.chain_id, d.participant_bank_id, d.module_id, d.author,
@@ -58,8 +63,15 @@ _ALERTS = text("""
     ORDER BY opened_at, alert_id
 """)
 _ACTS = text("""
-    SELECT at, deal_id, participant_bank_id, actor, action, subject FROM audit_entries
-    WHERE at >= :since AND at < :until ORDER BY at, deal_id, seq
+    SELECT a.at, a.deal_id, a.participant_bank_id, a.actor, a.action, a.subject, a.detail,
+      h.detail AS held
+    FROM audit_entries a LEFT JOIN LATERAL (
+      SELECT detail FROM audit_entries
+      WHERE deal_id = a.deal_id AND seq < a.seq AND action = 'deal.hold'
+        AND a.action = 'deal.resume'
+      ORDER BY seq DESC LIMIT 1
+    ) h ON true
+    WHERE a.at >= :since AND a.at < :until ORDER BY a.at, a.deal_id, a.seq
 """)
 _RECONCILIATIONS = text("""
     SELECT DISTINCT ON (deal_id) deal_id, mismatch_units, block_timestamp,
@@ -129,7 +141,7 @@ async def read_facts(session: Session, span: Span, made_at: datetime) -> Facts:
         deals=tuple(map(_deal, await session.execute(_DEALS, until))),
         holdings=tuple(map(_holding, await session.execute(_HOLDINGS, until_seconds))),
         alerts=tuple(AlertRow(*row) for row in await session.execute(_ALERTS, times)),
-        acts=tuple(ActRow(*row) for row in await session.execute(_ACTS, times)),
+        acts=tuple(map(_act, await session.execute(_ACTS, times))),
         reconciliations=tuple(map(_compared, await session.execute(_RECONCILIATIONS, seconds))),
         prices=await _prices(session, span),
         limit_changes=tuple(
@@ -178,6 +190,18 @@ def _token_cost(spend: str | None, tokens: str | None) -> Usd8:
     if not spend or not tokens or int(tokens) == 0:
         return Usd8(0)
     return Usd8(min(USD8, mul_div(int(spend), USD8, int(tokens), round_up=True)))
+
+
+def _act(row: Row[Any]) -> ActRow:
+    return ActRow(
+        at=row.at,
+        deal_id=None if row.deal_id == DESK else row.deal_id,
+        bank=None if row.participant_bank_id == NO_BANK else row.participant_bank_id,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        reason=reason_of(row.action, row.detail, held=row.held),
+    )
 
 
 def _holding(row: Row[Any]) -> Holding:
