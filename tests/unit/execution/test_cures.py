@@ -18,7 +18,7 @@ from holdfast.execution.records import is_cure
 from holdfast.execution.sales import Bound, sellable_wei
 from holdfast.model.deal import Funding, Step
 from holdfast.model.leg import LegKind
-from holdfast.risk.cures import LASTING_ROOM
+from holdfast.risk.cures import LASTING_ROOM, cure_prices
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.reserve import debt_cover, owed
 from tests.unit.execution.scene import CALLS, PLANS, deal, leg, position
@@ -150,6 +150,24 @@ def test_what_was_approved_is_what_the_deal_does_whatever_the_desks_defaults_are
     assert cure(roomy, eth=1_500).units / usual == pytest.approx(1.1, rel=1e-6)
     low = with_envelope(cures=replace(CURES, act_ltv=Bps(2_500), target_ltv=Bps(1_500)))
     assert isinstance(cure(low, eth=1_590, cash=700_000 * DOLLAR), RepayPart)  # 25.2 %
+
+
+def test_cures_begin_at_the_prices_that_the_plan_shows():
+    """But for gas, which the plan counts at today's price of ETH: $800 of $765,000 by then."""
+    today = exposure()
+    shown = cure_prices(
+        today.sheet(0),
+        stress_of(BORROW, today, LIMITS),
+        today.eth_price,
+        act_at=CURES.act_ltv,
+        cover_wad=CURES.convert_cover_wad,
+    )
+    converts = shown.convert / USD8
+    assert cure(eth=int(converts * 1.005)) is None
+    assert isinstance(cure(eth=int(converts * 0.995)), Convert)
+    repays, rich = shown.repay / USD8, {"cash": 700_000 * DOLLAR}
+    assert cure(eth=int(repays) + 1, **rich) is None
+    assert isinstance(cure(eth=int(repays) - 1, **rich), RepayPart)
 
 
 def test_a_cap_that_the_desk_tightened_since_acts_sooner():
