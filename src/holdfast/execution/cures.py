@@ -38,6 +38,16 @@ def cure_for(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Cure |
     return ward.repayment() if exposure.ltv_bps >= ward.act_at else ward.conversion()
 
 
+def policy_of(deal: DealRecord, limits: RiskLimits) -> CurePolicy:
+    """What was approved; in plans from before it was, what the desk's limits make of them."""
+    envelope = deal.plan.envelope
+    if envelope.cures is not None:
+        return envelope.cures
+    act_at = Bps(min(envelope.max_ltv, limits.max_ltv))
+    target = repayment_target(envelope.opening_ltv, act_at, limits)
+    return CurePolicy(act_at, target, limits.warn_cover_wad, LASTING_ROOM)
+
+
 def is_emergency(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> bool:
     """Whether the next gap could leave the reserve unable to pay, or the venue free to liquidate.
 
@@ -67,13 +77,8 @@ class _Ward:
 
     @property
     def policy(self) -> CurePolicy:
-        """What was approved; in plans from before it was, what the desk's limits make of them."""
-        envelope = self.deal.plan.envelope
-        if envelope.cures is not None:
-            return envelope.cures
-        act_at = Bps(min(envelope.max_ltv, self.limits.max_ltv))
-        target = repayment_target(envelope.opening_ltv, act_at, self.limits)
-        return CurePolicy(act_at, target, self.limits.warn_cover_wad, LASTING_ROOM)
+        """What was approved."""
+        return policy_of(self.deal, self.limits)
 
     @property
     def act_at(self) -> Bps:

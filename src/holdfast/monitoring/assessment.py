@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.money import BPS, USD8, WAD, Usd8, mul_div
+from holdfast.execution.cures import policy_of
 from holdfast.execution.pressure import asked, pressure_on
 from holdfast.monitoring.ticks import State
 from holdfast.risk.invariants import (
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from holdfast.risk.model import Check
 
 ACTS: Final = frozenset({Reaction.CURE_REPAY, Reaction.CURE_CONVERT, Reaction.HOLD})
-"""Where none of these fails a deal does nothing by itself: what it would do need not be asked."""
+"""Where none of these fails, and no cure is near by the approved policy, a deal does nothing by
+itself: what it would do need not be asked."""
 
 _SHARES: Final = ("I6.ltv", "I3.debt_cover", "I4.exposure", "I4.freeze_exposure")
 
@@ -87,7 +89,8 @@ def assess(
     failed = tuple(check for check in checks if not check.ok)
     ltv, cover, exposure, freeze_exposure = (values[code] for code in _SHARES)
     all_failed = [*failed, *shared]
-    is_near = ltv >= row.deal.plan.envelope.max_ltv or ltv >= limits.max_ltv
+    policy = policy_of(row.deal, limits)
+    is_near = ltv >= min(policy.act_ltv, limits.max_ltv) or cover < policy.convert_cover_wad
     fails = any(reaction(one, Moment.TICK) in ACTS for one in all_failed)
     is_due = (is_near or fails or row.is_core_gone) and _acts(row, market, limits)
     return Assessed(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from holdfast.common.alerts import Severity
 from holdfast.common.ids import ChainId, new_group_id
 from holdfast.common.money import USD8, WAD, Bps
+from holdfast.execution.cures import policy_of
 from holdfast.execution.model import Change, Convert, RepayPart, Send
 from holdfast.execution.pressure import STANDS_STILL, pressure_on
 from holdfast.execution.saga import decide
@@ -93,6 +94,23 @@ def test_only_a_deal_that_would_act_is_woken(status, hold, is_due):
     one = assessed(reserve=1_500_000, status=status, hold_reason=hold)
     assert codes(one) == ["I3.debt_cover_warning"]
     assert one.is_to_be_woken is is_due
+
+
+@pytest.mark.parametrize(
+    ("policy", "changes"),
+    [
+        ({"act_ltv": Bps(2_500)}, {"collateral": 2_300_000}),  # 26.1 %, which no rule of ours names
+        ({"convert_cover_wad": 3 * WAD // 2}, {"reserve": 1_700_000}),  # cover of 1.34
+    ],
+)
+def test_a_deal_is_woken_by_the_cure_policy_that_was_approved_for_it(policy, changes):
+    calm = row(**changes)
+    assert assess(calm, market_of(), LIMITS).state is State.CALM
+    envelope = calm.deal.plan.envelope
+    stricter = replace(envelope, cures=replace(policy_of(calm.deal, LIMITS), **policy))
+    deal = replace(calm.deal, plan=replace(calm.deal.plan, envelope=stricter))
+    one = assess(replace(calm, deal=deal), market_of(), LIMITS)
+    assert (one.failed, one.is_to_be_woken) == ((), True)
 
 
 def test_a_held_deal_with_nothing_to_cure_is_left_to_its_person():
