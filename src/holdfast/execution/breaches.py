@@ -1,12 +1,13 @@
 """The hard invariants that an open position breaks right now; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.common.money import BPS, USD8, WAD, Bps, Usd8, mul_div
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen, Seen
 from holdfast.execution.records import DealRecord
 from holdfast.model.plan import Envelope
+from holdfast.risk.exit_pool import ExitPool, shared_slip
 from holdfast.risk.formulas import RAY_PER_BPS, ltv
 from holdfast.risk.invariants import (
     Anchor,
@@ -20,13 +21,15 @@ from holdfast.risk.invariants import (
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Position as BalanceSheet
 from holdfast.risk.model import Stress
+from holdfast.risk.reserve import to_raise
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """A position with the prices it is valued at.
 
-    The rate is yearly, in RAY; `threshold` is the lending venue's liquidation threshold.
+    The rate is yearly, in RAY; `threshold` is the lending venue's liquidation threshold; `pool`
+    where the bucket would be sold now, None where it was not asked.
     """
 
     position: Position
@@ -35,6 +38,7 @@ class Exposure:
     cash_decimals: int
     borrow_rate: int
     threshold: Bps
+    pool: ExitPool | None = None
 
     @property
     def ltv_bps(self) -> int:
@@ -130,14 +134,26 @@ def pool_slip(envelope: Envelope, limits: RiskLimits) -> Bps:
 def stress_of(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Stress:
     """The stress that the deal's reserve must survive at the observed rate.
 
-    A sale loses what it may: the reserve counts at the price at which it would really be sold.
+    A sale loses what it may: the reserve counts at the price at which it would really be sold. In
+    a pool that has become thinner that is more, up to the deepest sale there is.
     """
     envelope = deal.plan.envelope
     rate = mul_div(exposure.borrow_rate, limits.stress_apr_multiple, BPS)
-    return Stress(
+    stress = Stress(
         gap=limits.gap,
         exit_slip=max(envelope.exit_slippage, limits.min_exit_slip),
         apr_ray=max(limits.stress_apr * RAY_PER_BPS, rate),
         days=envelope.request.horizon_days,
         costs=exposure.eth_value(envelope.max_fee.units),
     )
+    return replace(stress, exit_slip=_present_slip(deal, exposure, stress))
+
+
+def _present_slip(deal: DealRecord, exposure: Exposure, stress: Stress) -> Bps:
+    """What selling for all that is owed would lose after the gap, in the pool as it is now."""
+    raised = to_raise(exposure.sheet(0), stress)
+    if exposure.pool is None or raised == 0:
+        return stress.exit_slip
+    deepest = deal.plan.envelope.deepest_slippage
+    now = shared_slip(exposure.pool, raised, stress.gap, Bps(BPS))
+    return max(stress.exit_slip, min(now, deepest))

@@ -11,6 +11,7 @@ from holdfast.common.errors import Transient
 from holdfast.common.money import WAD, Bps, Usd8, mul_div
 from holdfast.execution.breaches import Exposure
 from holdfast.protocols.price_feed import PriceFeed
+from holdfast.risk.exit_pool import ExitPool
 from holdfast.risk.price_sources import FeedPrice, PriceSources, held, pool_reads
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _BLOCKS_KEPT: Final = 4
 class Market:
     """What all deals see alike at one block; prices in dollars times 1e8, the fee in bps.
 
-    `sources` are the prices that are decided on, `token_price` what a whole discounted token trades
-    at in its pool, before fee and impact.
+    `exit_pool` is where the bucket is sold, `sources` are the prices that are decided on,
+    `token_price` is what a whole discounted token trades at in its pool, before fee and impact.
     """
 
     frozen: bool
@@ -46,6 +47,7 @@ class Market:
     lendable: int
     sources: PriceSources
     token_price: Usd8
+    exit_pool: ExitPool
     tip_wei: int
 
     @property
@@ -81,6 +83,7 @@ def exposed_to(market: Market, position: Position, cash_decimals: int) -> Exposu
         cash_decimals=cash_decimals,
         borrow_rate=market.cash.variable_borrow_rate,
         threshold=Bps(market.ether.configuration.liquidation_threshold),
+        pool=market.exit_pool,
     )
 
 
@@ -122,6 +125,7 @@ class Markets:
             parts.oracle.source_of(weth),
             parts.oracle.source_of(usdt),
             parts.usdtz_pool.slot0(),
+            parts.eth_pool.liquidity(),
             *pool_reads(parts.eth_pool),
         ]
         known = self._places
@@ -140,7 +144,7 @@ class Markets:
     def _market(
         self, head: Head, shared: Sequence[Any], found: Sequence[Any], tip_wei: int
     ) -> Market:
-        frozen, delay, fee, reserves, cash, ether, eth, usdt, _, _, token, *pool = shared
+        frozen, delay, fee, reserves, cash, ether, eth, usdt, _, _, token, depth, *pool = shared
         lendable, eth_feed, cash_feed = found
         return Market(
             frozen=frozen,
@@ -157,8 +161,14 @@ class Markets:
                 pool=self._dollars(held(pool[0], pool[1:]), self._protocols.sell_eth, WAD, usdt),
             ),
             token_price=self._token_price(token, usdt),
+            exit_pool=self._exit_pool(pool[0], depth, usdt),
             tip_wei=tip_wei,
         )
+
+    def _exit_pool(self, now: Slot0, liquidity: int, cash_price: Usd8) -> ExitPool:
+        route, one = self._protocols.sell_eth, 10**self._node.profile.usdt.decimals
+        cash = mul_div(now.reserve_out(route, liquidity), cash_price, one)
+        return ExitPool(Usd8(cash), route.fee)
 
     def _token_price(self, now: Slot0, cash_price: Usd8) -> Usd8:
         route, one = self._protocols.buy_usdtz.reverse, 10**self._node.profile.usdtz.decimals

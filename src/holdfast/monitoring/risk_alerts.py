@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.alerts import Alert, Severity
-from holdfast.common.money import BPS, Bps
+from holdfast.common.money import BPS, USD8, Bps, Usd8
 from holdfast.execution.alerts import about
 from holdfast.monitoring.assessment import ACTS
 from holdfast.monitoring.ticks import State
@@ -54,11 +54,14 @@ class Watchpoints:
             explain.
         far_off_peg: where it is grave: well before the five per cent that every deal was stressed
             with (RISK.md, scenarios).
+        exit_depth: dollars that move the price of the pool by one per cent in which buckets are
+            sold; the market's score counts nothing from here down (docs/limits.md).
         utilisation: of a lending reserve; from here on withdrawing may have to wait.
     """
 
     off_peg: Bps = Bps(100)
     far_off_peg: Bps = Bps(300)
+    exit_depth: Usd8 = Usd8(200_000 * USD8)
     utilisation: Bps = Bps(9_500)
 
 
@@ -116,6 +119,13 @@ def market_alerts(market: RiskMarket, points: Watchpoints, chain_id: ChainId) ->
         *_venue_troubles(market),
         *_lending_troubles(market, points),
     ]
+    depth = market.eth_pool.depth
+    if depth <= points.exit_depth:
+        text = (
+            f"${depth // USD8:,} move the pool by one per cent in which buckets are sold: debt "
+            "cover reckons with it, and reserves are sold in parts"
+        )
+        found.append(("exit_depth", Severity.CRITICAL, text, depth))
     if market.off_peg >= points.off_peg:
         is_far = market.off_peg >= points.far_off_peg
         found.append(

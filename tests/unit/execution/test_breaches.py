@@ -1,8 +1,13 @@
 """The hard rules of an open position: I1, I3 and I6, each by its code."""
 
+from dataclasses import replace
+
+import pytest
+
 from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.breaches import Exposure, breaches, stress_of
 from holdfast.execution.observation import CoreSeen
+from holdfast.risk.exit_pool import ExitPool
 from holdfast.risk.limits import RiskLimits
 from tests.unit.execution.scene import deal, position
 
@@ -86,3 +91,19 @@ def test_the_stress_is_the_plans_own():
     assert stress.gap == LIMITS.gap
     # 1.755 ETH at $2,000
     assert stress.costs == 3_510 * USD8
+
+
+@pytest.mark.parametrize(
+    ("dollars", "slip"), [(500_000_000, 300), (20_000_000, 852), (1_000_000, 1_200), (0, 1_200)]
+)
+def test_a_pool_that_has_become_thin_makes_the_reserve_count_for_less(dollars, slip):
+    """$612,387 to raise of 70.71 % of the pool's cash after the gap, fee 0.05 %; 12 % at most.
+
+    Of $14.142M that is 4.33 %: 1 - 0.9567^2 * 0.9995 = 8.52 %.
+    """
+    pool = ExitPool(Usd8(dollars * USD8), 500)
+    thin = replace(exposure(), pool=pool)
+    assert stress_of(deal(), thin, LIMITS).exit_slip == pytest.approx(slip, abs=3)
+    # nothing has to be sold where cash pays by itself
+    paid = replace(exposure(cash=700_000 * 10**6), pool=pool)
+    assert stress_of(deal(), paid, LIMITS).exit_slip == 300

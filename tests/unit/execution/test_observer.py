@@ -114,6 +114,7 @@ class Chain:
             "cash_feed": (parts.oracle.source_of(USDT.address), CASH_FEED),
             "cash_answer": (PriceFeed(CASH_FEED).latest(), FeedAnswer(USD8, at.timestamp)),
             "eth_pool": (parts.eth_pool.slot0(), slot0(parts.sell_eth, WAD, 2_000 * 10**6)),
+            "eth_depth": (parts.eth_pool.liquidity(), 10**30),
             "token_pool": (parts.usdtz_pool.slot0(), slot0(parts.buy_usdtz, 6, 10)),
             **{
                 f"average_{window}": (parts.eth_pool.average(window), Reverted("OLD", b""))

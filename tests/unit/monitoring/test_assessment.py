@@ -261,6 +261,7 @@ def test_what_deals_share_is_told_under_its_own_subject():
     [
         ({"cash": 0.985}, "peg", Severity.WARNING),
         ({"cash": 1.04}, "peg", Severity.CRITICAL),
+        ({"eth_pool": pool(2_000, depth=200_000)}, "exit_depth", Severity.CRITICAL),
         ({"loan": reserve(40, 960)}, "utilisation_loan", Severity.WARNING),
         ({"collateral": reserve(0, 100)}, "utilisation_collateral", Severity.CRITICAL),
         ({"loan": reserve(can_be_borrowed=False)}, "borrowing_off", Severity.WARNING),
