@@ -51,26 +51,17 @@ def violations_view(violations: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-_PARTS_OF_LOSS = (
-    ("spend, interest, costs", "theorem_usd"),
-    ("selling ETH for the debt", "sale_for_the_debt_usd"),
-    ("the same in an emergency", "emergency_usd"),
-)
-
-
 def _worst_case(worst: Mapping[str, Any]) -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")
     rows.add_column()
-    lost = f"{_usd(worst['loss_usd'])}, {worst['loss_percent_of_nav']} % of the ETH committed"
-    rows.add_row("Loses at most", f"[bold red]{lost}[/]")
-    for label, name in _PARTS_OF_LOSS:
-        if name in worst:  # plans made before the sale had a line of its own have none
-            rows.add_row(f"  {label}", _usd(worst[name]), style="dim")
+    share = f"{worst['loss_percent_of_nav']} % of the ETH committed"
+    rows.add_row("Loses at most", f"[bold red]{_usd(worst['loss_usd'])}, {share}[/]")
+    for part in ("theorem", "sale_for_the_debt", "emergency"):
+        rows.add_row(f"  {_words(part)}", _usd(worst.get(f"{part}_usd")), style="dim")
     rows.add_row("Core and collateral whole", _yes(is_good=worst["principal_whole"]))
     rows.add_row("as long as", escape(worst["holds_while"]))
-    gap = worst["single_gap_that_breaks_percent"]
-    rows.add_row("One fall that breaks it", f"{gap} %")
+    rows.add_row("One fall that breaks it", f"{worst['single_gap_that_breaks_percent']} %")
     failing = ", ".join(worst["scenarios_not_whole"]) or "none of the standard ones"
     rows.add_row("Scenarios not whole", escape(failing))
     rows.add_row("If unwinding fails, add", _usd(worst["added_if_unwinding_fails_usd"]))
