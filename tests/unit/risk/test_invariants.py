@@ -138,7 +138,8 @@ def test_half_the_collateral_must_leave_a_health_factor_above_one():
 def test_the_token_at_the_venue_or_a_missing_way_home_is_named():
     assert broken(token_at_venue=0, missing_home=0, allowances=0) == set()
     assert broken(token_at_venue=1) == {"I5.token_at_venue"}
-    assert broken(allowances=1) == {"I5.allowances"}
+    for moment in (Moment.BEFORE_STEP, Moment.TICK):
+        assert broken(moment, allowances=1) == {"I5.allowances"}
     assert found(missing_home=2)["I7.way_home"].is_violation
 
 

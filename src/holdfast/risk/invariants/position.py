@@ -54,8 +54,10 @@ class NoTokenLeverage:
         "the leg that needed it; left-over allowances are taken back before anything else is sent"
     )
     reactions: ClassVar[Mapping[str, Reactions]] = {
-        "I5.token_at_venue": _ADDS_NOTHING,
-        "I5.allowances": _ADDS_NOTHING,
+        # The approved calls have none; an allowance to the venue is among those asked for below.
+        "I5.token_at_venue": Reactions(pre_trade=Reaction.BLOCK),
+        # A planned deal's account is new: it has allowed nobody anything yet.
+        "I5.allowances": Reactions(before_step=Reaction.BLOCK, tick=Reaction.BLOCK),
     }
 
     def checks(self, facts: Facts, limits: RiskLimits) -> Iterable[Check]:
