@@ -275,6 +275,32 @@ def test_what_no_invariant_names_is_told_too(changes, name, severity):
     assert alert.code.startswith(CODES)
 
 
+@pytest.mark.parametrize(
+    ("cash", "severity"),
+    [
+        (0.9901, None),
+        (0.99, Severity.WARNING),
+        (0.9701, Severity.WARNING),
+        (0.97, Severity.CRITICAL),
+        (1.03, Severity.CRITICAL),
+    ],
+)
+def test_the_peg_is_told_of_from_one_per_cent_on_and_is_grave_from_three(cash, severity):
+    alerts = market_alerts(market(cash=cash), Watchpoints(), CHAIN)
+    assert [one.severity for one in alerts] == ([] if severity is None else [severity])
+
+
+@pytest.mark.parametrize(
+    ("available", "severity"), [(51, None), (50, Severity.WARNING), (0, Severity.CRITICAL)]
+)
+def test_a_reserve_that_is_lent_out_is_told_of_from_95_per_cent_and_is_grave_when_dry(
+    available, severity
+):
+    lent = market(loan=reserve(available, 1_000 - available))
+    alerts = market_alerts(lent, Watchpoints(), CHAIN)
+    assert [one.severity for one in alerts] == ([] if severity is None else [severity])
+
+
 def test_a_frozen_desk_is_grave_and_a_calm_market_is_silent():
     calm = market()
     assert market_alerts(calm, Watchpoints(), CHAIN) == ()

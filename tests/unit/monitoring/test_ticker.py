@@ -193,6 +193,16 @@ async def test_a_book_in_trouble_all_at_once_is_taken_worst_first():
     assert {alert.severity for alert in stage.alarm.alerts} == {Severity.CRITICAL}
 
 
+async def test_whoever_takes_the_lead_thins_out_at_once_and_then_with_the_hour():
+    stage = Stage(row())
+    stage.clock.move(20 * 60)  # START is a full hour
+    ticker = await Ticker.begun(stage.parts())
+    for minutes, thinned in ((0, 1), (20, 1), (15, 1), (5, 2)):
+        stage.clock.move(minutes * 60)
+        await ticker.once()
+        assert len(stage.thinned) == thinned
+
+
 async def test_what_deals_share_is_told_once_however_many_there_are():
     stage = Stage(row(), row(number=8))
     calm = stage.market
