@@ -96,9 +96,7 @@ def _tables(
             yield from _daily(facts, limits)
         case ReportKind.EXPOSURE:
             yield from _exposures(facts)
-            yield sections.exposure_by(
-                facts, "deal", "Exposure by deal", lambda one: str(one.holding.deal_id)
-            )
+            yield sections.exposure_by_deal(facts)
             yield room(facts, limits)
         case ReportKind.HISTORY:
             yield from _history(facts, limits)

@@ -122,11 +122,23 @@ def exposure_by_asset(facts: Facts) -> Table:
 
 
 def exposure_by(facts: Facts, name: str, title: str, key: Callable[[Valued], str]) -> Table:
-    """What is held, by bank, chain or deal."""
+    """What is held, by bank or chain."""
     first = Column(name, Kind.TEXT, f"the {name}")
     groups = grouped(valued(facts), key)
     rows = tuple((group, *_exposure(held)) for group, held in groups.items())
     return Table(f"by_{name}", title, (first, *_EXPOSURE), rows, page_rows=_PAGE_ROWS)
+
+
+def exposure_by_deal(facts: Facts) -> Table:
+    """What is held, by deal, in the order of their numbers; one that is not known comes first."""
+    known = {deal.deal_id: deal.number for deal in facts.deals}
+    groups = grouped(valued(facts), lambda one: one.holding.deal_id)
+    rows = tuple(
+        (known.get(deal), str(deal), *_exposure(groups[deal]))
+        for deal in sorted(groups, key=lambda one: known.get(one, 0))
+    )
+    title = "Exposure by deal"
+    return Table("by_deal", title, (*_DEAL[:2], *_EXPOSURE), rows, page_rows=_PAGE_ROWS)
 
 
 def breaches(facts: Facts) -> Table:

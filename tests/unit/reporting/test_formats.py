@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.common.errors import Rejected
 from holdfast.reporting.formats import Format, written
+from holdfast.reporting.quality import ChainOfRecord
 from holdfast.reporting.reports import ReportKind, build
 from holdfast.reporting.tables import Column, Kind, Table
 from holdfast.risk.limits import RiskLimits
@@ -57,6 +58,9 @@ def test_a_page_leaves_ids_to_machines():
     assert str(OPEN) not in page(made)
     assert "deal 1" in page(made)
     assert str(OPEN) in written(made, Format.CSV, "breaches").decode()
+    records = [ChainOfRecord(OPEN, 4, "ab" * 32, holds=True)]
+    for kind in ReportKind:
+        assert str(OPEN) not in page(build(kind, facts(), RiskLimits(), records))
 
 
 def test_a_long_table_is_cut_on_the_page_alone():

@@ -171,7 +171,8 @@ def test_exposure_by_bank_and_chain_sums_to_the_whole():
     # chain 1 has no price yet: said, not guessed
     assert (second["net"], second["unpriced"], second["token_percent"]) == ("0.00000000", 1, None)
     assert [row["chain"] for row in rows(report, "by_chain")] == ["1", "138"]
-    assert [row["deal"] for row in rows(report, "by_deal")] == [str(OPEN), str(DONE)]
+    told = [(row["deal_number"], row["deal_id"]) for row in rows(report, "by_deal")]
+    assert told == [(1, str(OPEN)), (2, str(DONE))]
 
 
 def test_a_token_of_an_unknown_deal_has_no_value():
