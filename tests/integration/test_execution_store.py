@@ -189,6 +189,8 @@ async def test_core_is_booked_by_deals_that_may_move_money(database):
         assert await store.booked_core(session, 1) == 0
     # Approved, executing, holding and closing; each deal of $10M keeps 2,500 ETH in core.
     assert booked == 4 * 2_500 * 10**18
+    async with database.begin() as session:
+        assert await store.started_core(session, market.CHAIN) == 3 * 2_500 * 10**18
 
 
 async def test_what_an_unreadable_deal_has_booked_is_known_without_its_plan(database):

@@ -16,6 +16,7 @@ from holdfast.execution.breaches import pool_slip, stress_of
 from holdfast.execution.market import exposed_to
 from holdfast.execution.model import Position
 from holdfast.execution.observation import CoreSeen
+from holdfast.model.deal import DealStatus
 from holdfast.protocols.aave_v3.math import unscaled
 from holdfast.protocols.aave_v3.pool import scaled_balance
 from holdfast.risk.scenarios import Exposed
@@ -91,13 +92,16 @@ class Book:
     def booked_core(self) -> dict[Address, int]:
         """The wei that its deals have booked on each core address.
 
-        A deal that cannot be read does not say on which, and so counts on each.
+        An approved deal has booked none yet: the ledger lets it start only where core carries it
+        too, and where two wait for the ether of one, nothing is missing. A deal that cannot be read
+        does not say on which address, and so counts on each.
         """
         booked: dict[Address, int] = {}
         for row in self.rows:
             plan = row.deal.plan
-            core = plan.accounts.core
-            booked[core] = booked.get(core, 0) + plan.terms.split.core.units
+            core, is_waiting = plan.accounts.core, row.deal.status is DealStatus.APPROVED
+            units = 0 if is_waiting else plan.terms.split.core.units
+            booked[core] = booked.get(core, 0) + units
         unknown = sum(one.booking.core_wei for one in self.unreadable)
         return {core: wei + unknown for core, wei in booked.items()}
 

@@ -119,7 +119,7 @@ class DealReporter:
         """
         async with self.db.begin() as session:
             deal = await self.deals.shown(session, deal_id)
-            booked = await self.deals.booked_core(session, deal.chain_id)
+            booked = await self.deals.started_core(session, deal.chain_id)
         seen = await self.observer.observe(deal)
         async with self.db.begin() as session:
             held = await ledger.balances(session, deal_id)

@@ -124,6 +124,9 @@ class Deals:
     async def booked_core(self, session, chain_id):
         return 7
 
+    async def started_core(self, session, chain_id):
+        return 7
+
     async def recent(self, session, *, status, bank, limit):
         rows = [row for row in self.rows.values() if status in (None, row.status)]
         return [row for row in rows if bank in (None, row.bank)][:limit]

@@ -280,3 +280,9 @@ async def test_an_unreadable_deals_core_counts_as_booked():
     found = await BookReader(rows, chain, ChainObserver(chain, VENUES, LIMITS), LIMITS).read()
     assert found.booked_core == {CORE: OPEN.plan.terms.split.core.units + 3}
     assert found.unreadable == (lost,)
+
+
+async def test_deals_that_wait_for_the_same_ether_take_none_from_each_other():
+    waiting = deal(status=DealStatus.APPROVED)
+    found = await book_of(BookChain(), OpenDeal(OPEN, NOTHING), OpenDeal(waiting, NOTHING))
+    assert found.booked_core == {CORE: OPEN.plan.terms.split.core.units}

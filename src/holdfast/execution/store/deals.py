@@ -200,10 +200,18 @@ class DealStore:
         return int(count), since
 
     async def booked_core(self, session: Session, chain_id: ChainId) -> int:
-        """The anchor ETH booked over all open deals of a chain, in wei."""
+        """The anchor ETH booked over all open deals of a chain, approved ones too, in wei."""
+        return await self._core_of(session, chain_id, OPEN)
+
+    async def started_core(self, session: Session, chain_id: ChainId) -> int:
+        """The same over those that have started: what has to be there now."""
+        started = [status for status in OPEN if status != str(DealStatus.APPROVED)]
+        return await self._core_of(session, chain_id, started)
+
+    async def _core_of(self, session: Session, chain_id: ChainId, statuses: Sequence[str]) -> int:
         total = await session.execute(
             select(func.coalesce(func.sum(deals.c.core_booked_wei), 0)).where(
-                deals.c.chain_id == chain_id, deals.c.status.in_(OPEN)
+                deals.c.chain_id == chain_id, deals.c.status.in_(statuses)
             )
         )
         return int(total.scalar_one())
