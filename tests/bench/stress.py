@@ -8,17 +8,17 @@ to write them all there, so copying as many bytes is the limit of any program th
 import decimal
 import gc
 import time
+from dataclasses import replace
 from decimal import Decimal
 from statistics import median
 
 import numpy as np
 
-from holdfast.common.money import BPS, USD8, Usd8
-from holdfast.risk.arrays import DealColumns, shock_columns
+from holdfast.common.money import BPS, USD8, Bps, Usd8
+from holdfast.risk.arrays import DealColumns, ShockColumns, shock_columns
 from holdfast.risk.exit_pool import ExitPool
 from holdfast.risk.matrix import combinations
-from holdfast.risk.scenarios import STANDARD
-from holdfast.risk.stress import shared_slip_bps
+from holdfast.risk.parts import shared_slip_bps
 from holdfast.risk.sweep import sweep
 from tests.bench.table import Table
 
@@ -41,6 +41,13 @@ def measure(_, options):
         "float64": _timed(table, "float64", deals, shocks, lambda d, s: sweep(d, s, apart)),
         "together": _timed(table, "float64, one exit pool", deals, shocks, _together),
     }
+    rates["unlike"] = _timed(
+        table,
+        "float64, no shock shared",
+        deals,
+        unlike(SCENARIOS),
+        lambda d, s: sweep(d, s, apart),
+    )
     rates["float32"] = _timed(
         table,
         "float32",
@@ -86,11 +93,33 @@ def book(count):
 
 
 def scenarios(count):
-    """All combinations of the standard shocks, and the standard ones again up to `count`."""
+    """All combinations of the standard shocks, then more of them at other falls of ETH."""
     shocks = [*combinations()]
+    falls = (Bps(bps) for bps in range(500, 5_000, 500))
     while len(shocks) < count:
-        shocks += STANDARD
+        fall = next(falls)
+        shocks += [replace(one, eth_drop=fall) for one in combinations() if not one.eth_drop]
+    assert len({replace(one, name="") for one in shocks[:count]}) == count, "the same twice"
     return shock_columns(shocks[:count])
+
+
+def unlike(count):
+    """Scenarios that share no shock with each other, so that nothing is worked out once for two."""
+    draw = np.random.default_rng(2)
+
+    def across(low, high):
+        return draw.uniform(low, high, (1, count))
+
+    return ShockColumns(
+        eth_drop=across(0, 0.5),
+        apr=across(0, 1),
+        extra_days=across(0, 300),
+        gas_gwei=across(0, 900),
+        depth_left_bps=across(1_000, BPS),
+        discount_bps=across(0, 500).round(),
+        usdt_move=across(-0.05, 0.05),
+        recovery=across(0, 0.3),
+    )
 
 
 def _together(deals, shocks):

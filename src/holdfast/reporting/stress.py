@@ -15,9 +15,9 @@ from holdfast.common.errors import Rejected
 from holdfast.common.money import BPS, USD8, Bps
 from holdfast.planning.json_values import percent, ratio, usd
 from holdfast.risk.arrays import deal_columns, shock_columns
+from holdfast.risk.parts import shared_slip_bps
 from holdfast.risk.reverse import REACH, Axis, reverse, reverse_together
 from holdfast.risk.scenarios import Exposed, bound, outcome
-from holdfast.risk.stress import shared_slip_bps
 from holdfast.risk.sweep import sweep
 
 if TYPE_CHECKING:

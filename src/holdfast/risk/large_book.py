@@ -15,8 +15,9 @@ import numpy as np
 from holdfast.common.money import USD8, Bps, Usd8
 from holdfast.risk.arrays import deal_columns, shock_columns
 from holdfast.risk.book import BookOutcome
+from holdfast.risk.parts import shared_slip_bps
 from holdfast.risk.scenarios import outcome
-from holdfast.risk.stress import cells, is_close, sales, shared_slip_bps
+from holdfast.risk.stress import cells, is_close, sales
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ import numpy as np
 
 from holdfast.common.money import BPS
 from holdfast.risk.arrays import Bools, DealColumns, Floats, ShockColumns, Whole
-from holdfast.risk.stress import cells, sales, shared_slip_bps
+from holdfast.risk.parts import shared_slip_bps
+from holdfast.risk.stress import cells, sales
 
 if TYPE_CHECKING:
     from collections.abc import Callable

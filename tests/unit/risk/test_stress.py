@@ -14,17 +14,15 @@ from holdfast.risk.arrays import deal_columns, shock_columns
 from holdfast.risk.book import slip_together
 from holdfast.risk.exit_pool import ExitPool
 from holdfast.risk.model import Position, Stress
+from holdfast.risk.parts import shared_slip_bps
 from holdfast.risk.scenarios import STANDARD, Exposed, Shock, bound, outcome, stressed
 from holdfast.risk.stress import (
     ABSOLUTE,
-    BLOCK_BYTES,
     TOLERANCE,
-    blocks,
     bounds,
     cells,
     is_close,
     sales,
-    shared_slip_bps,
 )
 from tests.unit.risk.positions import borrowed, from_bucket
 from tests.unit.risk.test_scenarios import exposed
@@ -160,18 +158,6 @@ def test_without_debt_nothing_is_close_and_everything_whole():
     assert not is_close(found, deal_columns([free])).any()
     assert np.isinf(found.cover).all()
     assert (found.ltv == 0).all()
-
-
-def test_blocks_are_all_cells_in_order_and_none_is_larger_than_a_cache():
-    book = [exposed(borrowed(f"{6 + number / 1_000:.3f}")) for number in range(2_000)]
-    columns, shocks_ = deal_columns(book), shock_columns(STANDARD)
-    least = np.zeros((1, len(STANDARD)))
-    parts = list(blocks(columns, shocks_, least))
-    assert len(parts) > 1
-    assert max(part.cells.loss.nbytes for part in parts) <= BLOCK_BYTES
-    together = np.concatenate([part.cells.loss for part in parts])
-    assert (together == all_cells(columns, shocks_, least).loss).all()
-    assert [part.rows.start for part in parts] == list(range(0, 2_000, 255))
 
 
 def test_deals_that_sell_together_lose_what_the_last_one_does():
