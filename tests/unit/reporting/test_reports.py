@@ -338,6 +338,12 @@ def test_what_is_missing_late_or_off_is_named(change, measure):
     assert quality(facts(**change))[measure]["ok"] is False
 
 
+def test_differences_of_two_deals_do_not_cancel():
+    both = (ReconciliationRow(OPEN, 1, END, -5), ReconciliationRow(DONE, 1, END, 5))
+    measured = quality(facts(reconciliations=both))["base units that differ"]
+    assert (measured["value"], measured["ok"]) == ("10", False)
+
+
 def test_a_desk_without_anything_has_reports_all_the_same():
     empty = facts(deals=(), holdings=(), alerts=(), acts=(), reconciliations=(), prices=())
     for kind in ReportKind:
