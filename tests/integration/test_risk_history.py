@@ -159,10 +159,7 @@ async def test_a_breach_is_recorded_with_the_tick_and_the_deal_is_called_for(
     async with lead.held():
         ticker = await Ticker.begun(desk.parts(lead))
         await ticker.once()
-        assert await open_codes(database) == {
-            "risk.breach.I6.ltv",
-            "risk.warning.I6.ltv_warning",
-        }
+        assert await open_codes(database) == {"risk.breach.I6.ltv"}
         assert await jobs(database_url) == {str(due.deal.deal_id)}
         desk.rows = (row(number=9, collateral=2_100_000), row(number=8))  # the first is over
         await ticker.once()
@@ -237,10 +234,7 @@ async def test_the_status_shows_the_last_tick_with_its_alerts(
     assert (deal["number"], deal["ltv_bps"], deal["state"]) == (7, 3_016, "due")
     assert deal["deal_id"] is None  # no such deal is stored in this test
     assert chain["tick"]["is_late"] is False
-    assert {one["code"] for one in report["alerts"]} == {
-        "risk.breach.I6.ltv",
-        "risk.warning.I6.ltv_warning",
-    }
+    assert {one["code"] for one in report["alerts"]} == {"risk.breach.I6.ltv"}
     assert await asyncio.to_thread(run, ["risk", "status"]) == 0
     assert "30.16 %" in capsys.readouterr().out
 
