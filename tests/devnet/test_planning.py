@@ -75,7 +75,8 @@ async def test_borrow_funding_on_real_protocols(planned):
     assert [rung.decimal() for rung in terms.tranches[:2]] == [50_000, 250_000]
     after = made.report["after"]
     assert (after["ltv_percent"], after["health_factor"]) == ("20.00", "4.1500")
-    assert 1.60 < float(after["debt_cover"]) < 1.63  # 990,000 / about 612,000
+    # half of $2M, sold at 3 % less, over 600,000 with interest and gas, about 612,000
+    assert 1.58 < float(after["debt_cover"]) < 1.59
     assert made.report["warnings"] == []
     assert all(verdict.principal_whole for verdict in made.envelope.scenarios)
 

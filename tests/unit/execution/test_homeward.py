@@ -13,7 +13,7 @@ from tests.unit.execution.world import World, terms
 
 GAS = 1  # what the world's terms keep for gas
 KEPT_BACK = (K.WITHDRAW, K.UNWRAP, K.RETURN_TOKEN)
-SOME = [set(kinds) for size in (1, 2, 3) for kinds in combinations(KEPT_BACK, size)]
+SOME = [kinds for size in (1, 2, 3) for kinds in combinations(KEPT_BACK, size)]
 
 
 def frozen_deal(**held) -> World:
