@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from holdfast.common.errors import HoldfastError, Transient
+from holdfast.common.errors import Broken, HoldfastError, Transient
 from holdfast.monitoring.exit_alerts import FAILING, failing, late, late_no_more
 from holdfast.monitoring.exit_metrics import ExitMetrics
 from holdfast.monitoring.exit_rota import Rota
@@ -153,8 +153,7 @@ class Checking:
     async def _try(self, wanted: Sequence[DealId], head: int) -> None:
         parts = self._parts
         self._rota.attempted(wanted, head)
-        async with parts.db.begin() as session:
-            deals = await parts.deals.load_all(session, wanted)
+        deals = await self._loaded(wanted)
         answers = await parts.exits.checks(deals)
         known = [
             (deal, one)
@@ -164,6 +163,22 @@ class Checking:
         self._note(deals, answers)
         await self._write(known)
         self._rota.checked([deal.deal_id for deal, _ in known], head)
+
+    async def _loaded(self, wanted: Sequence[DealId]) -> list[DealRecord]:
+        """Those that can be read; one that cannot keeps no other from being tried.
+
+        The monitor tells of it by itself, and its age as that of any deal that was not tried.
+        """
+        parts = self._parts
+        try:
+            async with parts.db.begin() as session:
+                return list(await parts.deals.load_all(session, wanted))
+        except Broken as error:
+            if len(wanted) > 1:
+                return [deal for one in wanted for deal in await self._loaded([one])]
+            self._trouble = error.message
+            _log.warning("exits.unreadable", deal=str(wanted[0]), **error.as_dict())
+            return []
 
     def _note(
         self, deals: Sequence[DealRecord], answers: Sequence[ExitCheck | HoldfastError]

@@ -88,9 +88,12 @@ def _worst_case(draft: Draft) -> Json:
         "scenarios_not_whole": [one.scenario for one in draft.scenarios if not one.principal_whole],
         "single_gap_that_breaks_percent": percent(draft.outlook.breaking_gap),
         "holds_while": (
-            f"ETH falls by less than {draft.stress.gap // 100} % between two monitor ticks and "
-            "unwinding acts before the health factor is under 1"
+            f"ETH falls by less than {draft.stress.gap // 100} % between two monitor ticks, "
+            "unwinding acts before the health factor is under 1, and neither rate, gas, pegs nor "
+            "the time until the debt is paid are worse than the plan's own stress; the scenarios "
+            "say what each costs that is"
         ),
+        "worst_scenario": _dearest(draft),
         "added_if_unwinding_fails_usd": usd(debt * LIQUIDATION_SHARE // BPS),
         "not_included": {
             "lending_venue_fails_usd": usd(draft.after.collateral),
@@ -99,6 +102,12 @@ def _worst_case(draft: Draft) -> Json:
             "fall_of_eth": "NAV in dollars falls with ETH; ETH comes back whole",
         },
     }
+
+
+def _dearest(draft: Draft) -> Json:
+    """The scenario that loses most, which may be more than the bound of the theorem."""
+    worst = max(draft.scenarios, key=lambda one: one.loss)
+    return {"scenario": worst.scenario, "loss_usd": usd(worst.loss)}
 
 
 def _is_theorem_kept(draft: Draft) -> bool:

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from holdfast.common.alerts import Severity
-from holdfast.common.errors import Rejected, Transient
+from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.lease import Unrivalled
 from holdfast.execution.exits import Refusal
 from holdfast.model.leg import LegKind
@@ -52,6 +52,7 @@ class World:
         self.alarm = KeptAlarm()
         self.told = {}
         self.silent = False
+        self.unreadable = set()
 
     def parts(self, every_blocks=10):
         return ExitParts(
@@ -79,6 +80,8 @@ class World:
         return self.covers_known
 
     async def load_all(self, session, wanted):
+        if self.unreadable & set(wanted):
+            raise Broken("plan.tampered", "the stored plan is not the one that was approved")
         return [self.deals[one] for one in wanted]
 
     async def checks(self, wanted):
@@ -140,6 +143,21 @@ async def test_what_would_fail_is_told_with_its_leg_and_over_when_it_works_again
     world.number += 1
     await checking.round()
     assert world.alarm.alerts == []
+
+
+async def test_a_deal_that_cannot_be_read_keeps_no_other_from_being_tried():
+    bad, *others = deals = [deal() for _ in range(3)]
+    world = World(*deals)
+    world.unreadable = {bad.deal_id}
+    checking = world.checking(every_blocks=1)
+    for world.number in range(100, 104):
+        await checking.round()
+    assert set(world.checked) == {one.deal_id for one in others}
+    (alert,) = world.alarm.alerts
+    assert (alert.code, alert.fields["reason"]) == (
+        LATE,
+        "the stored plan is not the one that was approved",
+    )
 
 
 async def test_gas_alone_is_told_as_such():

@@ -35,6 +35,20 @@ async def test_the_worst_case_comes_first():
     assert text.index("Loses at most") < text.index("profit if all is redeemed")
 
 
+async def test_the_dearest_scenario_stands_beside_what_the_plan_loses_at_most():
+    report = await made()
+    dearest = report["worst_case"]["worst_scenario"]
+    losses = {one["scenario"]: float(one["loss_usd"]) for one in report["scenarios"]}
+    assert losses[dearest["scenario"]] == max(losses.values())
+    assert "apr_80" in dearest["scenario"]  # a year's rate that the bound does not assume
+    text = printed(plan_view(report))
+    assert text.count("Dearest scenario") == 1
+    assert text.count("beyond it") == sum(
+        loss > float(report["worst_case"]["loss_usd"]) for loss in losses.values()
+    )
+    assert "beyond it" in text
+
+
 async def test_the_metrics_move_from_nothing_to_the_opening():
     report = await made()
     assert report["before"] == {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group
@@ -10,14 +9,24 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from holdfast.entry.cli.plan_format import (
+    amount,
+    maybe_usd,
+    short,
+    table_of,
+    usd,
+    with_unit,
+    words,
+    yes_no,
+)
+from holdfast.entry.cli.plan_stress import book_with, scenarios
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
-_NONE: Final = "-"
 _OPEN: Final = {True: "[green]open[/]", False: "[bold yellow]shut[/]"}
-_GOOD, _BAD = "[green]yes[/]", "[bold red]NO[/]"
 _STEPS: Final = ("split", "liquidity", "purchase", "monetisation", "close")
 
 
@@ -34,8 +43,8 @@ def plan_view(report: Mapping[str, Any]) -> Group:
         _quotes(report["quotes"]),
         _costs(report["costs"]),
         _legs(report["legs"]),
-        _scenarios(report["scenarios"]),
-        *_book(report.get("book")),
+        scenarios(report),
+        *book_with(report.get("book")),
         _checks(report["checks"]),
         f"[bold]plan hash[/]  {report['plan_hash']}",
     )
@@ -43,7 +52,7 @@ def plan_view(report: Mapping[str, Any]) -> Group:
 
 def violations_view(violations: Sequence[Mapping[str, Any]]) -> Table:
     """The rules that a refused plan would break."""
-    table = _table("Refused: these rules would be broken", "rule", "value", "limit", "what")
+    table = table_of("Refused: these rules would be broken", "rule", "value", "limit", "what")
     for one in violations:
         table.add_row(
             f"[bold red]{one['code']}[/]", one["value_text"], one["limit_text"], escape(one["text"])
@@ -56,17 +65,22 @@ def _worst_case(worst: Mapping[str, Any]) -> Panel:
     rows.add_column(style="bold")
     rows.add_column()
     share = f"{worst['loss_percent_of_nav']} % of the ETH committed"
-    rows.add_row("Loses at most", f"[bold red]{_usd(worst['loss_usd'])}, {share}[/]")
+    rows.add_row("Loses at most", f"[bold red]{usd(worst['loss_usd'])}, {share}[/]")
     for part in ("theorem", "sale_for_the_debt", "emergency"):
-        rows.add_row(f"  {_words(part)}", _usd(worst.get(f"{part}_usd")), style="dim")
-    rows.add_row("Core and collateral whole", _yes(is_good=worst["principal_whole"]))
+        rows.add_row(f"  {words(part)}", usd(worst.get(f"{part}_usd")), style="dim")
+    rows.add_row("Core and collateral whole", yes_no(is_good=worst["principal_whole"]))
     rows.add_row("as long as", escape(worst["holds_while"]))
+    if "worst_scenario" in worst:  # plans of before have none
+        dearest = worst["worst_scenario"]
+        rows.add_row(
+            "Dearest scenario", f"{usd(dearest['loss_usd'])}, {words(dearest['scenario'])}"
+        )
     rows.add_row("One fall that breaks it", f"{worst['single_gap_that_breaks_percent']} %")
     failing = ", ".join(worst["scenarios_not_whole"]) or "none of the standard ones"
     rows.add_row("Scenarios not whole", escape(failing))
-    rows.add_row("If unwinding fails, add", _usd(worst["added_if_unwinding_fails_usd"]))
+    rows.add_row("If unwinding fails, add", usd(worst["added_if_unwinding_fails_usd"]))
     for name, value in worst["not_included"].items():
-        rows.add_row(_words(name.removesuffix("_usd")), _maybe_usd(name, value), style="dim")
+        rows.add_row(words(name.removesuffix("_usd")), maybe_usd(name, value), style="dim")
     return Panel(rows, title="Worst case", border_style="red")
 
 
@@ -93,13 +107,13 @@ def _cures(report: Mapping[str, Any]) -> list[RenderableType]:
     repay, convert, home = cures["repay"], cures["convert"], cures["goes_home_instead"]
     worse = f", or a fall by {home['when_a_fall_would_liquidate_percent']} % could liquidate"
     room = f"sells bucket ETH until cash pays all, and {convert['cash_room_percent']} % more"
-    table = _table("What the desk does by itself within this plan", "when", "from ETH", "what")
+    table = table_of("What the desk does by itself within this plan", "when", "from ETH", "what")
     for when, price, what in (
         (f"LTV {repay['at_ltv_percent']} %", repay, f"repays down to {repay['to_ltv_percent']} %"),
         (f"debt cover under {convert['under_debt_cover']}", convert, room),
         (f"debt cover under {home['under_debt_cover']}{worse}", home, "holds, repays, goes home"),
     ):
-        table.add_row(when, _usd(price.get("from_eth_price_usd")), what)
+        table.add_row(when, usd(price.get("from_eth_price_usd")), what)
     most, deep = (
         cures[f"{when}_percent_under_oracle"] for when in ("sells_at_most", "in_an_emergency")
     )
@@ -111,31 +125,31 @@ def _cures(report: Mapping[str, Any]) -> list[RenderableType]:
 
 def _deal(report: Mapping[str, Any]) -> Table:
     request, terms = report["request"], report["terms"]
-    title = f"{_usd(request['total_eth_value_usd'])} in {request['funding']} funding"
-    table = _table(title, "part", "amount", "dollars", "share")
+    title = f"{usd(request['total_eth_value_usd'])} in {request['funding']} funding"
+    table = table_of(title, "part", "amount", "dollars", "share")
     for name, part in report["split"].items():
-        table.add_row(name, _amount(part), _usd(part["usd"]), f"{part['percent']} %")
+        table.add_row(name, amount(part), usd(part["usd"]), f"{part['percent']} %")
     for name in ("borrow", "bucket_sale", "spend", "min_tokens", "gas_reserve"):
-        table.add_row(_words(name), _amount(terms[name]), "", "")
+        table.add_row(words(name), amount(terms[name]), "", "")
     if terms.get("lots"):  # plans made before there were lots have none
-        spent = " + ".join(_short(lot["amount"]) for lot in terms["lots"])
+        spent = " + ".join(short(lot["amount"]) for lot in terms["lots"])
         table.add_row("bought in", spent, "", "")
-    rungs = " + ".join(_short(rung["amount"]) for rung in terms["tranches"])
+    rungs = " + ".join(short(rung["amount"]) for rung in terms["tranches"])
     table.add_row("redeemed in", rungs, "", "")
     block, prices = report["block"], report["prices"]
     table.caption = (
-        f"chain {request['chain_id']}, block {block['number']}, ETH {_usd(prices['eth_usd'])}, "
-        f"USDT {_usd(prices['usdt_usd'])}"
+        f"chain {request['chain_id']}, block {block['number']}, ETH {usd(prices['eth_usd'])}, "
+        f"USDT {usd(prices['usdt_usd'])}"
     )
     return table
 
 
 def _before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    table = _table("Before and after the purchase", "", "before", "after")
+    table = table_of("Before and after the purchase", "", "before", "after")
     for name, value in after.items():
         unit = " %" if name.endswith("_percent") else ""
-        label = _words(name.removesuffix("_percent"))
-        table.add_row(label, _with(before[name], unit), _with(value, unit))
+        label = words(name.removesuffix("_percent"))
+        table.add_row(label, with_unit(before[name], unit), with_unit(value, unit))
     return table
 
 
@@ -144,44 +158,44 @@ def _fundings(rows: Sequence[Mapping[str, Any]]) -> Table:
         f"{row['funding']} at {row['opening_ltv_percent']} %{' *' if row['is_chosen'] else ''}"
         for row in rows
     ]
-    table = _table("Fundings side by side (* this plan)", "", *heads)
+    table = table_of("Fundings side by side (* this plan)", "", *heads)
     for label, name in (
         ("borrowed", "borrow"),
         ("spent on the token", "spend"),
         ("ETH of the bucket sold", "bucket_sale"),
     ):
-        table.add_row(label, *(_amount(row[name]) for row in rows))
-    table.add_row("debt cover", *(_with(row["debt_cover"], "") for row in rows))
+        table.add_row(label, *(amount(row[name]) for row in rows))
+    table.add_row("debt cover", *(with_unit(row["debt_cover"], "") for row in rows))
     for label, name in (
         ("worst-case loss", "worst_case_loss_usd"),
         ("profit if all is redeemed", "profit_if_redeemed_usd"),
         ("interest of the loan", "loan_interest_usd"),
         ("the loan changes profit by", "loan_changes_profit_by_usd"),
     ):
-        table.add_row(label, *(_usd(row[name]) for row in rows))
+        table.add_row(label, *(usd(row[name]) for row in rows))
     for label, name in (
         ("simple return", "simple_return_percent"),
         ("break-even success", "break_even_success_percent"),
         ("exposure of freeze NAV", "exposure_freeze_nav_percent"),
     ):
-        table.add_row(label, *(_with(row[name], " %") for row in rows))
+        table.add_row(label, *(with_unit(row[name], " %") for row in rows))
     table.add_row("broken rules", *(_codes(row["violations"]) for row in rows))
     return table
 
 
 def _quotes(quotes: Mapping[str, Any]) -> Table:
-    table = _table("Quotes", "", "pays", "gets", "impact", "fee", "moves the price 1 %")
+    table = table_of("Quotes", "", "pays", "gets", "impact", "fee", "moves the price 1 %")
     for name in ("purchase", "bucket_sale"):
         quote = quotes[name]
         if quote is None:
             continue
         table.add_row(
-            _words(name),
-            _amount(quote["pays"]),
-            _amount(quote["gets"]),
+            words(name),
+            amount(quote["pays"]),
+            amount(quote["gets"]),
             f"{quote['price_impact_percent']} %",
             f"{quote['pool_fee_percent']} %",
-            _amount(quote["depth_one_percent"]),
+            amount(quote["depth_one_percent"]),
         )
     rates, desk = quotes["borrow_rate_percent"], quotes["redemption"]
     table.caption = (
@@ -193,9 +207,9 @@ def _quotes(quotes: Mapping[str, Any]) -> Table:
 
 
 def _costs(costs: Mapping[str, Any]) -> Table:
-    table = _table("Costs", "", "dollars")
+    table = table_of("Costs", "", "dollars")
     for name, value in costs.items():
-        table.add_row(_words(name.removesuffix("_usd")), _usd(value))
+        table.add_row(words(name.removesuffix("_usd")), usd(value))
     return table
 
 
@@ -204,51 +218,15 @@ def _legs(legs: Sequence[Mapping[str, Any]]) -> Table:
     for leg in legs:
         step = f"{leg['step']} {_STEPS[leg['step']]}"
         style = "dim" if leg["only_if_needed"] else None
-        kind = f"{_words(leg['kind'])}{' (if needed)' if leg['only_if_needed'] else ''}"
+        kind = f"{words(leg['kind'])}{' (if needed)' if leg['only_if_needed'] else ''}"
         table.add_row(step, kind, escape(leg["call"]), style=style)
     return table
 
 
-def _scenarios(scenarios: Sequence[Mapping[str, Any]]) -> Table:
-    heads = ("scenario", "principal whole", "loss", "cover", "health", "bucket sold")
-    table = _table("Scenarios", *heads)
-    for one in scenarios:
-        table.add_row(
-            _words(one["scenario"]),
-            _yes(is_good=one["principal_whole"]),
-            _usd(one["loss_usd"]),
-            _with(one["debt_cover"], ""),
-            _with(one["health_factor"], ""),
-            _with(one["bucket_sold_percent"], " %"),
-        )
-    return table
-
-
-def _book(book: Mapping[str, Any] | None) -> list[RenderableType]:
-    """The open book with this deal; plans made before it was stressed have none."""
-    if book is None:
-        return []
-    heads = ("scenario", "all whole", "deals not whole", "loss", "least cover", "least health")
-    table = _table(f"The book: this deal and {book['other_deals']} open ones", *heads, "slip")
-    for one in book["scenarios"]:
-        table.add_row(
-            _words(one["scenario"]),
-            _yes(is_good=one["principal_whole"]),
-            str(one["deals_not_whole"]),
-            _usd(one["loss_usd"]),
-            _with(one["lowest_debt_cover"], ""),
-            _with(one["lowest_health_factor"], ""),
-            _with(one["shared_slip_percent"], " %"),
-        )
-    before = ", ".join(map(_words, book["not_whole_without_this_deal"]))
-    table.caption = f"not whole even without this deal: {before}" if before else None
-    return [table]
-
-
 def _checks(checks: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("Rules", "rule", "value", "limit", "kept")
+    table = table_of("Rules", "rule", "value", "limit", "kept")
     for check in checks:
-        kept = "[yellow]warned[/]" if _is_warned(check) else _yes(is_good=check["ok"])
+        kept = "[yellow]warned[/]" if _is_warned(check) else yes_no(is_good=check["ok"])
         table.add_row(check["code"], check["value_text"], check["limit_text"], kept)
     return table
 
@@ -257,44 +235,5 @@ def _is_warned(check: Mapping[str, Any]) -> bool:
     return not check["ok"] and check["severity"] == "warn"
 
 
-def _table(title: str, first: str, *rest: str) -> Table:
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    table.add_column(first)
-    for head in rest:
-        table.add_column(head, justify="right")
-    return table
-
-
-def _usd(text: str | None) -> str:
-    if text is None:
-        return _NONE
-    value = Decimal(text)
-    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
-
-
-def _maybe_usd(name: str, value: str) -> str:
-    return _usd(value) if name.endswith("_usd") else escape(value)
-
-
-def _amount(value: Mapping[str, Any]) -> str:
-    return f"{_short(value['amount'])} {value['token']}"
-
-
-def _short(text: str) -> str:
-    return f"{Decimal(text):,.2f}"
-
-
-def _with(value: str | None, unit: str) -> str:
-    return _NONE if value is None else f"{value}{unit}"
-
-
 def _codes(violations: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(one["code"] for one in violations) or "none"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _yes(*, is_good: bool) -> str:
-    return _GOOD if is_good else _BAD
