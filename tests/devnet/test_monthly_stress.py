@@ -37,6 +37,19 @@ async def until_told(database):
     return found
 
 
+def assert_within_bound(rows):
+    """With the token at 0 and ETH halved nothing is lost beyond the bound."""
+    told = {row["figure"]: row["value"] for row in rows}
+    ordinary = dollars(told["loss with the token at 0 and ETH -50 %"])
+    most = dollars(told["bound of the loss (S + i + f, and the sales for the debt)"])
+    # 600,000 spent, interest, gas and an ordinary sale; the bound also lets an emergency's be 12 %
+    assert 620_000 < ordinary < most < 1.12 * ordinary
+
+
+def dollars(text):
+    return float(text.strip("$").replace(",", ""))
+
+
 async def test_a_worker_makes_the_stress_run_when_the_month_turns(devnet, database_url, tmp_path):
     settings = settings_for(devnet, database_url, tmp_path)
     async with opened(settings) as system:
@@ -63,9 +76,6 @@ async def test_a_worker_makes_the_stress_run_when_the_month_turns(devnet, databa
     assert [row["deal_id"] for row in tables["deals"]["rows"]] == [str(deal.deal_id)]
     assert {row["whole"] for row in tables["scenarios"]["rows"]} == {True}
     assert len(tables["combinations"]["rows"]) == 720
-    # the theorem: with the token at 0 and ETH halved nothing is lost beyond the bound
-    verdict = {row["figure"]: row["value"] for row in tables["verdict"]["rows"]}
-    bound = verdict["bound of the loss (theorem: S + i + f)"]
-    assert verdict["loss with the token at 0 and ETH -50 %"] == bound
+    assert_within_bound(tables["verdict"]["rows"])
     assert page.startswith("<!doctype html>")
     assert ("stress", "2026-03", "made") in states

@@ -97,7 +97,7 @@ def _verdict(standard: dict[str, Any], matrix: dict[str, Any]) -> tuple[tuple[st
             f"{worst['lowest_debt_cover'] or 'nothing is owed'} in {worst['scenario']}",
         ),
         (
-            "bound of the loss (theorem: S + i + f)",
+            "bound of the loss (S + i + f, and the sales for the debt)",
             stress_tables.money(standard["loss_bound_usd"]),
         ),
         ("loss with the token at 0 and ETH -50 %", stress_tables.money(theorem["loss_usd"])),

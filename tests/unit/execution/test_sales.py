@@ -206,7 +206,8 @@ def test_what_the_ether_always_fetches_is_a_part_unless_it_is_too_little(units, 
     parts = parts_of(units, fetched)
     assert parts == sorted(set(parts), reverse=True)
     assert set(parts_of(units)) <= set(parts)
-    assert (fetched in parts) == (fetched in parts_of(units) or units // 64 <= fetched < units > 1)
+    is_worth_it = max(1, units // 64) <= fetched < units
+    assert (fetched in parts) == (fetched in parts_of(units) or is_worth_it)
 
 
 BOUND = Bound(Usd8(2_000 * USD8), Usd8(USD8), 6, Bps(300))

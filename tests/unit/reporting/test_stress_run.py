@@ -50,7 +50,7 @@ def test_the_verdict_holds_the_losses_against_the_theorems_bound():
     assert told["smallest single fall of ETH that breaks I3"] == "52.87 %"
     bounds = [row["bound_usd"] for row in rows(made(), "deals")]
     total = sum(float(bound) for bound in bounds)
-    assert told["bound of the loss (theorem: S + i + f)"] == f"${total:.2f}"
+    assert told["bound of the loss (S + i + f, and the sales for the debt)"] == f"${total:.2f}"
     assert made().table("verdict").note.startswith("NOT whole in: ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, bindparam, func, or_, select
@@ -43,7 +44,8 @@ _is_open = _row.status.in_(OPEN)
 _first = legs.alias("first")
 _began = and_(_first.c.deal_id == _row.deal_id, _first.c.seq == 0)
 _is_todays = or_(_first.c.created_at >= bindparam("day"), and_(_is_open, _first.c.leg_id.is_(None)))
-_ended_today = and_(_row.status.in_(_OVER), _row.updated_at >= bindparam("day"))
+# A plan may begin for minutes after it was made: what was planned two days ago began before today.
+_may_be_todays = and_(_row.status.in_(_OVER), _row.created_at >= bindparam("since"))
 # A deal that a worker of an older version stored says not what it spends: then the most it may.
 _spent = func.sum(func.coalesce(_row.spend_usd8, func.div(_row.total_eth_value_usd8, 4)))
 _SUMS: Final = (
@@ -54,7 +56,7 @@ _SUMS: Final = (
         func.coalesce(_value.filter(_is_todays), 0),
     )
     .select_from(deals.outerjoin(_first, _began))
-    .where(or_(_is_open, _ended_today))
+    .where(or_(_is_open, _may_be_todays))
 )
 
 
@@ -65,6 +67,7 @@ async def book_sums(session: Session, request: DealRequest, day: datetime) -> Bo
         "module": request.module,
         "chain": request.chain_id,
         "day": day,
+        "since": day - timedelta(days=1),
     }
     found = (await session.execute(_SUMS, asked)).one()
     return BookSums(*(Usd8(int(each)) for each in found))
