@@ -142,7 +142,8 @@ def _facts(row: BookRow, eth_price: Usd8) -> Facts:
         stress=exposed.stress,
         gas_reserve=Usd8(mul_div(envelope.terms.gas_reserve.units, eth_price, WAD)),
         max_exposure=envelope.max_exposure,
-        allowances=row.allowances,
+        # Between the leg that gives one and the leg that uses it, an allowance is left by nobody.
+        allowances=row.allowances if row.deal.group_id is None else None,
         lending=Lending(most=envelope.max_ltv, threshold=exposed.threshold),
         in_redemption=Usd8(mul_div(in_desk, USD8, 10**decimals)),
     )

@@ -166,6 +166,10 @@ def test_legs_under_way_wake_the_deal_themselves():
     assert (one.state, one.is_to_be_woken) == (State.DUE, False)
 
 
+def test_an_allowance_that_legs_under_way_use_is_not_left():
+    assert codes(assessed(allowances=1, group_id=new_group_id())) == []
+
+
 def test_too_much_of_the_token_and_left_allowances_stop_buying_only():
     one = assessed(token_market=4_000_000, allowances=2)
     assert codes(one) == ["I4.exposure", "I5.allowances"]
