@@ -61,8 +61,8 @@ def figures(proofs):
         "principal_home": sum(one.verdict is Verdict.HOME for one in proofs),
         "disclosed": sum(one.verdict is Verdict.DISCLOSED for one in proofs),
         "debt_left": sum(one.end.debt for one in proofs) / _USDT,
-        "worst_loss": worst.end.loss_usd8 / _USD8,
-        "bound": worst.bound / _USD8,
+        "worst_loss": round(worst.end.loss_usd8 / _USD8, 2),
+        "bound": round(worst.bound / _USD8, 2),
     }
 
 
