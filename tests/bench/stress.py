@@ -200,8 +200,8 @@ def plain(deal, shock):
     years = (deal["days"] + shock["extra_days"]) / 365
     interest = debt * max(deal["apr"], shock["apr"]) * years
     costs = max(deal["costs"], deal["gas_per_gwei"] * shock["gas_gwei"])
-    own = (deal["slip_bps"] * BPS / shock["depth_left_bps"]).to_integral_value("ROUND_CEILING")
-    sale = 1 - min(BPS - 1, own + shock["discount_bps"]) / BPS
+    own = (deal["pool_slip_bps"] * BPS / shock["depth_left_bps"]).to_integral_value("ROUND_CEILING")
+    sale = 1 - min(BPS - 1, max(deal["slip_bps"], own + shock["discount_bps"])) / BPS
     owed, left = debt + interest + costs, deal["collateral"] * kept
     missing = max(Decimal(0), owed - cash)
     cover = (cash + deal["reserve_eth"] * kept * sale) / owed
