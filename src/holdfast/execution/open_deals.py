@@ -142,8 +142,8 @@ class OpenDeals:
             known |= await self._readable(part, lost)
             if stays:
                 gc.freeze()
-        found = {number: known[number] for number in versions if number in known.keys() - lost}
-        return found, lost
+        readable = known.keys() - lost
+        return {number: known[number] for number in versions if number in readable}, lost
 
     def _parts(self, numbers: Sequence[int]) -> list[list[int]]:
         """Many at a time; each that could not be read the last time by itself."""
