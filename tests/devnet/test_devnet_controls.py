@@ -123,9 +123,10 @@ def test_nothing_is_mined_on_demand_until_asked(devnet):
 
 
 def test_interval_mode_mines_without_transactions(interval_devnet):
-    before = interval_devnet.control.block_number()
+    began, before = time.monotonic(), interval_devnet.control.block_number()
     time.sleep(2.5)
-    assert 2 <= interval_devnet.control.block_number() - before <= 3
+    mined = interval_devnet.control.block_number() - before
+    assert 2 <= mined <= time.monotonic() - began + 1
     assert interval_devnet.profile.block_time_seconds == 1
 
 
@@ -135,7 +136,7 @@ def test_heartbeat_keeps_the_head_fresh_and_transactions_immediate(start_devnet)
     before = control.block_number()
     control.freeze()
     assert control.block_number() == before + 1
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2  # before the heartbeat
     time.sleep(2.5)
     assert control.block_number() > before + 1
 

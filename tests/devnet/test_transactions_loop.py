@@ -404,7 +404,7 @@ async def test_a_nonce_moved_by_an_authorization_displaces_its_intent_and_the_ne
         "authorizationList": [await authorization(1, 0)],
     }
     raw = Account.sign_transaction(carrying, sponsor._key.secret).raw_transaction
-    foreign = desk.call("eth_sendRawTransaction", "0x" + raw.hex())
+    foreign = desk.call("eth_sendRawTransactionSync", "0x" + raw.hex())["transactionHash"]
     assert await desk.nonce(1) == 1  # of an account that has sent nothing
     async with desk.running(push_seconds=0.2):
         outcomes = await desk.reach(wishes, DISPLACED, LANDED)
