@@ -216,7 +216,7 @@ def _is_queued(deal):
 
 
 def _copy(url, deal, first, last):
-    """Deals of the same account with plans, rows and trades of their own."""
+    """Deals of the same account with plans, rows and postings of their own."""
     with psycopg.connect(libpq_url(url)) as connection:
         connection.execute("SET session_replication_role = replica")
         for number in range(first, last):
@@ -241,7 +241,7 @@ def _insert(connection, deal, number):
     made = {"deal": new_deal_id(), "of": deal.deal_id, "number": number, "hash": plan.plan_hash}
     connection.execute(_COPY_DEAL, made)
     connection.execute(_COPY_PLAN, {**made, "plan": Jsonb(document)})
-    connection.execute(_COPY_TRADES, made)
+    connection.execute(_COPY_POSTINGS, made)
 
 
 _COPY_DEAL = """
@@ -256,12 +256,12 @@ _COPY_PLAN = """
     SELECT %(hash)s, %(deal)s, chain_id, participant_bank_id, %(plan)s, '{}'
     FROM plans WHERE deal_id = %(of)s
 """
-_COPY_TRADES = """
+_COPY_POSTINGS = """
     INSERT INTO ledger_postings (entry_id, position, deal_id, participant_bank_id, chain_id,
         account, symbol, decimals, token_address, holder, units, scaled)
     SELECT md5(entry_id::text || %(number)s::text)::uuid, position, %(deal)s, participant_bank_id,
         chain_id, account, symbol, decimals, token_address, holder, units, scaled
-    FROM ledger_postings WHERE deal_id = %(of)s AND account LIKE 'trade/%%'
+    FROM ledger_postings WHERE deal_id = %(of)s
 """
 
 

@@ -99,6 +99,24 @@ async def test_a_fall_of_ten_per_cent_is_told_and_wakes_the_deal_in_the_tick_tha
     assert warning.fields["block"] == fallen.at.number
 
 
+async def test_one_wei_that_leaves_a_deal_at_rest_is_told_by_the_next_tick(
+    devnet, database_url, tmp_path
+):
+    async with running(settings_for(devnet, database_url, tmp_path, **SLEEPS)) as system:
+        deal = await at_rest(system, devnet)
+        await asyncio.to_thread(devnet.control.advance_time, 30 * 86_400)  # interest moves no line
+        (row,) = (await system.book.read()).rows
+        assert row.missing == 0
+        account = deal.plan.accounts.deal
+        await asyncio.to_thread(devnet.control.set_balance, account, row.position.native - 1)
+        async with monitored(system):
+            await tick_until(system, lambda tick: tick.count == 1)
+        async with system.db.begin() as session:
+            kept = await alert_store.recent(session, with_closed=True, limit=100)
+    (missing,) = [one for one in kept if one.code == "risk.breach.I9.mismatch"]
+    assert (missing.deal_id, missing.fields["value"]) == (deal.deal_id, 1)
+
+
 async def test_a_report_shows_the_health_factor_that_the_venue_has(devnet, database_url, tmp_path):
     settings = settings_for(devnet, database_url, tmp_path, **SLEEPS)
     async with running(settings) as system:

@@ -26,4 +26,5 @@ async def test_a_deal_that_never_looks_by_itself_is_cured_when_a_tick_sees_the_f
         (thin,) = [one for one in kept if one.code == "risk.warning.I3.debt_cover_warning"]
         assert 0 <= looks[0] - thin.fields["block"] <= TICK_BLOCKS
         assert "deal.cure" in {one.code for one in kept}
+        assert not [one for one in kept if one.code.startswith("risk.breach.I9")]
         assert "deal.cure" not in await alerts(system)  # over by itself

@@ -239,10 +239,10 @@ async def test_the_status_shows_the_last_tick_with_its_alerts(
     assert "30.16 %" in capsys.readouterr().out
 
 
-async def test_the_trades_of_deals_that_traded_nothing_are_empty(database):
+async def test_the_balances_of_deals_that_booked_nothing_are_empty(database):
     async with database.begin() as session:
         deal = row().deal.deal_id
-        assert (await ledger.trades(session, [deal]))[deal].held == {}
+        assert (await ledger.balances_of(session, [deal]))[deal].held == {}
         assert await DealStore().open_ids(session, CHAIN) == {}
         assert await DealStore().open_numbers(session, CHAIN) == {}
         assert await DealStore().without_legs(session, [row().deal.deal_number]) == []

@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.chain.bundles import bundle
 from holdfast.chain.multicall import eth_balance
-from holdfast.common.money import Usd8, mul_div
-from holdfast.execution.breaches import pool_slip, stress_of
-from holdfast.execution.market import exposed_to
-from holdfast.execution.model import Position
+from holdfast.common.money import Usd8
+from holdfast.execution.book_rows import Sight, rows_of
 from holdfast.execution.observation import CoreSeen
 from holdfast.model.deal import DealStatus
-from holdfast.protocols.aave_v3.math import unscaled
 from holdfast.protocols.aave_v3.pool import scaled_balance
-from holdfast.risk.scenarios import Exposed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,53 +26,15 @@ if TYPE_CHECKING:
     from holdfast.chain.receipts import Head
     from holdfast.common.evm import Address, BlockRef
     from holdfast.common.ids import DealId
-    from holdfast.common.money import TokenAmount
-    from holdfast.execution.breaches import Exposure
+    from holdfast.execution.book_rows import BookRow
     from holdfast.execution.market import Market
     from holdfast.execution.observer import ChainObserver
     from holdfast.execution.open_deals import OpenDeal, OpenDeals, Unreadable
-    from holdfast.execution.records import DealRecord
     from holdfast.risk.limits import RiskLimits
+    from holdfast.risk.scenarios import Exposed
 
-_GWEI: Final = 10**9
 _READ_GAS: Final = 40_000
 """Of one balance or allowance; what the desk is asked walks the account's requests."""
-_AT_ONCE: Final = 500
-"""Rows made before other tasks get their turn: some ten milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class BookRow:
-    """One open deal at the book's block.
-
-    Attributes:
-        deal: its record and plan, without its legs.
-        allowances: how many of its allowances are not back to zero.
-        core: the anchor's address, which deals share.
-        exposure: what its account holds and owes, in base units, with the prices it is valued at.
-            The position's `leftovers` stays empty: `allowances` counts them; `blocks_to_final` is
-            not known here.
-        exposed: its balance sheet in dollars and the stress on it; `exposed.position.core` is
-            what the deal itself has booked there.
-        lots: what each purchase of a ladder that is still to come will spend.
-    """
-
-    deal: DealRecord
-    allowances: int
-    core: CoreSeen
-    exposure: Exposure
-    exposed: Exposed
-    lots: tuple[TokenAmount, ...] = ()
-
-    @property
-    def position(self) -> Position:
-        """What the account holds and owes."""
-        return self.exposure.position
-
-    @property
-    def is_core_gone(self) -> bool:
-        """Whether the anchor holds less than this deal alone has booked there."""
-        return self.core.balance_wei < self.deal.plan.terms.split.core.units
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +73,6 @@ class Book:
         return tuple((row.deal.deal_id, row.exposed) for row in self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """What all rows of one book share."""
-
-    head: Head
-    market: Market
-    cores: dict[Address, CoreSeen]
-    limits: RiskLimits
-
-
 class BookReader:
     """Reads the book through one node; keeps what does not change between two readings."""
 
@@ -152,8 +100,21 @@ class BookReader:
         """
         recorded = await self._deals.read()
         look = await self.look(recorded.deals)
-        self._newest = replace(look, unreadable=recorded.unreadable)
+        rows = await self._as_recorded_still(look.rows)
+        self._newest = replace(look, rows=rows, unreadable=recorded.unreadable)
         return self._newest
+
+    async def _as_recorded_still(self, rows: tuple[BookRow, ...]) -> tuple[BookRow, ...]:
+        """Nothing is missing where legs were recorded, and mined, since the records were read."""
+        if not any(row.missing for row in rows):
+            return rows
+        now = await self._deals.versions()
+        return tuple(
+            replace(row, missing=0)
+            if row.missing and now.get(row.deal.deal_number) != row.deal.version
+            else row
+            for row in rows
+        )
 
     async def look(self, deals: Sequence[OpenDeal]) -> Book:
         """The same of some `deals` alone."""
@@ -164,13 +125,13 @@ class BookReader:
             self._node.read(self._shared_reads(cores), head.ref),
             self._node.read_bundles([self._bundle(one, market) for one in deals], head.ref),
         )
-        sight = _Sight(
+        sight = Sight(
             head=head,
             market=market,
             cores=_cores(cores, seen),
             limits=self._limits,
         )
-        rows = await _rows(deals, words, sight)
+        rows = await rows_of(deals, words, sight)
         return Book(head, market, rows)
 
     def _bundle(self, one: OpenDeal, market: Market) -> Bundle:
@@ -221,75 +182,3 @@ def _cores(cores: Sequence[Address], seen: Sequence[Any]) -> dict[Address, CoreS
             collateral=Usd8(account.collateral_base),
         )
     return found
-
-
-async def _rows(
-    deals: Sequence[OpenDeal], words: Sequence[Sequence[int]], sight: _Sight
-) -> tuple[BookRow, ...]:
-    """A row for each deal; other tasks of the process get their turn in between."""
-    income = sight.market.ether.income_index_at(sight.head.ref.timestamp)
-    debt = sight.market.cash.debt_index_at(sight.head.ref.timestamp)
-    rows: list[BookRow] = []
-    for start in range(0, len(deals), _AT_ONCE):
-        for one, found in zip(
-            deals[start : start + _AT_ONCE], words[start : start + _AT_ONCE], strict=True
-        ):
-            rows.append(_row(one, _position(found, sight.head.ref, income, debt), found, sight))
-        await asyncio.sleep(0)
-    return tuple(rows)
-
-
-def _position(words: Sequence[int], at: BlockRef, income_ray: int, debt_ray: int) -> Position:
-    """Source: AToken.balanceOf and VariableDebtToken.balanceOf, the scaled balance at its index."""
-    return Position(
-        at=at,
-        queued=words[0],
-        claimable=words[1],
-        native=words[2],
-        weth=words[3],
-        cash=words[4],
-        tokens=words[5],
-        collateral=unscaled(words[6], income_ray),
-        debt=unscaled(words[7], debt_ray),
-    )
-
-
-def _row(one: OpenDeal, position: Position, words: Sequence[int], sight: _Sight) -> BookRow:
-    decimals = one.deal.plan.terms.spend.token.decimals
-    exposure = exposed_to(sight.market, position, decimals)
-    return BookRow(
-        deal=one.deal,
-        allowances=sum(1 for left in words[8:] if left),
-        core=sight.cores[one.deal.plan.accounts.core],
-        exposure=exposure,
-        exposed=_exposed(one, exposure, sight),
-        lots=one.lots,
-    )
-
-
-def _exposed(one: OpenDeal, exposure: Exposure, sight: _Sight) -> Exposed:
-    """The deal in dollars, with the stress that its plan and the rate of the moment ask for."""
-    market, limits = sight.market, sight.limits
-    envelope = one.deal.plan.envelope
-    terms, claim = envelope.terms, exposure.position.claim
-    whole_token = 10**terms.min_tokens.token.decimals
-    cost = mul_div(
-        one.token_cost(claim), market.cash_price, 10**terms.spend.token.decimals, round_up=True
-    )
-    sheet = exposure.sheet(
-        terms.split.core.units,
-        token_cost=Usd8(cost),
-        token_market=Usd8(mul_div(claim, sight.market.token_price, whole_token)),
-    )
-    gas = envelope.max_fee.units // max(1, envelope.gas_price_ceiling_wei)
-    return Exposed(
-        position=sheet,
-        stress=stress_of(one.deal, exposure, limits),
-        threshold=exposure.threshold,
-        token_par=Usd8(mul_div(claim, market.cash_price, whole_token)),
-        paid=one.traded.sale_cost,
-        gas_per_gwei=exposure.eth_value(gas * _GWEI),
-        pool_slip=pool_slip(envelope, limits),
-        most_slip=envelope.deepest_slippage,
-        most_gas_gwei=envelope.homeward_gas_price_wei // _GWEI,
-    )

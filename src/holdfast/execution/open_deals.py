@@ -7,7 +7,7 @@ look at thousands of open deals costs one narrow query, and full rows only for t
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from holdfast.common.errors import Broken
@@ -16,6 +16,7 @@ from holdfast.execution.store.labels import bookings_of
 from holdfast.execution.store.legs import purchases_made
 from holdfast.ledger import service as ledger
 from holdfast.ledger.pnl import Marks, profit_and_loss
+from holdfast.ledger.reconciliation import AtRest, at_rest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -54,12 +55,14 @@ class Traded:
 class OpenDeal:
     """One open deal, its record without legs.
 
-    `lots` is what each purchase of a ladder that is still to come will spend.
+    `lots` is what each purchase of a ladder that is still to come will spend, `at_rest` what the
+    ledger says that the chain must show.
     """
 
     deal: DealRecord
     traded: Traded
     lots: tuple[TokenAmount, ...] = ()
+    at_rest: AtRest = field(default_factory=AtRest)
 
     def token_cost(self, held: int) -> int:
         """What `held` tokens cost, in base units of the cash, rounded up.
@@ -176,11 +179,14 @@ class OpenDeals:
 
     async def _loaded(self, session: Session, numbers: Collection[int]) -> dict[int, OpenDeal]:
         records = await self._deals.without_legs(session, numbers)
-        trades = await ledger.trades(session, [one.deal_id for one in records])
+        balances = await ledger.balances_of(session, [one.deal_id for one in records])
         lots = await self._lots(session, records)
         return {
             one.deal_number: OpenDeal(
-                one, traded(self._tokens, one, trades[one.deal_id]), lots[one.deal_id]
+                one,
+                traded(self._tokens, one, balances[one.deal_id]),
+                lots[one.deal_id],
+                at_rest(self._tokens, balances[one.deal_id]),
             )
             for one in records
         }

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.chain.node import Node
-    from holdfast.execution.book import Book, BookRow
+    from holdfast.execution.book import Book
+    from holdfast.execution.book_rows import BookRow
     from holdfast.execution.market import Market
     from holdfast.model.plan import Terms
     from holdfast.protocols.suite import Protocols

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from holdfast.common.evm import BlockRef
 from holdfast.common.ids import DealId
 from holdfast.common.money import Token, TokenAmount
-from holdfast.ledger.model import Account, Balances, Book
+from holdfast.ledger.model import Account, Balances, Book, TokenBook
 from holdfast.ledger.ports import ChainBalances
 
 _SEEN_TOGETHER = {Account.CLAIM_HELD: Account.WALLET, Account.CLAIM_QUEUED: Account.QUEUE}
@@ -54,6 +54,54 @@ class Reconciliation:
     def mismatches(self) -> tuple[Line, ...]:
         """The lines that do not agree."""
         return tuple(line for line in self.lines if line.mismatch)
+
+
+@dataclass(frozen=True, slots=True)
+class AtRest:
+    """What a deal with nothing under way has, by its ledger or on chain, in base units.
+
+    `collateral` and `debt` are scaled, so that interest moves neither.
+    """
+
+    native: int = 0
+    weth: int = 0
+    usdt: int = 0
+    usdtz: int = 0
+    queued: int = 0
+    collateral: int = 0
+    debt: int = 0
+
+    def missing(self, shown: "AtRest") -> int:
+        """By how many base units the chain, as `shown`, falls short of this; more debt is less."""
+        pairs = (
+            (self.native, shown.native),
+            (self.weth, shown.weth),
+            (self.usdt, shown.usdt),
+            (self.usdtz, shown.usdtz),
+            (self.queued, shown.queued),
+            (self.collateral, shown.collateral),
+            (shown.debt, self.debt),
+        )
+        return sum(max(0, least - found) for least, found in pairs)
+
+
+def at_rest(tokens: TokenBook, balances: Balances) -> AtRest:
+    """The least that the chain must show by the ledger: what was given unasked may go again."""
+
+    def wallet(token: Token) -> int:
+        held = balances.units(Account.WALLET, token) + balances.units(Account.CLAIM_HELD, token)
+        return max(0, held + balances.units(Account.UNSOLICITED, token))
+
+    queued = (balances.units(one, tokens.usdtz) for one in (Account.QUEUE, Account.CLAIM_QUEUED))
+    return AtRest(
+        native=wallet(tokens.native),
+        weth=wallet(tokens.weth),
+        usdt=wallet(tokens.usdt),
+        usdtz=wallet(tokens.usdtz),
+        queued=sum(queued),
+        collateral=balances.of(Account.COLLATERAL, tokens.weth).scaled,
+        debt=-balances.of(Account.DEBT, tokens.usdt).scaled,
+    )
 
 
 def reconciled(

@@ -157,9 +157,9 @@ async def balances(session: Session, deal: DealId) -> Balances:
     return (await store.standing(session, deal)).balances
 
 
-async def trades(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
-    """What each of the deals has bought, redeemed and sold so far; empty for one that has not."""
-    found = await store.trades(session, deals)
+async def balances_of(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
+    """Every balance of each of the deals, without the last booked block; empty for one without."""
+    found = await store.balances_of(session, deals)
     return {deal: found.get(deal, Balances()) for deal in deals}
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.common.evm import Address
-    from holdfast.execution.book import Book, BookRow
+    from holdfast.execution.book import Book
+    from holdfast.execution.book_rows import BookRow
     from holdfast.execution.market import Market
     from holdfast.risk.limits import RiskLimits
     from holdfast.risk.market import RiskMarket
@@ -146,6 +147,7 @@ def _facts(row: BookRow, eth_price: Usd8) -> Facts:
         allowances=row.allowances if row.deal.group_id is None else None,
         lending=Lending(most=envelope.max_ltv, threshold=exposed.threshold),
         in_redemption=Usd8(mul_div(in_desk, USD8, 10**decimals)),
+        mismatch=row.missing,
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from holdfast.common.ids import ChainId
-    from holdfast.execution.book import BookRow
+    from holdfast.execution.book_rows import BookRow
     from holdfast.execution.open_deals import Unreadable
     from holdfast.monitoring.assessment import Assessed
     from holdfast.risk.market import RiskMarket

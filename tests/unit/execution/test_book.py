@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from holdfast.common.errors import Broken
-from holdfast.common.ids import new_deal_id
+from holdfast.common.ids import new_deal_id, new_group_id
 from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
 from holdfast.execution.book import BookReader
 from holdfast.execution.observer import ChainObserver
 from holdfast.execution.open_deals import OpenDeal, OpenDeals, Recorded, Traded, Unreadable, traded
 from holdfast.execution.store.labels import Booking
 from holdfast.ledger.model import Account, Balances, Held
+from holdfast.ledger.reconciliation import AtRest
 from holdfast.model.deal import DealStatus
 from holdfast.protocols.aave_v3.pool import scaled_balance
 from holdfast.risk.limits import RiskLimits
@@ -55,11 +56,16 @@ class BookChain(Chain):
 class Rows:
     """Open deals as given."""
 
-    def __init__(self, *deals, unreadable=()):
+    def __init__(self, *deals, unreadable=(), since=0):
         self.recorded = Recorded(deals, unreadable)
+        self.since = since
 
     async def read(self):
         return self.recorded
+
+    async def versions(self):
+        """The rows moved on by `since` versions after they were read."""
+        return {one.deal.deal_number: one.deal.version + self.since for one in self.recorded.deals}
 
 
 def hold(chain, **held):
@@ -79,8 +85,9 @@ def hold(chain, **held):
     return chain
 
 
-async def book_of(chain, *deals):
-    reader = BookReader(Rows(*deals), chain, ChainObserver(chain, VENUES, LIMITS), LIMITS)
+async def book_of(chain, *deals, since=0):
+    rows = Rows(*deals, since=since)
+    reader = BookReader(rows, chain, ChainObserver(chain, VENUES, LIMITS), LIMITS)
     return await reader.read()
 
 
@@ -104,6 +111,46 @@ async def test_a_scaled_balance_counts_at_the_index_of_the_blocks_time():
     chain = hold(BookChain(cash=doubled), debt=600_000 * 10**6)
     row = await only_row(chain, OpenDeal(OPEN, NOTHING))
     assert row.position.debt == 1_200_000 * 10**6
+
+
+BOOKED = AtRest(weth=2, usdt=3, usdtz=4, queued=15, collateral=5, debt=6)
+AS_BOOKED = {"weth": 2, "cash": 3, "tokens": 4, "queued": 7, "claimable": 8}
+AS_BOOKED |= {"collateral": 5, "debt": 6}
+
+
+@pytest.mark.parametrize("word", AS_BOOKED)
+async def test_one_unit_that_the_ledger_has_and_the_chain_does_not_is_missing(word):
+    chain = hold(BookChain(), **AS_BOOKED)
+    (row,) = (await book_of(chain, OpenDeal(OPEN, NOTHING, at_rest=BOOKED))).rows
+    assert row.missing == 0
+    less = AS_BOOKED[word] + (1 if word == "debt" else -1)
+    hold(chain, **{word: less})
+    (row,) = (await book_of(chain, OpenDeal(OPEN, NOTHING, at_rest=BOOKED))).rows
+    assert row.missing == 1
+
+
+async def test_what_is_held_beyond_the_ledger_or_earned_as_interest_is_not_missing():
+    chain = hold(
+        BookChain(), **{word: 10 * units for word, units in (AS_BOOKED | {"debt": 0}).items()}
+    )
+    assert (await only_row(chain, OpenDeal(OPEN, NOTHING, at_rest=BOOKED))).missing == 0
+    later = replace(reserve(A_USDT), variable_borrow_index=2 * RAY, variable_borrow_rate=0)
+    chain = hold(BookChain(cash=later), **AS_BOOKED)
+    assert (await only_row(chain, OpenDeal(OPEN, NOTHING, at_rest=BOOKED))).missing == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "since"),
+    [
+        ({"group_id": new_group_id()}, 0),  # booked when it is settled
+        ({}, 1),  # recorded and mined after the records were read
+        ({"last_block": AT.number + 1}, 0),  # a node that is behind
+    ],
+)
+async def test_nothing_is_missing_where_the_ledger_is_not_of_the_same_moment(changes, since):
+    one = OpenDeal(replace(OPEN, **changes), NOTHING, at_rest=BOOKED)
+    (row,) = (await book_of(BookChain(), one, since=since)).rows
+    assert row.missing == 0
 
 
 async def test_the_balance_sheet_counts_the_deals_own_core_and_the_token_at_market():

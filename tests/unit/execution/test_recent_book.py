@@ -132,6 +132,9 @@ class All:
         found = await self.world.at_least(sorted(self.world.rows))
         return Recorded(tuple(found.values()))
 
+    async def versions(self):
+        return await self.world.versions()
+
 
 def readers(world):
     observer = ChainObserver(world, VENUES, LIMITS)

@@ -6,7 +6,7 @@ from holdfast.common.money import TokenAmount
 from holdfast.ledger.bookings import claim_marked, core_booked, core_released
 from holdfast.ledger.model import Account, Balances, EntryKind, JournalEntry, Posting
 from holdfast.ledger.ports import ChainBalances
-from holdfast.ledger.reconciliation import reconciled
+from holdfast.ledger.reconciliation import AtRest, at_rest, reconciled
 from tests.unit.ledger.scene import BOOK, DEAL_ID, ETH, USDT, USDTZ, WETH, block
 
 HELD = {
@@ -109,6 +109,27 @@ def test_a_balance_that_the_chain_cannot_show_there_is_red():
 @pytest.mark.parametrize(("core", "mismatch"), [(100, 0), (101, 0), (99, 1)])
 def test_core_may_hold_more_than_is_booked_and_never_less(core, mismatch):
     assert compare(chain=replace(CHAIN, core=core)).mismatch_wei == mismatch
+
+
+def lent(account, units, scaled):
+    token = WETH if account is Account.COLLATERAL else USDT
+    return Posting(account, TokenAmount(token, units), scaled)
+
+
+def test_a_deal_at_rest_has_by_its_ledger_what_no_interest_moves():
+    held = ledger(HELD | {(Account.COLLATERAL, WETH): 0, (Account.DEBT, USDT): 0})
+    lines = [lent(Account.COLLATERAL, 15, 12), lent(Account.DEBT, -16, -13)]
+    against = [Posting(Account.CONTRIBUTED, -line.amount) for line in lines]
+    entry = JournalEntry(DEAL_ID, EntryKind.LANDED, "0x2", "test", block(2), tuple(lines + against))
+    found = at_rest(BOOK.tokens, held.after([entry]))
+    assert found == AtRest(11, 12, 13, 14, queued=17, collateral=12, debt=13)
+    marked = held.after([entry, *claim_marked(BOOK, held, block(2), is_claim=True)])
+    assert at_rest(BOOK.tokens, marked) == found
+
+
+def test_what_was_given_unasked_may_go_again():
+    given = HELD | {(Account.WALLET, USDT): 20, (Account.UNSOLICITED, USDT): -7}
+    assert at_rest(BOOK.tokens, ledger(given)).usdt == 13
 
 
 def test_a_claim_is_proved_where_its_tokens_are():

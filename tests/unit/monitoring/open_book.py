@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from holdfast.chain.receipts import Head
 from holdfast.common.ids import new_deal_id
 from holdfast.common.money import RAY, USD8, WAD, Bps, Usd8
-from holdfast.execution.book import Book, BookRow
+from holdfast.execution.book import Book
+from holdfast.execution.book_rows import BookRow
 from holdfast.execution.breaches import Exposure
 from holdfast.execution.observation import CoreSeen
 from holdfast.model.deal import DealStatus
@@ -30,6 +31,7 @@ def row(*, number=7, debt=600_000, collateral=3_000_000, reserve=2_000_000, allo
         "token_market": 600_000,
         "queued": 0,
         "claimable": 0,
+        "missing": 0,
     }
     changes |= more
     sheet = Sheet(
@@ -62,6 +64,7 @@ def row(*, number=7, debt=600_000, collateral=3_000_000, reserve=2_000_000, allo
         core=CoreSeen(changes.get("core_wei", 10 * CORE_WEI), 0, Usd8(0), Usd8(0)),
         exposure=Exposure(held, ETH, Usd8(USD8), 6, 4 * RAY // 100, Bps(8_300)),
         exposed=Exposed(sheet, STRESS, Bps(8_300), Usd8(0), Usd8(0), Usd8(0)),
+        missing=changes["missing"],
     )
 
 

@@ -119,6 +119,14 @@ def test_a_held_deal_with_nothing_to_cure_is_left_to_its_person():
     assert not assessed(collateral=2_100_000, **held).is_to_be_woken
 
 
+def test_one_unit_that_the_chain_lacks_is_told_and_wakes_nobody():
+    one = assessed(missing=1)
+    assert (codes(one), one.state) == (["I9.mismatch"], State.WARNED)
+    assert not one.is_to_be_woken
+    (alert,) = deal_alerts(one)
+    assert (alert.code, alert.severity) == ("risk.breach.I9.mismatch", Severity.CRITICAL)
+
+
 def test_on_a_stale_price_no_deal_is_woken_but_for_its_anchor():
     assert not assessed(collateral=1_990_000, is_price_stale=True).is_to_be_woken
     short = book(row(core_wei=CORE_WEI - 1))

@@ -3,12 +3,12 @@
 from holdfast.ledger.store.journal import (
     STANDING_SQL,
     Standing,
+    balances_of,
     core_booked,
     digests,
     insert_entries,
     lock_core,
     standing,
-    trades,
 )
 from holdfast.ledger.store.reconciliations import (
     insert_reconciliation,
@@ -22,6 +22,7 @@ __all__ = [
     "STANDING_SQL",
     "TRIGGERS",
     "Standing",
+    "balances_of",
     "core_booked",
     "digests",
     "insert_entries",
@@ -30,6 +31,5 @@ __all__ = [
     "last_missing",
     "lock_core",
     "standing",
-    "trades",
     "untrue_entries",
 ]

@@ -75,10 +75,10 @@ STANDING_SQL = """
 """Balances, the last booked block, the revision of what is booked next, the sum over all deals on
 the same core address, and what stands booked under some references."""
 _STANDING = text(STANDING_SQL)
-_TRADES = text("""
+_BALANCES = text("""
     SELECT deal_id, account, chain_id, symbol, decimals, token_address,
       sum(units) AS units, sum(scaled) AS scaled
-    FROM ledger_postings WHERE deal_id = ANY(CAST(:deals AS uuid[])) AND account LIKE 'trade/%'
+    FROM ledger_postings WHERE deal_id = ANY(CAST(:deals AS uuid[]))
     GROUP BY deal_id, account, chain_id, symbol, decimals, token_address
 """)
 
@@ -146,10 +146,10 @@ async def standing(session: Session, deal: DealId, references: Sequence[str] = (
     return Standing(balances, int(first.core or 0), booked, first.revision)
 
 
-async def trades(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
-    """What each of the deals has traded: its `TRADE_*` accounts alone; none for one without."""
+async def balances_of(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
+    """Every balance of each of the deals, without the last booked block; none for one without."""
     held: dict[DealId, dict[tuple[Account, Token], Held]] = {}
-    for row in await session.execute(_TRADES, {"deals": list(deals)}):
+    for row in await session.execute(_BALANCES, {"deals": list(deals)}):
         amounts = held.setdefault(row.deal_id, {})
         amounts[_key(row)] = Held(int(row.units), int(row.scaled))
     return {deal: Balances(MappingProxyType(found)) for deal, found in held.items()}
