@@ -101,8 +101,9 @@ class EmbeddedPostgres:
             Broken: `postgres.failed` with the end of the server's log.
         """
         with _explained(self._state_dir):
-            self._prepare()
+            self._make_folders()
             with self._locked():
+                self._own_folders()
                 if not self.is_running():
                     self._start()
                 self._create_database()
@@ -138,12 +139,16 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def _prepare(self) -> None:
+    def _make_folders(self) -> None:
         as_root = self._user is not None
         for folder in (self._state_dir, self._layout.home.parent):
             make_folders(folder, mode=0o711 if as_root else 0o700)
             if self._user is not None:
                 require_reachable(folder, self._user)
+
+    def _own_folders(self) -> None:
+        # Locked: another process that starts the server would find them made and not yet given
+        # to the server's user, and take them for somebody else's.
         for folder in (self._layout.home, self._layout.socket_folder):
             _own_folder(folder, self._user)
 
