@@ -60,10 +60,18 @@ async def balance(node):
     return wei
 
 
-async def until(wanted, seconds=15):
+async def until(wanted, seconds=60):
     async with asyncio.timeout(seconds):
         while not wanted():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
+
+
+async def all_taken_back(pool, seconds=60):
+    """Look at the nodes until all are used; one that is out is only asked when it is due."""
+    async with asyncio.timeout(seconds):
+        while troubles(pool) != ["", "", ""]:
+            await asyncio.sleep(0.05)
+            await pool.check()
 
 
 @pytest.mark.parametrize(
@@ -83,9 +91,7 @@ async def test_a_node_that_lags_or_lies_is_left_out_and_taken_back_when_it_is_in
         assert await balance(node)
         assert troubles(pool) == [trouble, "", ""]
         nodes[0].faults.clear()
-        await asyncio.sleep(0.3)
-        await pool.check()
-        assert troubles(pool) == ["", "", ""]
+        await all_taken_back(pool)
 
 
 async def test_a_node_that_dies_is_passed_over_in_the_same_call_and_used_when_it_is_back(
@@ -97,9 +103,7 @@ async def test_a_node_that_dies_is_passed_over_in_the_same_call_and_used_when_it
         assert await balance(node) == before
         assert troubles(pool) == ["unreachable", "", ""]
         await nodes[0].restore()
-        await asyncio.sleep(0.3)
-        await pool.check()
-        assert troubles(pool) == ["", "", ""]
+        await all_taken_back(pool)
 
 
 async def test_a_half_open_socket_is_noticed_by_the_look_and_its_readers_go_elsewhere(
@@ -112,7 +116,7 @@ async def test_a_half_open_socket_is_noticed_by_the_look_and_its_readers_go_else
         stuck = asyncio.create_task(node.head())  # it would wait ten seconds
         await asyncio.sleep(0.1)
         await pool.check()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(8):
             await stuck
         assert troubles(pool) == ["unreachable", "", ""]
 

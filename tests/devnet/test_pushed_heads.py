@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest_asyncio
 
 from holdfast.chain import heads
-from holdfast.chain.heads import PushedHeads
+from holdfast.chain.heads import PushedHeads, subscribed
 from holdfast.transactions.loop import ChainLoop
 from holdfast.transactions.parts import Pace
-from tests.devnet.test_transactions_loop import LANDED, Desk, desk, group
+from tests.devnet.test_transactions_loop import HANGS_SECONDS, LANDED, Desk, desk, group, pooled
 
 __all__ = ["desk"]
 
@@ -74,7 +74,7 @@ async def following(url):
             await task
 
 
-async def until_noticed(devnet, noticed, seconds=8):
+async def until_noticed(devnet, noticed, seconds=HANGS_SECONDS):
     """Mine until a block is noticed: the first ones may come before the subscription."""
     async with asyncio.timeout(seconds):
         noticed.clear()
@@ -88,12 +88,11 @@ async def test_each_block_is_noticed_over_the_profiles_own_socket(devnet):
     (url,) = devnet.profile.ws_urls
     async with following(url) as noticed:
         await until_noticed(devnet, noticed)
-        await asyncio.sleep(0.3)  # the notices of the blocks before
-        noticed.clear()
-        await asyncio.sleep(0.3)
-        assert not noticed.is_set()
+        while noticed.is_set():  # the notices of the blocks before
+            noticed.clear()
+            await asyncio.sleep(0.5)
         await asyncio.to_thread(devnet.control.mine)
-        assert await asyncio.wait_for(noticed.wait(), 2)
+        assert await asyncio.wait_for(noticed.wait(), HANGS_SECONDS)
 
 
 async def test_a_socket_that_is_cut_is_opened_again(devnet, wire, monkeypatch):
@@ -129,12 +128,42 @@ class Never:
         await asyncio.Event().wait()
 
 
-async def sent_and_mined_late(desk):
-    """A group that is sent while nothing is mined, and its block a moment after."""
-    desk.call("evm_setAutomine", False)
-    wishes = group(1)
-    await desk.record(wishes)
-    return wishes
+class Recorded:
+    """A group that is sent while nothing is mined."""
+
+    def __init__(self, desk):
+        self.desk, self.wishes = desk, group(1)
+        self.listening = asyncio.Event()
+
+    async def record(self):
+        self.desk.call("evm_setAutomine", False)
+        (recorded,) = await self.desk.record(self.wishes)
+        self.tx_hash = recorded.tx_hash
+        return self
+
+    def pushed(self, *urls):
+        """Pushed heads that tell when they are subscribed."""
+        return PushedHeads(urls, self._subscribed)
+
+    @asynccontextmanager
+    async def _subscribed(self, url):
+        async with subscribed(url) as messages:
+            yield self._heard(messages)
+
+    async def _heard(self, messages):
+        async for message in messages:
+            self.listening.set()  # the first one answers the subscription
+            yield message
+
+    async def is_mined_late(self):
+        """Mine it a moment after it was sent: the loop has looked by then."""
+        await pooled(self.desk, self.tx_hash)
+        await asyncio.sleep(1)
+        await asyncio.to_thread(self.desk.devnet.control.mine)
+
+
+async def recorded(desk):
+    return await Recorded(desk).record()
 
 
 async def number_of_head(desk):
@@ -145,31 +174,30 @@ SLOW = Pace(head=30, scan=30)
 
 
 async def test_with_polling_slowed_down_a_block_is_noticed_by_the_push(desk: Desk):
-    wishes = await sent_and_mined_late(desk)
-    async with looping(desk, PushedHeads(desk.devnet.profile.ws_urls), SLOW):
-        await asyncio.sleep(1)  # sent, looked for at once, and the next look is 30 s away
-        await asyncio.to_thread(desk.devnet.control.mine)
-        (outcome,) = await desk.reach(wishes, LANDED, seconds=5)
+    made = await recorded(desk)
+    async with looping(desk, made.pushed(*desk.devnet.profile.ws_urls), SLOW):
+        await asyncio.wait_for(made.listening.wait(), HANGS_SECONDS)
+        await made.is_mined_late()  # it was looked for at once, and the next look is 30 s away
+        (outcome,) = await desk.reach(made.wishes, LANDED, seconds=20)
         assert outcome.receipt.block.number == await number_of_head(desk)
 
 
 async def test_without_the_push_the_same_block_is_not_noticed_in_that_time(desk: Desk):
-    wishes = await sent_and_mined_late(desk)
+    made = await recorded(desk)
     async with looping(desk, None, SLOW):
-        await asyncio.sleep(1)
-        await asyncio.to_thread(desk.devnet.control.mine)
+        await made.is_mined_late()
         await asyncio.sleep(2)
-        (outcome,) = await desk.outcomes(wishes)
+        (outcome,) = await desk.outcomes(made.wishes)
         assert outcome.status is not LANDED
 
 
 async def test_with_the_socket_cut_the_loop_goes_on_by_polling(desk: Desk, wire):
-    wishes = await sent_and_mined_late(desk)
-    async with looping(desk, PushedHeads((wire.url,)), Pace(head=0.1)):
-        await asyncio.sleep(0.5)
+    made = await recorded(desk)
+    async with looping(desk, made.pushed(wire.url), Pace(head=0.1)):
+        await asyncio.wait_for(made.listening.wait(), HANGS_SECONDS)
         assert wire.connections == 1
         wire.cut()
-        await asyncio.to_thread(desk.devnet.control.mine)
-        (outcome,) = await desk.reach(wishes, LANDED, seconds=5)
+        await made.is_mined_late()
+        (outcome,) = await desk.reach(made.wishes, LANDED)
         assert outcome.receipt.block.number == await number_of_head(desk)
         assert wire.connections == 1  # and nobody was told of the block by a new socket

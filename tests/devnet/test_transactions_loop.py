@@ -44,6 +44,8 @@ from tests.support.transactions import (
 
 ETHER = 10**18
 OFF = False
+MOST_GROUPS = 20  # three at once do; a machine that stands still for a second loses a block
+HANGS_SECONDS = 60  # a bound for what never comes; on an idle machine all of it takes a second
 QUICK = Pace(head=0.02, scan=0.1, reload=0.5, place=0.2)
 
 
@@ -113,7 +115,7 @@ class Desk:
         by_leg = {outcome.leg_id: outcome for outcome in found}
         return [by_leg[one.leg_id] for one in wishes]
 
-    async def reach(self, wishes, *statuses, seconds=8):
+    async def reach(self, wishes, *statuses, seconds=HANGS_SECONDS):
         async with asyncio.timeout(seconds):
             while True:
                 found = await self.outcomes(wishes)
@@ -183,7 +185,7 @@ async def test_a_crash_at_any_boundary_ends_in_the_same_bytes_mined_once(desk, b
     done = await desk.record(wishes)
     with pytest.raises(BaseExceptionGroup):
         async with desk.running(boundary=crash_at(boundary)) as crashing:
-            await asyncio.wait_for(crashing, 8)
+            await asyncio.wait_for(crashing, HANGS_SECONDS)
     async with desk.running():
         outcomes = await desk.reach(wishes, LANDED, LANDED, LANDED)
     assert [one.tx_hash for one in outcomes] == [one.tx_hash for one in done]
@@ -288,13 +290,35 @@ async def test_an_underpriced_attempt_is_replaced_at_its_nonce_and_lands(desk):
 
 async def mined(desk, wishes, base_fee_wei):
     """Mine until every intent is final."""
-    for _ in range(40):
-        mine_at(desk, base_fee_wei)
-        await asyncio.sleep(0.1)
-        outcomes = await desk.outcomes(wishes)
-        if all(one.is_final for one in outcomes):
-            return outcomes
-    raise AssertionError([one.status for one in outcomes])
+    async with asyncio.timeout(HANGS_SECONDS):
+        while True:
+            mine_at(desk, base_fee_wei)
+            await asyncio.sleep(0.1)
+            outcomes = await desk.outcomes(wishes)
+            if all(one.is_final for one in outcomes):
+                return outcomes
+
+
+async def no_op_sent(desk, wanted):
+    """Return once the node holds the no-op in the intent's place: no block can mine the call."""
+    async with asyncio.timeout(HANGS_SECONDS):
+        while True:
+            last = (await attempts(desk, wanted))[-1]
+            if last.purpose == "cancel" and is_pooled(desk, last.tx_hash):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def pooled(desk, tx_hash):
+    """Return once the transaction waits in the node's pool."""
+    async with asyncio.timeout(HANGS_SECONDS):
+        while not is_pooled(desk, tx_hash):  # noqa: ASYNC110 - the node's pool
+            await asyncio.sleep(0.02)
+
+
+def is_pooled(desk, tx_hash):
+    held = desk.call("eth_getTransactionByHash", tx_hash)
+    return held is not None and held["blockHash"] is None
 
 
 async def test_an_attempt_past_its_deadline_becomes_a_no_op_at_its_nonce(desk):
@@ -308,7 +332,7 @@ async def test_an_attempt_past_its_deadline_becomes_a_no_op_at_its_nonce(desk):
         await sent(desk, [one, after])
         desk.call("evm_increaseTime", 200)
         mine_at(desk, 5 * GWEI)
-        await asyncio.sleep(0.5)
+        await no_op_sent(desk, one)
         done, followed = await mined(desk, [one, after], GWEI)
     assert done.status is CANCELLED
     assert followed.status is LANDED  # its nonce was not stalled
@@ -335,7 +359,8 @@ async def test_a_group_can_be_cancelled_while_it_waits(desk):
         await sent(desk, wishes)
         async with desk.database.begin() as session:
             assert await desk.service.cancel_group(session, wishes[0].group_id) == 2
-        await asyncio.sleep(0.5)
+        for one in wishes:
+            await no_op_sent(desk, one)
         outcomes = await mined(desk, wishes, GWEI)
     assert [one.status for one in outcomes] == [CANCELLED, CANCELLED]
     assert desk.devnet.control.balance(SOMEBODY) == 0
@@ -423,7 +448,7 @@ async def test_a_gap_is_filled_with_no_ops_that_are_recorded_before_they_are_sen
         # numbered after two transactions that a reorg took back: the chain has none
         await desk.service.record(session, wishes, fees, {ADDRESSES[1]: 2})
     async with desk.running(seconds=0.3, push_seconds=0.2):
-        await desk.reach(wishes, LANDED, LANDED, seconds=15)
+        await desk.reach(wishes, LANDED, LANDED)
     assert await desk.nonce(1) == 4
     assert desk.devnet.control.balance(SOMEBODY) == 2
     async with desk.database.begin() as session:
@@ -440,7 +465,7 @@ async def test_a_call_that_is_not_mined_in_time_frees_its_nonce(desk):
     async with desk.running(timeout_seconds=1.0, seconds=3600, blocks=1000):
         await desk.record([one], Fees(cap_wei=2 * GWEI, tip_wei=GWEI))
         await sent(desk, [one])
-        await asyncio.sleep(2)
+        await no_op_sent(desk, one)
         await desk.record([after])
         done, followed = await mined(desk, [one, after], GWEI)
     assert (done.status, followed.status) == (CANCELLED, LANDED)
@@ -526,7 +551,7 @@ async def test_a_reorg_drops_the_receipt_and_the_same_bytes_land_again(desk):
         (before,) = await desk.reach([one], IntentStatus.MINED)
         desk.call("anvil_reorg", 1, [])  # the block is replaced by an empty one
         await desk.reach([one], SENT)
-        await asyncio.sleep(0.2)
+        await pooled(desk, recorded.tx_hash)  # sent again
         for _ in range(3):
             desk.call("evm_mine")
         (after,) = await desk.reach([one], LANDED)
@@ -540,7 +565,7 @@ async def test_blocks_missed_while_nobody_watched_are_read(desk):
     await desk.record(first)
     with pytest.raises(BaseExceptionGroup):
         async with desk.running(boundary=crash_at("tx.after_broadcast")) as crashing:
-            await asyncio.wait_for(crashing, 8)
+            await asyncio.wait_for(crashing, HANGS_SECONDS)
     desk.devnet.control.mine(70)  # more than one chunk of blocks on top of ours
     async with desk.running():
         await desk.reach(first, LANDED, LANDED)
@@ -552,11 +577,15 @@ async def test_with_a_block_a_second_each_group_takes_one_block(desk, monkeypatc
     monkeypatch.setattr(desk, "pace", Pace.of_chain(1))
     blocks = []
     async with desk.running():
-        for _ in range(3):
+        while len(blocks) < MOST_GROUPS and not ends_in_three_running(blocks):
             wishes = group(4)
             await desk.record(wishes)
             outcomes = await desk.reach(wishes, *[LANDED] * 4)
-            blocks.append({one.receipt.block.number for one in outcomes})
-    assert [len(one) for one in blocks] == [1, 1, 1]
-    first, second, third = (min(one) for one in blocks)
-    assert (second, third) == (first + 1, first + 2)
+            (block,) = {one.receipt.block.number for one in outcomes}
+            blocks.append(block)
+    assert ends_in_three_running(blocks), blocks
+
+
+def ends_in_three_running(blocks):
+    """Whether no block passed between the last three groups."""
+    return len(blocks) >= 3 and blocks[-1] - blocks[-3] == 2

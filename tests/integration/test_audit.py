@@ -115,7 +115,7 @@ async def test_two_writers_without_the_deals_lock_cannot_fork_the_chain(database
     async with database.begin() as session:
         await TRAIL.record(session, act("first"))
         second = asyncio.create_task(record(database, act("second")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await until_somebody_waits(session)
     with pytest.raises(IntegrityError):
         await second

@@ -7,9 +7,12 @@ from holdfast.common.db import libpq_url
 from holdfast.common.errors import Transient
 from holdfast.common.leader import LeaderLock
 
+HANGS_SECONDS = 30  # a bound for what never comes
+LEASE_SECONDS = 5.0  # no pause of a busy machine is so long that a leader counts as frozen
+
 
 def lock(url, name="chain:138"):
-    return LeaderLock(url, name, retry_seconds=0.05, renew_seconds=0.1, lease_seconds=0.5)
+    return LeaderLock(url, name, retry_seconds=0.05, renew_seconds=0.1, lease_seconds=LEASE_SECONDS)
 
 
 async def led(url):
@@ -39,13 +42,13 @@ async def test_only_one_leads_and_leaving_hands_over(database_url):
         follower = asyncio.create_task(follow())
         await asyncio.sleep(0.3)
         order.append("first leaves")
-    await asyncio.wait_for(follower, 2)
+    await asyncio.wait_for(follower, HANGS_SECONDS)
     assert order == ["first leaves", "second"]
 
 
 async def test_locks_of_different_names_do_not_meet(database_url):
     one, other = lock(database_url, "chain:138"), lock(database_url, "chain:651940")
-    async with one.held() as lost, asyncio.timeout(1), other.held() as other_lost:
+    async with one.held() as lost, asyncio.timeout(HANGS_SECONDS), other.held() as other_lost:
         assert await led(database_url) == ["chain:138", "chain:651940"]
         assert not lost.is_set()
         assert not other_lost.is_set()
@@ -55,8 +58,8 @@ async def test_the_lead_is_released_when_its_connection_dies_and_the_leader_is_t
     async with lock(database_url).held() as lost:
         assert not lost.is_set()
         await kill_leader(database_url)
-        await asyncio.wait_for(lost.wait(), 2)
-        async with asyncio.timeout(2), lock(database_url).held():
+        await asyncio.wait_for(lost.wait(), HANGS_SECONDS)
+        async with asyncio.timeout(HANGS_SECONDS), lock(database_url).held():
             pass
 
 
@@ -67,7 +70,7 @@ async def test_a_leader_whose_renewal_fails_in_an_unforeseen_way_is_told(databas
     leading = lock(database_url)
     async with leading.held() as lost:
         monkeypatch.setattr(leading, "_renew", fail)
-        await asyncio.wait_for(lost.wait(), 2)
+        await asyncio.wait_for(lost.wait(), HANGS_SECONDS)
         with pytest.raises(Transient):
             leading.lease.require()
 
@@ -112,5 +115,5 @@ async def test_cancelling_the_leader_frees_the_lead(database_url):
     leading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leading
-    async with asyncio.timeout(2), lock(database_url).held():
+    async with asyncio.timeout(HANGS_SECONDS), lock(database_url).held():
         pass

@@ -21,7 +21,9 @@ from tests.support.reorgs import KeptReorgs
 from tests.support.transactions import CHAIN, Woken
 
 NAME = "chain:138"
-QUICK = {"retry_seconds": 0.05, "renew_seconds": 0.1, "lease_seconds": 0.5}
+HANGS_SECONDS = 30  # a bound for what never comes
+LEASE = 1.5  # short enough to be waited for, and no pause of a busy machine lasts so long
+QUICK = {"retry_seconds": 0.05, "renew_seconds": 0.1, "lease_seconds": LEASE}
 HERE, THERE = Place(7, "0x07"), Place(9, "0x09")
 
 LEADER = textwrap.dedent(
@@ -54,7 +56,7 @@ async def leader_process(url):
 
 async def said(process):
     """The next word of its own, which begins with a mark that its log lines lack."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_SECONDS):
         async for line in process.stdout:
             if line.startswith(b"> "):
                 return line[2:].decode().strip()
@@ -103,7 +105,7 @@ async def test_a_leader_that_renews_is_left_alone(database_url):
         rival = asyncio.create_task(
             LeaderLock(database_url, NAME, **QUICK).lead(asyncio.Event().wait)
         )
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3 * LEASE)
         assert not lost.is_set()
         rival.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -123,7 +125,7 @@ async def test_a_leader_without_a_lease_that_is_alive_is_left_alone(database_url
         rival = asyncio.create_task(
             LeaderLock(database_url, NAME, **QUICK).lead(asyncio.Event().wait)
         )
-        for _ in range(10):
+        for _ in range(30):  # twice its lease
             await asyncio.sleep(0.1)
             await connection.execute("SELECT 1")
         rival.cancel()
@@ -153,7 +155,7 @@ async def test_a_leader_that_was_replaced_writes_nothing(database, other_databas
         epoch = one.lease.require()
         await cut_off(database_url, one)
         async with two.held():
-            await asyncio.wait_for(lost.wait(), 2)
+            await asyncio.wait_for(lost.wait(), HANGS_SECONDS)
             one.lease.begin(epoch, one.lease._now_seconds())  # it believes that it leads
             for write in (
                 believer.advance(Progress(place=THERE)),
@@ -197,7 +199,7 @@ async def test_a_write_that_an_old_leader_began_is_undone_before_the_new_one_beg
         writing = asyncio.create_task(write_slowly(begun, go_on))
         await begun.wait()
         await cut_off(database_url, one)
-        async with asyncio.timeout(3), two.held():
+        async with asyncio.timeout(HANGS_SECONDS), two.held():
             go_on.set()
             with pytest.raises((Transient, Ambiguous)):
                 await writing

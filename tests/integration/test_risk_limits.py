@@ -238,10 +238,11 @@ async def test_of_two_deals_that_do_not_fit_together_one_waits_and_is_refused(da
 
 
 async def test_the_day_is_the_clocks_in_utc(database):
-    await begun(database, 1, status="executing")
-    tomorrow = OpenBook(database, Published(), Clock(now() + timedelta(days=1)))
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    await begun(database, 1, at=noon, status="executing")
+    tomorrow = OpenBook(database, Published(), Clock(noon + timedelta(days=1)))
     assert (await tomorrow.sums(REQUEST)).day == 0
-    today = OpenBook(database, Published(), Clock(now()))
+    today = OpenBook(database, Published(), Clock(noon))
     assert (await today.sums(REQUEST)).day == VALUE
     assert (await today.in_force()).limits == RiskLimits()
 

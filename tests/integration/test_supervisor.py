@@ -56,7 +56,7 @@ async def test_one_that_ran_and_was_refused_something_then_is_started_again(tmp_
 async def test_a_stop_signal_during_a_start_reaches_the_process_that_comes_of_it():
     sleeper = supervisor("import time; time.sleep(60)")
     sleeper._stop(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await sleeper.run() == -signal.SIGTERM
 
 
@@ -75,7 +75,7 @@ pathlib.Path(sys.argv[1]).write_text("drained")
 async def test_a_stop_signal_is_passed_on_and_the_worker_finishes_first(tmp_path):
     word = tmp_path / "word"
     running = asyncio.create_task(supervisor(DRAINS, word).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not word.exists() or word.read_text() != "running":  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.02)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -86,14 +86,14 @@ async def test_a_stop_signal_is_passed_on_and_the_worker_finishes_first(tmp_path
 async def test_a_stop_signal_ends_the_wait_for_the_next_start(tmp_path):
     patient = supervisor(ENDS, tmp_path / "starts", 4, 4, pauses=Pauses(first=60, longest=60))
     running = asyncio.create_task(patient.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (tmp_path / "starts").exists():  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
         since = time.monotonic()
         os.kill(os.getpid(), signal.SIGTERM)
         await running
-    assert time.monotonic() - since < 5
+    assert time.monotonic() - since < 30  # half of the wait
 
 
 def test_pauses_double_up_to_a_limit_and_differ():

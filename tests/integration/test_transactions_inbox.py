@@ -311,7 +311,7 @@ async def test_two_repairs_at_once_never_block_each_other(office):
     one, two = group(2)
     await office.record([one, two])
     await asyncio.wait_for(
-        asyncio.gather(office.do(one, Repair.CANCEL), office.do(two, Repair.REBROADCAST)), 5
+        asyncio.gather(office.do(one, Repair.CANCEL), office.do(two, Repair.REBROADCAST)), 60
     )
     assert len(await office.audited(one)) == 2
     # One that cannot be done now stands in nobody's way.

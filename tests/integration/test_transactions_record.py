@@ -93,7 +93,7 @@ async def test_groups_with_the_same_two_senders_in_turned_order_do_not_deadlock(
         return [one, wish(second, deal_id=one.deal_id, group_id=one.group_id)]
 
     turned = [pair(1, 2) if number % 2 else pair(2, 1) for number in range(16)]
-    await asyncio.wait_for(asyncio.gather(*(record(database, two) for two in turned)), 10)
+    await asyncio.wait_for(asyncio.gather(*(record(database, two) for two in turned)), 60)
     assert len(await rows(database, "SELECT 1 FROM intents")) == 32
 
 

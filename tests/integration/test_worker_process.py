@@ -6,6 +6,8 @@ import textwrap
 from holdfast.common.ids import new_deal_id
 from holdfast.common.queue import Queue
 
+HANGS_SECONDS = 60  # a bound for what never comes
+
 WORKER = textwrap.dedent(
     """
     import asyncio, functools, sys
@@ -39,7 +41,7 @@ async def started(url, *, job_seconds, other_seconds=600):
 
 
 async def line(process):
-    return (await asyncio.wait_for(process.stdout.readline(), 20)).decode().split()
+    return (await asyncio.wait_for(process.stdout.readline(), HANGS_SECONDS)).decode().split()
 
 
 async def jobs_left(database):
@@ -56,13 +58,13 @@ async def test_a_stopped_worker_finishes_its_job_and_ends_in_peace(database, dat
     assert await line(worker) == ["started", str(deal)]
     worker.send_signal(signal.SIGTERM)
     assert await line(worker) == ["finished", str(deal)]
-    assert await asyncio.wait_for(worker.wait(), 10) == 0
+    assert await asyncio.wait_for(worker.wait(), HANGS_SECONDS) == 0
     assert await jobs_left(database) == 0
 
 
 async def test_a_worker_whose_part_ends_exits_with_an_error(database_url):
     worker = await started(database_url, job_seconds=0, other_seconds=0.5)
-    assert await asyncio.wait_for(worker.wait(), 20) != 0
+    assert await asyncio.wait_for(worker.wait(), HANGS_SECONDS) != 0
     assert b"other ended by itself" in await worker.stderr.read()
 
 
@@ -79,4 +81,4 @@ async def test_a_job_whose_worker_is_killed_again_and_again_is_still_done(databa
     assert await line(last) == ["started", str(deal)]
     assert await line(last) == ["finished", str(deal)]
     last.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(last.wait(), 10) == 0
+    assert await asyncio.wait_for(last.wait(), HANGS_SECONDS) == 0
