@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import InitVar, dataclass, field, fields
+from typing import Any
 
 from holdfast.common.evm import Address, BlockRef
 from holdfast.common.ids import PlanHash
@@ -155,16 +155,19 @@ class Envelope:
 class Plan:
     """One deal, sized at one block: the envelope, and the report a person reads before approving.
 
-    The report holds JSON values only. `plan_hash` is what an approval names.
+    The report holds JSON values only. `plan_hash` is what an approval names. `sealed` is the
+    envelope's `canonical` JSON, from who has written it already.
     """
 
     envelope: Envelope
     quoted_at: BlockRef
     report: Mapping[str, Any]
+    sealed: InitVar[bytes | None] = None
     plan_hash: PlanHash = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "plan_hash", plan_hash(self.envelope))
+    def __post_init__(self, sealed: bytes | None) -> None:
+        text = canonical(self.envelope) if sealed is None else sealed
+        object.__setattr__(self, "plan_hash", _hash_of(text))
 
     @property
     def terms(self) -> Terms:
@@ -182,33 +185,38 @@ _YOUNGER = ("emergency_gas_price_wei", "emergency_slippage", "cures")
 
 
 def plan_hash(envelope: Envelope) -> PlanHash:
-    """SHA-256 over the envelope's canonical JSON: sorted keys, no spaces, integers as they are."""
-    text = json.dumps(_hashed(envelope), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return PlanHash("0x" + hashlib.sha256(b"holdfast.plan.1\n" + text.encode()).hexdigest())
+    """SHA-256 over the envelope's canonical JSON."""
+    return _hash_of(canonical(envelope))
 
 
-def _hashed(envelope: Envelope) -> dict[str, Any]:
-    """The envelope's fields; those younger than some plans only where they say something.
+def canonical(envelope: Envelope) -> bytes:
+    """The envelope as JSON: sorted keys, no spaces, integers as they are, ASCII only."""
+    document = _fields(envelope)
+    for name, inner in unsaid(envelope).items():
+        value = document.pop(name)
+        if inner:
+            document[name] = {key: one for key, one in _fields(value).items() if key not in inner}
+    text = json.dumps(document, default=_fields, sort_keys=True, separators=(",", ":"))
+    return text.encode()
 
-    So every stored plan keeps the hash that was approved, and workers of both versions agree.
+
+def unsaid(envelope: Envelope) -> dict[str, frozenset[str]]:
+    """The fields younger than some plans that say nothing in this one, and so are not hashed.
+
+    By the field of the envelope, those of its own fields; none where it is left out itself. So
+    every stored plan keeps the hash that was approved, and workers of both versions agree.
     """
-    document: dict[str, Any] = _plain(envelope)
+    found = {name: frozenset[str]() for name in _YOUNGER if not getattr(envelope, name)}
     if envelope.request.ladder is Ladder.REDEMPTION:
-        del document["request"]["ladder"]
+        found["request"] = frozenset({"ladder"})
     if not envelope.terms.lots:
-        del document["terms"]["lots"]
-    for name in _YOUNGER:
-        if not document[name]:
-            del document[name]
-    return document
+        found["terms"] = frozenset({"lots"})
+    return found
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
-    """As JSON has it: `dataclasses.asdict` without its copies, as thousands are hashed at once."""
-    # As `dataclasses.fields` finds them, which makes a new tuple of them for each value.
-    names: Mapping[str, object] | None = getattr(value, "__dataclass_fields__", None)
-    if names is not None:
-        return {name: _plain(getattr(value, name)) for name in names}
-    if isinstance(value, tuple):
-        return [_plain(one) for one in cast("tuple[object, ...]", value)]
-    return value
+def _hash_of(text: bytes) -> PlanHash:
+    return PlanHash("0x" + hashlib.sha256(b"holdfast.plan.1\n" + text).hexdigest())
+
+
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON asks it for what it does not know
+    return {one.name: getattr(value, one.name) for one in fields(value)}

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from holdfast.common.errors import Broken
 from holdfast.common.evm import BlockRef
+from holdfast.execution.store.sealing import sealed
 from holdfast.execution.store.tables import plans
 from holdfast.model.plan import Envelope, Plan
 
@@ -87,15 +88,13 @@ async def _through(
 
 def _checked(row: Row[Any]) -> Plan:
     try:
-        plan = Plan(
-            envelope=_ENVELOPE.validate_json(row.envelope or ""),
-            quoted_at=_BLOCK.validate_json(row.quoted_at or ""),
-            report=row.report,
-        )
+        envelope = _ENVELOPE.validate_json(row.envelope or "")
+        quoted_at = _BLOCK.validate_json(row.quoted_at or "")
     except ValidationError as error:
         raise Broken(
             "plan.tampered", f"the stored plan {row.plan_hash} is no plan: {error}"
         ) from error
+    plan = Plan(envelope, quoted_at, row.report, sealed=sealed(envelope))
     if plan.plan_hash != row.plan_hash:
         raise Broken("plan.tampered", f"the stored plan {row.plan_hash} hashes to {plan.plan_hash}")
     return plan
