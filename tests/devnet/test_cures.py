@@ -53,7 +53,7 @@ class Fall:
         self.slip += ether / 10**18 * dollars - cash / DOLLAR
         await self.sends_nothing()
         report = await self.system.reporter.report(self.deal_id)
-        assert report["ledger"]["mismatch_wei"] == 0
+        assert report["ledger"]["mismatch_wei"] == "0"
         return deal
 
     async def rests(self, cures=0):
@@ -178,7 +178,7 @@ async def test_a_deal_converts_at_25_percent_repays_at_35_and_comes_home_whole_a
         await system.desk.give(deal.deal_id, Order(DealEvent.CLOSE, ALICE, keep_claim=True))
         deal, report = await ended(system, deal, DealStatus.COMPLETED_WITH_CLAIM)
     assert_whole(chain, principal, deal)
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     bound = deal.plan.envelope.worst_case_loss / 10**8
     assert 600_000 < fall.lost(deal) <= bound
     assert sold < deal.plan.terms.split.bucket.units // 2

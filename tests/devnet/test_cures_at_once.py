@@ -48,7 +48,7 @@ async def brought_home(fall, principal):
         await fall.system.desk.give(fall.deal_id, CLOSE)
     deal, report = await ended(fall.system, deal, DealStatus.COMPLETED_WITH_CLAIM)
     assert_whole(fall.chain, principal, deal)
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     assert fall.chain.allowances(fall.account) == {}
     return deal
 
@@ -72,7 +72,7 @@ async def test_a_desk_that_freezes_in_the_block_of_a_fall_by_35_percent(
         assert {leg.block_number - look for leg in legs} <= {1, BLOCKS}
         await until(system, fall.deal_id, home)
         report = await system.reporter.report(fall.deal_id)
-        assert report["ledger"]["mismatch_wei"] == 0
+        assert report["ledger"]["mismatch_wei"] == "0"
         deal = await brought_home(fall, principal)
     sold, _ = fall.sold()
     assert sold < deal.plan.terms.split.bucket.units

@@ -21,4 +21,4 @@ async def test_a_fall_before_the_loan_shrinks_the_loan_and_the_purchase(
     bought = next(leg for leg in deal.legs if leg.kind is LegKind.SWAP)
     # 1,500 ether at $1,900 carry 20 % of $2,850,000 instead of 20 % of $3,000,000
     assert loan.amount == bought.amount == 570_000 * 10**6
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"

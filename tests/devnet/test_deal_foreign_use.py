@@ -51,7 +51,7 @@ async def test_a_foreign_transaction_in_place_of_a_leg_stops_the_deal_until_a_pe
     bought = [leg for leg in deal.legs if leg.kind is LegKind.SWAP and leg.step == 2]
     assert [leg.status for leg in bought] == [LegStatus.REVERTED, LegStatus.LANDED]
     # The one thing that the ledger cannot know is what the foreign transaction paid for gas.
-    assert report["ledger"]["mismatch_wei"] == gas_of(chain, sent)
+    assert report["ledger"]["mismatch_wei"] == str(gas_of(chain, sent))
     assert chain.holdings(deal.plan.accounts.core) == before.core
 
 
@@ -84,7 +84,7 @@ async def test_a_foreign_transaction_between_two_groups_stops_the_deal_before_it
     assert ("deal.hold", "foreign_use") in told
     assert told.count(("deal.hold", "foreign_use")) == 1
     assert told.count(("deal.hold", "unexplained")) == 1  # what was shown once stops it no more
-    assert report["ledger"]["mismatch_wei"] == gas_of(chain, sent)
+    assert report["ledger"]["mismatch_wei"] == str(gas_of(chain, sent))
 
 
 async def test_a_foreign_use_of_the_float_blocks_nobodys_funding(devnet, database_url, tmp_path):

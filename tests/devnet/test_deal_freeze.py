@@ -68,7 +68,7 @@ def assert_principal_is_home(chain, deal, held, home_before):
     assert kept + held.gas_paid == moved - sold + earned
     assert held.booked(Account.CLAIM_HELD) == {"USDTz": claim}
     assert held.report["pnl"]["claim"]["tokens"]["units"] == str(claim)
-    assert held.report["ledger"]["mismatch_wei"] == 0
+    assert held.report["ledger"]["mismatch_wei"] == "0"
 
 
 def assert_profit_is_booked(chain, deal, done):
@@ -76,7 +76,7 @@ def assert_profit_is_booked(chain, deal, done):
     account = deal.plan.accounts.deal
     assert (done.account, done.allowances, chain.in_desk(account)) == (NOTHING, {}, 0)
     assert done.booked(Account.CLAIM_HELD).get("USDTz", 0) == 0
-    assert done.report["ledger"]["mismatch_wei"] == 0
+    assert done.report["ledger"]["mismatch_wei"] == "0"
     assert float(done.report["pnl"]["total_usd"]) * 10**6 > deal.plan.terms.spend.units * 6 // 10
     assert all(row["ok"] for row in done.report["invariants"] if row["severity"] == "hard")
     once = ((SUPPLY, None, account), (BORROW, None, account), (REPAY, None, account))

@@ -19,6 +19,6 @@ async def test_a_deal_completes_and_its_ledger_equals_the_chain(
         report = await system.reporter.report(made.deal_id)
     assert all(leg.status is LegStatus.LANDED for leg in deal.legs)
     assert sum(leg.kind is LegKind.FUND for leg in deal.legs) == 1
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     assert all(row["ok"] for row in report["invariants"] if row["severity"] == "hard")
     assert float(report["pnl"]["total_usd"]) > 300_000

@@ -75,7 +75,7 @@ async def test_a_float_that_cannot_fund_fails_the_deal_and_says_why(devnet, data
     assert reason == deal.trouble_text
     assert reason.startswith("fund: ")
     assert deal.legs == ()
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     assert chain.holdings(deal.plan.accounts.deal) == EMPTY
 
 

@@ -150,7 +150,7 @@ async def test_a_claim_in_the_queue_stays_the_deal_keys_own(devnet, database_url
     # Ether stays behind for the one transaction that will claim what is in the queue.
     assert left == Holdings(deal.plan.terms.gas_reserve.units, 0, 0, 0, 0, 0)
     assert chain.allowances(account) == {}
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     before.assert_whole(chain, deal)
 
 

@@ -191,7 +191,7 @@ async def test_tethers_own_fee_does_not_keep_the_debt_from_being_paid(
         held = chain.holdings(deal.plan.accounts.deal)
         assert (deal.status, held.debt, held.collateral) == (DealStatus.HOLDING, 0, 0)
         report = await system.reporter.report(made.deal_id)
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
 
 
 async def test_tether_that_stands_still_holds_the_deal_and_loses_nothing(

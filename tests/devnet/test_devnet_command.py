@@ -71,15 +71,15 @@ def test_price_that_is_no_price_is_rejected(command, text):
 
 def test_mine_adds_blocks(command):
     command("up", "--port", "0")
-    before = command("status")["block"]
-    assert command("mine", "7") == {"block": before + 7}
+    before = command("status")["block_number"]
+    assert command("mine", "7") == {"block_number": before + 7}
 
 
 def test_block_time_mines_by_the_clock(command):
     assert command("up", "--port", "0", "--block-time", "1")["block_time_seconds"] == 1
-    before = command("status")["block"]
+    before = command("status")["block_number"]
     time.sleep(2.2)
-    assert command("status")["block"] >= before + 2
+    assert command("status")["block_number"] >= before + 2
 
 
 def test_reset_starts_over_at_the_same_address(command):

@@ -150,7 +150,7 @@ async def test_a_deal_is_carried_out_while_one_node_after_the_other_fails(
         nodes[1].faults.odds = {Fault.DROPPED_AFTER: 0.3, Fault.BAD_GATEWAY: 0.2}
         nodes[2].faults.lasting = {Fault.WRONG_CHAIN}
         _, report = await ended(system, deal)
-        assert report["ledger"]["mismatch_wei"] == 0
+        assert report["ledger"]["mismatch_wei"] == "0"
 
 
 async def test_without_any_node_the_desk_is_read_only_and_goes_on_by_itself_when_one_returns(
@@ -173,7 +173,7 @@ async def test_without_any_node_the_desk_is_read_only_and_goes_on_by_itself_when
             over, report = await ended(system, deal)
             await until(lambda: any(one["event"] == "chain.writable_again" for one in logs))
     assert over.status is DealStatus.COMPLETED
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     told = [one["event"] for one in logs]
     assert (told.count("chain.read_only"), told.count("chain.writable_again")) == (1, 1)
     async with opened(settings) as system, system.db.begin() as session:

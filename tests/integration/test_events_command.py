@@ -66,7 +66,7 @@ async def listed(holdfast, *arguments):
 
 async def test_events_are_listed_newest_first_with_whose_doing_they_were(holdfast, heard):
     found = await listed(holdfast)
-    assert [(one["block"], one["foreign"], one["orphaned"]) for one in found] == [
+    assert [(one["block_number"], one["foreign"], one["orphaned"]) for one in found] == [
         (9, True, True),
         (8, True, False),
         (7, False, False),
@@ -89,7 +89,7 @@ async def test_events_are_listed_newest_first_with_whose_doing_they_were(holdfas
     ],
 )
 async def test_events_are_chosen_by_deal_cause_and_number(holdfast, heard, options, blocks):
-    assert [one["block"] for one in await listed(holdfast, *options)] == blocks
+    assert [one["block_number"] for one in await listed(holdfast, *options)] == blocks
 
 
 async def test_the_table_tells_people_whose_doing_each_event_was(holdfast, heard):

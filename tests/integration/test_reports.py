@@ -230,10 +230,14 @@ async def test_the_history_of_a_day_is_the_worst_of_its_hours_and_names_its_gaps
     made = as_json(await reporter(database).made(ReportKind.DAILY, day.date()))["tables"]
     first, second, third, *_ = made["risk_history"]["rows"]
     # what is not kept is not read: its hour ends at 55 minutes
-    assert (first["looks"], first["highest_ltv"], first["ltv_deal"]) == (12, "20.55", 1)
-    assert (second["highest_ltv"], second["deals"], second["lowest_cover"]) == ("21.15", 2, 1.5)
-    assert second["lowest_health"] == 3.9243  # 8,300 of 2,115, rounded down
-    assert (third["looks"], third["highest_ltv"]) == (0, None)
+    assert (first["looks"], first["highest_ltv_percent"], first["ltv_deal"]) == (12, "20.55", 1)
+    assert (second["highest_ltv_percent"], second["deals"], second["lowest_debt_cover"]) == (
+        "21.15",
+        2,
+        "1.5000",
+    )
+    assert second["lowest_health_factor"] == "3.9243"  # 8,300 of 2,115, rounded down
+    assert (third["looks"], third["highest_ltv_percent"]) == (0, None)
     quality = {row["measure"]: row for row in made["quality"]["rows"]}
     marks = quality["five minutes in which the monitor looked at chain 138"]
     assert (marks["value"], marks["ok"]) == ("24 of 288", False)

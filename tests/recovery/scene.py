@@ -235,4 +235,4 @@ def assert_ledger_is_the_chain(outcome: Outcome):
     assert set(journal.trial().values()) == {0}
     assert journal.reconciliations > 0
     assert journal.mismatches == 0
-    assert outcome.report["ledger"]["mismatch_wei"] == 0
+    assert outcome.report["ledger"]["mismatch_wei"] == "0"

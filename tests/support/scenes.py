@@ -141,7 +141,7 @@ def assert_nothing_left(chain, deal, report):
     assert chain.holdings(account) == EMPTY
     assert chain.allowances(account) == {}
     assert chain.in_desk(account) == 0
-    assert report["ledger"]["mismatch_wei"] == 0
+    assert report["ledger"]["mismatch_wei"] == "0"
     assert set(report["ledger"]["trial_balance"].values()) == {0}
 
 

@@ -138,7 +138,7 @@ class Demo:
             held = await self._through_freeze(stage, watch) if self._options.freeze_at else None
             await watch.until(lambda deal: deal.status in TERMINAL)
             report = await system.reporter.report(made.deal_id)
-        blocks = {leg["block"] for leg in report["legs"] if leg["block"]}
+        blocks = {leg["block_number"] for leg in report["legs"] if leg["block_number"]}
         report["blocks"] = len(blocks)
         return report if held is None else {**report, "freeze": held}
 

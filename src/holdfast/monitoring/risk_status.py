@@ -10,9 +10,12 @@ from holdfast.monitoring.store import alerts as alert_store
 from holdfast.monitoring.store import history
 from holdfast.monitoring.tick_watch import LATE_SECONDS
 from holdfast.monitoring.ticks import MOST, State
+from holdfast.planning.json_values import block, cover, percent, usd
 from holdfast.risk.store import trading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from holdfast.common.db import Database, Session
     from holdfast.execution.store.labels import Label
     from holdfast.monitoring.records import KeptAlert
@@ -20,7 +23,32 @@ if TYPE_CHECKING:
 
 _ALERTS: Final = 1_000
 _ON_RISK: Final = ("risk.", "exit.", "limits.", "market.", "desk.")
-_UNBOUNDED: Final = ("ltv_bps", "cover_bps", "exposure_bps", "freeze_exposure_bps")
+
+_MARKET: Final[Mapping[str, tuple[str, Callable[[int], object]]]] = {
+    "eth_price": ("eth_usd", usd),
+    "eth_pool_price": ("eth_pool_usd", usd),
+    "deviation_bps": ("eth_deviation_percent", percent),
+    "oracle_age_seconds": ("eth_feed_age_seconds", int),
+    "cash_price": ("usdt_usd", usd),
+    "off_peg_bps": ("usdt_off_peg_percent", percent),
+    "cash_oracle_age_seconds": ("usdt_feed_age_seconds", int),
+    "token_price": ("token_usd", usd),
+    "loan_utilisation_bps": ("usdt_utilisation_percent", percent),
+    "collateral_utilisation_bps": ("weth_utilisation_percent", percent),
+    "threshold_bps": ("liquidation_threshold_percent", percent),
+    "base_fee_wei": ("base_fee_wei", str),
+    "is_frozen": ("redemption_is_frozen", bool),
+    "lag_seconds": ("lag_seconds", int),
+}
+"""What a tick keeps of the market, the key it is told by, and how."""
+
+_SHARES: Final[Mapping[str, tuple[str, Callable[[int], str | None]]]] = {
+    "ltv_bps": ("ltv_percent", percent),
+    "cover_bps": ("debt_cover", cover),
+    "exposure_bps": ("exposure_percent", percent),
+    "freeze_exposure_bps": ("freeze_exposure_percent", percent),
+}
+"""The same of each deal; `MOST` is unbounded there."""
 
 
 class RiskStatus:
@@ -54,15 +82,14 @@ async def _chain(session: Session, tick: Tick) -> dict[str, Any]:
     labels = {one.number: one for one in await open_labels(session, tick.chain_id)}
     return {
         "chain_id": tick.chain_id,
+        "block": block(tick.at),
         "tick": {
-            "block": tick.at.number,
-            "block_hash": tick.at.hash,
             "taken_at": tick.taken_at.isoformat(),
             "age_seconds": round(age, 1),
             "took_seconds": round(tick.seconds, 3),
             "is_late": age >= LATE_SECONDS,
         },
-        "market": dict(tick.market),
+        "market": _market(tick.market),
         "deals": [_deal(row, labels.get(row["number"])) for row in tick.rows()],
     }
 
@@ -79,12 +106,23 @@ def _deal(row: dict[str, int], label: Label | None) -> dict[str, Any]:
     if label is not None:
         known = {**asdict(label), "deal_id": str(label.deal_id)}
         del known["number"]
-    figures = {
-        name: None if name in _UNBOUNDED and value == MOST else value
-        for name, value in row.items()
-        if name != "state"
-    }
+    figures = dict(_figure(name, value) for name, value in row.items() if name != "state")
     return {**known, **figures, "state": State(row["state"]).name.lower()}
+
+
+def _figure(name: str, value: int) -> tuple[str, object]:
+    if name == "number":
+        return "deal_number", value
+    if name not in _SHARES:
+        return name, str(value)  # whole dollars
+    told, written = _SHARES[name]
+    return told, None if value == MOST else written(value)
+
+
+def _market(kept: Mapping[str, int | bool | None]) -> dict[str, Any]:
+    """Null for what the tick of another version did not keep."""
+    found = ((told, written, kept.get(name)) for name, (told, written) in _MARKET.items())
+    return {told: None if value is None else written(value) for told, written, value in found}
 
 
 def _alert(alert: KeptAlert) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The redemption gate as planning asks it: for a quoted purchase, against a desk's record; pure."""
 
-from holdfast.common.money import WAD, TokenAmount, Usd8, mul_div
+from holdfast.common.money import BPS, WAD, Bps, TokenAmount, Usd8, mul_div
 from holdfast.planning.costs import par_value
-from holdfast.planning.json_values import Json, percent, ratio, usd
+from holdfast.planning.json_values import Json, percent, usd
 from holdfast.planning.model import Setting
 from holdfast.planning.snapshot import MarketSnapshot, Quote
 from holdfast.risk.gate import GateVerdict, Lot, TokenTerms, verdict
@@ -39,7 +39,7 @@ def gate_view(found: GateVerdict) -> Json:
         "lot_usd": usd(found.lot.cost),
         "lot_at_par_usd": usd(found.lot.face),
         "needs_no_belief_up_to_usd": usd(found.budget),
-        "believed_success_at_least": ratio(found.bound_wad),
+        "believed_success_at_least_percent": percent(Bps(found.bound_wad * BPS // WAD)),
         "break_even_success_percent": percent(found.break_even),
         "redemptions_so_far": found.trials,
         "reason": found.reason,

@@ -1,9 +1,13 @@
-"""Domain values as JSON: decimal strings, exact, and null for what has no value; pure."""
+"""Domain values as JSON: decimal strings, exact, and null for what has no value; pure.
+
+docs/json.md tells the convention that every document keeps.
+"""
 
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from holdfast.common.money import USD8, WAD, TokenAmount
+from holdfast.common.evm import BlockRef
+from holdfast.common.money import BPS, USD8, WAD, TokenAmount
 from holdfast.protocols.aave_v3.math import NO_DEBT
 
 Json: TypeAlias = dict[str, Any]
@@ -24,6 +28,11 @@ def ratio(wad: int) -> str | None:
     return None if wad == NO_DEBT else f"{Decimal(wad // 10**14) / (WAD // 10**14):.4f}"
 
 
+def cover(bps: int) -> str:
+    """A ratio, from bps, as the monitor keeps it."""
+    return f"{Decimal(bps) / BPS:.4f}"
+
+
 def rate(ray: int) -> str:
     """Percent a year, from RAY, rounded to four digits."""
     return f"{Decimal(ray) / 10**25:.4f}"
@@ -36,6 +45,11 @@ def amount(value: TokenAmount) -> Json:
         "amount": _plain(value.decimal()),
         "units": str(value.units),
     }
+
+
+def block(at: BlockRef) -> Json:
+    """A block, always in this form; where only its number is kept the key is `block_number`."""
+    return {"number": at.number, "hash": at.hash, "timestamp": at.timestamp}
 
 
 def _plain(value: Decimal) -> str:

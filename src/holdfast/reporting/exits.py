@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.common.money import TokenAmount
+from holdfast.planning.json_values import block
 from holdfast.reporting.views import money, usd
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def exit_view(check: ExitCheck) -> dict[str, Any]:
     failing = check.failing
     return {
         "deal_id": str(check.deal.deal_id),
-        "block": check.before.head.ref.number,
+        "block": block(check.before.head.ref),
         "works": check.works,
         "is_sequential": check.is_sequential,
         "gas_is_too_dear": check.before.gas_stops_all,

@@ -153,4 +153,6 @@ def _typed(value: Value, column: Column) -> object:
         return None
     if column.kind is Kind.FIGURE:
         return str(told)
+    if column.kind is Kind.NUMBER:
+        return float(told)
     return Decimal(told) if column.kind in {Kind.USD, Kind.PERCENT, Kind.UNITS} else told

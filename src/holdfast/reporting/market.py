@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.common.money import BPS, WAD, Bps
-from holdfast.planning.json_values import percent, rate, usd
-from holdfast.risk.checks import shown
+from holdfast.common.money import BPS, WAD, Bps, TokenAmount
+from holdfast.planning.json_values import amount, block, percent, rate, ratio, usd
 from holdfast.risk.dynamic import effective
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.market import Memory
@@ -21,7 +20,7 @@ from holdfast.risk.volatility import REFERENCE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.common.money import Usd8
+    from holdfast.common.money import Token, Usd8
     from holdfast.risk.dynamic import LimitState
     from holdfast.risk.market import LendingReserve, PoolPrice, RiskMarket
     from holdfast.risk.price_series import Series
@@ -32,6 +31,19 @@ _UNITS = {
     **dict.fromkeys(("max_ltv", "warn_ltv", "opening_ltv", "max_exposure"), Unit.BPS),
 }
 """The limits that move with the market, and what they count."""
+
+_FIXED: Final[Mapping[str, Unit]] = {
+    **dict.fromkeys(("loss_budget", "in_flight"), Unit.USD8),
+    **dict.fromkeys(("min_cover_wad", "warn_cover_wad"), Unit.WAD),
+    **dict.fromkeys(
+        (
+            *("min_discount", "min_slippage", "max_slippage", "gap", "min_exit_slip"),
+            *("emergency_slippage", "stress_apr", "stress_apr_multiple", "oracle_max_deviation"),
+        ),
+        Unit.BPS,
+    ),
+}
+"""What the others count, where their names do not say it."""
 
 _MEMORY = {
     Memory.FULL: "the whole window",
@@ -62,11 +74,7 @@ def limits_document(
             _limit(name, unit, getattr(published, name), getattr(in_force, name))
             for name, unit in _UNITS.items()
         ],
-        "fixed": [
-            {"name": field.name, "value": getattr(published, field.name)}
-            for field in fields(RiskLimits)
-            if field.name not in _UNITS
-        ],
+        "fixed": _fixed(published),
         "changes": [_change(change) for change in changes],
     }
 
@@ -99,11 +107,16 @@ def opening_document(
     }
 
 
-def market_document(market: RiskMarket, limits: RiskLimits, volatility: Bps) -> dict[str, Any]:
-    """Everything that was read, with the bounds of the two sources and the score."""
+def market_document(
+    market: RiskMarket, limits: RiskLimits, volatility: Bps, lent: tuple[Token, Token]
+) -> dict[str, Any]:
+    """Everything that was read, with the bounds of the two sources and the score.
+
+    `lent` are the tokens of the venue's reserves: the collateral's, and the debt currency.
+    """
     made = score(market, volatility)
     return {
-        "block": asdict(market.at),
+        "block": block(market.at),
         "lag_seconds": market.lag_seconds,
         "eth": {
             "feed_usd": usd(market.eth_feed.price),
@@ -119,7 +132,10 @@ def market_document(market: RiskMarket, limits: RiskLimits, volatility: Bps) -> 
             "off_peg_percent": percent(market.off_peg),
         },
         "token": _pool(market.token_pool),
-        "lending": {"weth": _reserve(market.collateral), "usdt": _reserve(market.loan)},
+        "lending": {
+            token.symbol.lower(): _reserve(reserve, token)
+            for token, reserve in zip(lent, (market.collateral, market.loan), strict=True)
+        },
         "gas": {"base_fee_wei": str(market.base_fee_wei), "tip_wei": str(market.tip_wei)},
         "desk": {
             "is_frozen": market.desk.is_frozen,
@@ -162,12 +178,32 @@ def _rests_on(since: datetime | None) -> str:
 def _limit(name: str, unit: Unit, published: int, in_force: int) -> dict[str, Any]:
     return {
         "name": name,
-        "published": shown(published, unit),
-        "in_force": shown(in_force, unit),
-        "unit": str(unit),
-        "published_value": published,
-        "in_force_value": in_force,
+        **dict([_figure("published", published, unit), _figure("in_force", in_force, unit)]),
     }
+
+
+def _fixed(published: RiskLimits) -> dict[str, Any]:
+    """The limits that do not move, each by a name that ends in its unit."""
+    return dict(
+        _figure(
+            field.name.removesuffix("_wad"), getattr(published, field.name), _FIXED.get(field.name)
+        )
+        for field in fields(RiskLimits)
+        if field.name not in _UNITS
+    )
+
+
+def _figure(name: str, value: int, unit: Unit | None) -> tuple[str, Any]:
+    """A key with its unit, and the value in it."""
+    match unit:
+        case Unit.USD8:
+            return f"{name}_usd", usd(value)
+        case Unit.BPS:
+            return f"{name}_percent", percent(value)
+        case Unit.WAD:
+            return name, ratio(value)
+        case _:
+            return name, value
 
 
 def _change(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,17 +237,18 @@ def _pool(pool: PoolPrice) -> dict[str, Any]:
     }
 
 
-def _reserve(reserve: LendingReserve) -> dict[str, Any]:
+def _reserve(reserve: LendingReserve, token: Token) -> dict[str, Any]:
+    """A reserve; a cap is in whole tokens, as the venue keeps it, where 0 is none."""
     settings = reserve.configuration
     return {
         "utilisation_percent": percent(reserve.utilisation),
         "borrow_rate_percent": rate(reserve.borrow_rate_ray),
         "supply_rate_percent": rate(reserve.supply_rate_ray),
-        "supplied": str(reserve.supplied),
-        "available": str(reserve.available),
-        "total_debt": str(reserve.total_debt),
-        "supply_cap": settings.supply_cap,
-        "borrow_cap": settings.borrow_cap,
+        "supplied": amount(TokenAmount(token, reserve.supplied)),
+        "available": amount(TokenAmount(token, reserve.available)),
+        "total_debt": amount(TokenAmount(token, reserve.total_debt)),
+        "supply_cap": _cap(settings.supply_cap, token),
+        "borrow_cap": _cap(settings.borrow_cap, token),
         "ltv_percent": percent(settings.ltv),
         "liquidation_threshold_percent": percent(settings.liquidation_threshold),
         "takes_new_positions": settings.takes_new_positions,
@@ -219,14 +256,17 @@ def _reserve(reserve: LendingReserve) -> dict[str, Any]:
     }
 
 
+def _cap(whole: int, token: Token) -> dict[str, Any] | None:
+    return amount(TokenAmount(token, whole * 10**token.decimals)) if whole else None
+
+
 def _part(part: Part) -> dict[str, Any]:
+    figures = (("value", part.value), ("all_points_at", part.good), ("no_points_at", part.bad))
     return {
         "name": part.name,
         "points": part.points,
         "weight": part.weight,
-        "value": shown(part.value, part.unit),
-        "good": shown(part.good, part.unit),
-        "bad": shown(part.bad, part.unit),
+        **dict(_figure(name, value, part.unit) for name, value in figures),
         "why": part.why,
     }
 

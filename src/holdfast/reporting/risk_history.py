@@ -27,10 +27,10 @@ _COLUMNS: Final = (
     Column("from", Kind.TIME, "when the hour or day begins"),
     Column("looks", Kind.COUNT, "looks of the monitor that were read; 0 is a gap"),
     Column("deals", Kind.COUNT, "the most deals that were open at a look"),
-    Column("highest_ltv", Kind.PERCENT, "highest LTV of any deal at any look"),
+    Column("highest_ltv_percent", Kind.PERCENT, "highest LTV of any deal at any look"),
     Column("ltv_deal", Kind.COUNT, "the number of the deal that had it"),
-    Column("lowest_health", Kind.NUMBER, "lowest health factor of any deal at any look"),
-    Column("lowest_cover", Kind.NUMBER, "lowest debt cover of any deal at any look"),
+    Column("lowest_health_factor", Kind.NUMBER, "lowest health factor of any deal at any look"),
+    Column("lowest_debt_cover", Kind.NUMBER, "lowest debt cover of any deal at any look"),
     Column("cover_deal", Kind.COUNT, "the number of the deal that had it"),
 )
 

@@ -35,10 +35,10 @@ _DEAL = (
     Column("updated_at", Kind.TIME, "its last change"),
 )
 _EXPOSURE = (
-    Column("assets", Kind.USD, "dollars held, the token at market or cost"),
-    Column("debt", Kind.USD, "dollars owed, negative"),
-    Column("net", Kind.USD, "assets less debt"),
-    Column("token", Kind.USD, "dollars of the discounted token, at market or cost"),
+    Column("assets_usd", Kind.USD, "dollars held, the token at market or cost"),
+    Column("debt_usd", Kind.USD, "dollars owed, negative"),
+    Column("net_usd", Kind.USD, "assets less debt"),
+    Column("token_usd", Kind.USD, "dollars of the discounted token, at market or cost"),
     Column("token_percent", Kind.PERCENT, "the token's share of net"),
     Column("unpriced", Kind.COUNT, "holdings without a price, which are not in it"),
 )

@@ -12,6 +12,7 @@ from holdfast.ledger import service as ledger
 from holdfast.ledger.interest import accrual
 from holdfast.ledger.pnl import Marks, profit_and_loss
 from holdfast.ledger.reconciliation import reconciled
+from holdfast.planning.json_values import block
 from holdfast.reporting.invariants import Standing, invariant_rows
 from holdfast.reporting.views import (
     deal_view,
@@ -90,7 +91,7 @@ class DealReporter:
         )
         return {
             **stored,
-            "block": statement.seen.head.ref.number,
+            "block": block(statement.seen.head.ref),
             "accounts": await self._account_rows(statement),
             "ledger": ledger_view(statement.reconciliation, statement.balances),
             "pnl": pnl_view(statement.pnl),

@@ -13,7 +13,7 @@ import numpy as np
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import BPS, USD8, Bps
-from holdfast.planning.json_values import percent, ratio, usd
+from holdfast.planning.json_values import block, percent, ratio, usd
 from holdfast.risk.arrays import deal_columns, shock_columns
 from holdfast.risk.parts import shared_slip_bps
 from holdfast.risk.reverse import REACH, Axis, reverse, reverse_together
@@ -46,9 +46,7 @@ def stress_report(
     lines = report.book() if deal is None else report.deal(deal)
     found = report.reversed(deal) if with_reverse else {}
     return {
-        "block": book.at.number,
-        "block_hash": book.at.hash,
-        "block_timestamp": book.at.timestamp,
+        "block": block(book.at),
         "eth_usd": usd(book.eth_price),
         "open_deals": len(book.deals),
         "exit_pool_cash_usd": usd(book.pool.cash),
@@ -96,7 +94,7 @@ class _Report:
                     "debt_cover": ratio(end.cover_wad),
                     "health_factor": ratio(end.health_wad),
                     "ltv_percent": percent(end.ltv),
-                    "eth_sold": self._ether(end.sold / USD8),
+                    "sold_eth": self._ether(end.sold / USD8),
                     "eth_sold_usd": usd(end.sold),
                     "shared_slip_percent": percent(_bps(slip)),
                     "delayed_by": end.delayed_by,
@@ -134,7 +132,7 @@ class _Report:
             "deals_over_bound": int(line.over_bound[place]),
             "deals_too_close_to_call": int(line.close[place]),
             **_figures(line, place),
-            "eth_sold": self._ether(line.sold[place]),
+            "sold_eth": self._ether(line.sold[place]),
             "shared_slip_percent": percent(_bps(made.slip_bps[place])),
         }
 
@@ -169,17 +167,19 @@ def _borders(found: Sequence[Found]) -> list[dict[str, Any]]:
 
 def _border(one: Found) -> dict[str, Any]:
     """`first` in the axis's own steps; null where the search's whole reach breaks nothing."""
-    first = int(one.first.min())
-    is_out = first > REACH[one.axis]
-    unit = "days" if one.axis in _DAYS else "percent"
-    value = str(first) if unit == "days" else f"{first * 100 / BPS:.2f}"
+    first, reach = int(one.first.min()), REACH[one.axis]
     return {
         "axis": str(one.axis).removesuffix("_bps").removesuffix("_days"),
         "breaks": str(one.rule),
-        "first": None if is_out else value,
-        "unit": unit,
-        "searched_to": REACH[one.axis] if unit == "days" else REACH[one.axis] * 100 / BPS,
+        "first": None if first > reach else _step(one.axis, first),
+        "searched_to": _step(one.axis, reach),
+        "unit": "days" if one.axis in _DAYS else "percent",
     }
+
+
+def _step(axis: Axis, value: int) -> str:
+    """Days, or percent from bps."""
+    return str(value) if axis in _DAYS else f"{value * 100 / BPS:.2f}"
 
 
 def _bps(value: float) -> Bps:

@@ -46,7 +46,9 @@ def cover(one: dict[str, Any]) -> float:
 def border(one: dict[str, Any]) -> str:
     """Where something breaks, with its unit; or how far was searched."""
     unit = " days" if one["unit"] == "days" else " %"
-    return f"not by {one['searched_to']:,g}{unit}" if one["first"] is None else one["first"] + unit
+    if one["first"] is None:
+        return f"not by {float(one['searched_to']):,g}{unit}"
+    return str(one["first"]) + unit
 
 
 def _has_fall(name: str, fall: str) -> bool:

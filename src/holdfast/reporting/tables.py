@@ -102,7 +102,7 @@ class Report:
 def exact(value: Value, kind: Kind) -> Any:  # noqa: ANN401 - a JSON value
     """A value for machines: exact decimal strings for money, percent and units, ISO times.
 
-    Counts are integers; ratios have four digits and no binary tail.
+    Counts are integers; ratios are decimal strings of four digits, without a binary tail.
     """
     return None if value is None else _EXACT[kind](value)
 
@@ -163,7 +163,7 @@ _EXACT: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.USD: lambda value: f"{Decimal(value).scaleb(-8):f}",
     Kind.UNITS: str,
     Kind.PERCENT: lambda value: f"{Decimal(value).scaleb(-2):f}",
-    Kind.NUMBER: lambda value: round(value, 4),
+    Kind.NUMBER: lambda value: f"{value:.4f}",
     Kind.TIME: lambda value: value.astimezone(UTC).isoformat(timespec="seconds"),
     Kind.FLAG: _same,
     Kind.FIGURE: lambda figure: exact(figure.value, figure.kind),

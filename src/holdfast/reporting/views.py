@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from holdfast.planning.json_values import block, percent
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,7 +53,9 @@ def deal_view(deal: DealRecord) -> dict[str, Any]:
         "waits_for": deal.waits_for,
         "funding": str(deal.plan.terms.funding),
         "total_eth_value_usd": usd(deal.total_eth_value),
-        "current_ltv_bps": deal.current_ltv_bps,
+        "current_ltv_percent": None
+        if deal.current_ltv_bps is None
+        else percent(deal.current_ltv_bps),
         "usdtz_exposure_units": None if deal.exposure is None else str(deal.exposure),
         "profit_usd": None if deal.profit is None else usd(deal.profit),
         "plan_hash": deal.plan.plan_hash,
@@ -93,7 +97,7 @@ def leg_view(leg: LegRecord) -> dict[str, Any]:
         "selector": "0x" + leg.call.selector.hex() if leg.call.selector else None,
         "value_wei": str(leg.call.value_wei),
         "tx_hash": leg.tx_hash,
-        "block": leg.block_number,
+        "block_number": leg.block_number,
         "gas": leg.gas_used,
         "fee_wei": None if leg.fee_wei is None else str(leg.fee_wei),
     }
@@ -102,8 +106,8 @@ def leg_view(leg: LegRecord) -> dict[str, Any]:
 def ledger_view(reconciliation: Reconciliation, balances: Balances) -> dict[str, Any]:
     """Ledger against chain, line by line, and the trial balance."""
     return {
-        "block": reconciliation.at.number,
-        "mismatch_wei": reconciliation.mismatch_wei,
+        "block": block(reconciliation.at),
+        "mismatch_wei": str(reconciliation.mismatch_wei),
         "trial_balance": {token.symbol: total for token, total in balances.trial().items()},
         "lines": [
             {

@@ -18,7 +18,7 @@ LEG = {
     "step": 1,
     "label": "borrow 600,000 USDT",
     "status": "landed",
-    "block": 80,
+    "block_number": 80,
     "gas": 123456,
     "tx_hash": "0x" + "ab" * 32,
 }
@@ -31,7 +31,7 @@ DEAL = {
     "trouble_text": None,
     "waits_for": None,
     "total_eth_value_usd": "10000000.00000000",
-    "current_ltv_bps": 2_000,
+    "current_ltv_percent": "20.00",
     "profit_usd": None,
     "created_at": "2026-01-01T00:00:00+00:00",
 }
@@ -42,7 +42,7 @@ INVARIANTS = [
 ]
 WHOLE = {
     **DEAL,
-    "legs": [LEG, {**LEG, "block": None, "gas": None, "tx_hash": None, "status": "sent"}],
+    "legs": [LEG, {**LEG, "block_number": None, "gas": None, "tx_hash": None, "status": "sent"}],
     "accounts": [
         {
             "name": "core",
@@ -53,7 +53,7 @@ WHOLE = {
     ],
     "invariants": INVARIANTS,
     "ledger": {
-        "block": 90,
+        "block": {"number": 90, "hash": "0x" + "cd" * 32, "timestamp": 5_000},
         "mismatch_wei": 1,
         "lines": [
             {"account": "asset/core", "token": "ETH", "ledger_units": "5", "chain_units": "6"}

@@ -144,7 +144,7 @@ def test_events_are_listed_with_amounts_as_text(desk, capsys):
     assert listed == {
         "events": [
             {
-                "block": 9,
+                "block_number": 9,
                 "block_hash": "0xblock",
                 "log_index": 3,
                 "tx_hash": "0xtx",

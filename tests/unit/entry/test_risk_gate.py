@@ -70,7 +70,7 @@ def test_without_experience_lots_up_to_a_million_are_open(open_on, capsys):
         ("5000000", False),
     ]
     # pi = 0.6 / 0.9975; the 20 % quantile of Beta(1.2030, 0.7970) is 0.3133
-    assert {lot["believed_success_at_least"][:5] for lot in found["lots"]} == {"0.313"}
+    assert {lot["believed_success_at_least_percent"] for lot in found["lots"]} == {"31.35"}
 
 
 def test_full_sized_successes_open_a_larger_lot_and_no_other(open_on, capsys):

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from holdfast.common.errors import Paused
+from holdfast.common.ids import chain_id
+from holdfast.common.money import Token
 from holdfast.entry.cli import risk_limits as commands
 from holdfast.entry.cli import session
 from holdfast.entry.cli.main import run
+from holdfast.planning.json_values import usd
 from holdfast.risk.dynamic import next_state
 from holdfast.risk.limits import RiskLimits
 from tests.unit.entry.test_cli_main import process_as_before
@@ -18,6 +21,10 @@ from tests.unit.risk.markets import NOON, market, pool
 
 __all__ = ["process_as_before"]
 
+TOKENS = {
+    symbol: Token(chain_id(138), symbol, decimals)
+    for symbol, decimals in (("WETH", 18), ("USDT", 6))
+}
 CHANGE = {
     "block_timestamp": NOON,
     "block_number": 75,
@@ -34,7 +41,7 @@ class System:
 
     def __init__(self):
         self.limits = RiskLimits()
-        self.profile = SimpleNamespace(chain_id=138)
+        self.profile = SimpleNamespace(chain_id=138, token=TOKENS.__getitem__)
         self.state, self.changes, self.seen, self.refuses = None, [], market(), None
         self.since = None
         self.db = self.dynamic = self.market = self.pool = self
@@ -82,6 +89,14 @@ def said(capsys, *arguments):
     return code, capsys.readouterr().out
 
 
+def published(limit):
+    return [value for key, value in limit.items() if key.startswith("published")]
+
+
+def in_force(limit):
+    return [value for key, value in limit.items() if key.startswith("in_force")]
+
+
 def told(capsys, *arguments):
     code, text = said(capsys, *arguments, "--json")
     assert code == 0
@@ -91,7 +106,7 @@ def told(capsys, *arguments):
 def test_without_a_reading_the_published_limits_hold(system, capsys):
     document = told(capsys, "limits")
     assert (document["scale_percent"], document["read_at"]) == ("100.00", None)
-    assert all(one["published"] == one["in_force"] for one in document["limits"])
+    assert all(published(one) == in_force(one) for one in document["limits"])
     assert "was not read yet" in said(capsys, "limits")[1]
 
 
@@ -100,10 +115,13 @@ def test_a_tightened_limit_is_shown_with_its_reason_and_what_it_waits_for(system
     system.changes = [CHANGE]
     document = told(capsys, "limits")
     by_name = {one["name"]: one for one in document["limits"]}
-    assert (by_name["max_ltv"]["published"], by_name["max_ltv"]["in_force"]) == (
-        ("30.00 %", "15.00 %")
-    )
-    assert by_name["max_day"]["in_force_value"] == RiskLimits().max_day // 2
+    assert by_name["max_ltv"] == {
+        "name": "max_ltv",
+        "published_percent": "30.00",
+        "in_force_percent": "15.00",
+    }
+    assert by_name["max_day"]["in_force_usd"] == usd(RiskLimits().max_day // 2)
+    assert "max LTV       30.00 %          15.00 %" in said(capsys, "limits")[1]
     assert (document["cause"], document["score"], document["may_rise_at"]) == ("score", 50, None)
     assert document["changes"][0]["after_percent"] == "50.00"
     text = said(capsys, "limits")[1]
@@ -130,7 +148,7 @@ def test_the_market_is_shown_with_both_sources_and_the_score(system, capsys):
     assert document["score"]["total"] == 100
     assert document["lending"]["usdt"]["utilisation_percent"] == "60.00"
     text = said(capsys, "market")[1]
-    assert "score 100" in text
+    assert "Score 100 of 100" in text
     assert "the whole window" in text
 
 

@@ -12,26 +12,26 @@ from tests.unit.entry.test_cli_main import process_as_before
 __all__ = ["process_as_before"]
 
 MARKET = {
-    "eth_price": 2_000 * 10**8,
-    "deviation_bps": 12,
-    "oracle_age_seconds": 60,
-    "cash_price": 10**8,
-    "token_price": 60_000_000,
-    "loan_utilisation_bps": 4_500,
-    "is_frozen": False,
+    "eth_usd": "2000",
+    "eth_deviation_percent": "0.12",
+    "eth_feed_age_seconds": 60,
+    "usdt_usd": "1",
+    "token_usd": "0.6",
+    "usdt_utilisation_percent": "45.00",
+    "redemption_is_frozen": False,
 }
 DEAL = {
     "deal_id": "d-1",
-    "number": 7,
+    "deal_number": 7,
     "bank": "BANK001",
     "status": "executing",
     "hold_reason": None,
     "state": "due",
-    "ltv_bps": 3_016,
-    "cover_bps": 15_742,
-    "exposure_bps": 600,
-    "debt_usd": 600_000,
-    "token_market_usd": 599_000,
+    "ltv_percent": "30.16",
+    "debt_cover": "1.5742",
+    "exposure_percent": "6.00",
+    "debt_usd": "600000",
+    "token_market_usd": "599000",
 }
 ALERT = {
     "alert_id": 3,
@@ -52,8 +52,15 @@ HALT = {
 
 
 def chain(*deals, is_late=False, **market):
-    tick = {"block": 75, "age_seconds": 2.5, "took_seconds": 0.04, "is_late": is_late}
-    return {"chain_id": 138, "tick": tick, "market": {**MARKET, **market}, "deals": list(deals)}
+    tick = {"age_seconds": 2.5, "took_seconds": 0.04, "is_late": is_late}
+    block = {"number": 75, "hash": "0x" + "ab" * 32, "timestamp": 5_000}
+    return {
+        "chain_id": 138,
+        "block": block,
+        "tick": tick,
+        "market": {**MARKET, **market},
+        "deals": list(deals),
+    }
 
 
 class Reader:
@@ -104,9 +111,15 @@ def test_a_deal_is_shown_with_its_shares_and_what_is_open(saw, capsys):
 
 
 def test_what_has_no_number_is_said_in_words(saw, capsys):
-    odd = {**DEAL, "deal_id": None, "cover_bps": None, "ltv_bps": None, "status": "holding"}
+    odd = {**DEAL, "deal_id": None, "debt_cover": None, "ltv_percent": None, "status": "holding"}
     odd["hold_reason"] = "invariant"
-    saw({"trading": [], "chains": [chain(odd, is_late=True, is_frozen=True)], "alerts": []})
+    saw(
+        {
+            "trading": [],
+            "chains": [chain(odd, is_late=True, redemption_is_frozen=True)],
+            "alerts": [],
+        }
+    )
     text = printed(capsys, "status")
     for shown in ("LATE", "FROZEN", "no debt", "unbounded", "holding (invariant)", "No alert"):
         assert shown in text

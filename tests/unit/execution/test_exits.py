@@ -223,7 +223,7 @@ async def test_the_document_has_exact_amounts_and_nothing_that_is_zero():
     world.refuses[LegKind.RETURN_NATIVE] = "no"
     document = exit_view(await tried(world))
     assert document["works"] is False
-    assert document["block"] == AT.number
+    assert document["block"]["number"] == AT.number
     assert document["failing"] == {"leg": "return_native", "code": "leg.would_fail", "reason": "no"}
     assert [one["what"] for one in document["left"]] == ["native", "claim"]
     assert document["left"][0]["amount"] == "2180.000000000000000000"

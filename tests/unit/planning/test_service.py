@@ -279,7 +279,7 @@ async def test_the_report_says_how_the_gate_stands_and_why():
         "lot_usd": "600000",
         "lot_at_par_usd": "988516.97728",
         "needs_no_belief_up_to_usd": "500000",
-        "believed_success_at_least": "0.7282",
+        "believed_success_at_least_percent": "72.82",
         "break_even_success_percent": "61.81",
         "redemptions_so_far": 3,
         "reason": (

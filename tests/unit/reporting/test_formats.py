@@ -94,7 +94,7 @@ def test_csv_is_the_first_table_or_the_one_that_is_named():
     first = next(csv.DictReader(io.StringIO(text)))
     assert (first["asset_type"], first["usd"]) == ("core ETH", "5000000.00000000")
     named = written(report(ReportKind.EXPOSURE), Format.CSV, "by_bank").decode()
-    assert named.splitlines()[0].startswith("bank,assets,debt")
+    assert named.splitlines()[0].startswith("bank,assets_usd,debt_usd")
     with pytest.raises(Rejected) as caught:
         written(report(), Format.CSV, "by_moon")
     assert caught.value.code == "report.table"

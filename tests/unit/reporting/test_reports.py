@@ -113,8 +113,8 @@ def test_the_summary_tells_the_worst_that_the_monitor_saw():
     found = facts(path=RiskPath(points=points), alerts=(alert(severity="critical"),))
     told = {row["figure"]: row["value"] for row in rows(built(ReportKind.DAILY, found), "summary")}
     # 8,300 / 2,845 is 2.91739...: a health factor is never told too high
-    assert (told["highest LTV seen"], told["lowest health factor seen"]) == ("28.45", 2.9173)
-    assert (told["lowest debt cover seen"], told["critical alerts open"]) == (1.21, 1)
+    assert (told["highest LTV seen"], told["lowest health factor seen"]) == ("28.45", "2.9173")
+    assert (told["lowest debt cover seen"], told["critical alerts open"]) == ("1.2100", 1)
 
 
 def test_actions_are_counted_by_kind_and_told_newest_first():
@@ -162,14 +162,18 @@ def test_exposure_by_bank_and_chain_sums_to_the_whole():
     other = holding("asset/deal_wallet", "USDT", 100, 6, deal_id=DONE, bank="BANK002", chain_id=1)
     report = built(ReportKind.EXPOSURE, facts(holdings=(*HOLDINGS, other)))
     first, second = rows(report, "by_bank")
-    assert (first["bank"], first["net"], first["token_percent"]) == (
+    assert (first["bank"], first["net_usd"], first["token_percent"]) == (
         "BANK001",
         "10000000.00000000",
         "6.00",
     )
-    assert (first["assets"], first["debt"]) == ("10600000.00000000", "-600000.00000000")
+    assert (first["assets_usd"], first["debt_usd"]) == ("10600000.00000000", "-600000.00000000")
     # chain 1 has no price yet: said, not guessed
-    assert (second["net"], second["unpriced"], second["token_percent"]) == ("0.00000000", 1, None)
+    assert (second["net_usd"], second["unpriced"], second["token_percent"]) == (
+        "0.00000000",
+        1,
+        None,
+    )
     assert [row["chain"] for row in rows(report, "by_chain")] == ["1", "138"]
     told = [(row["deal_number"], row["deal_id"]) for row in rows(report, "by_deal")]
     assert told == [(1, str(OPEN)), (2, str(DONE))]
@@ -372,7 +376,7 @@ def test_market_risk_is_told_of_the_eth_that_is_held():
     assert told["eth_held_usd"] == "10000000.00000000"
     assert told["var_97_5_usd"] == "1000000.00000000"
     # ten days have 250 before them; 2.5 % of ten
-    assert told["var_97_5_expected"] == 0.25
+    assert told["var_97_5_expected"] == "0.2500"
     assert told["days"] == 260
     assert type(told["days"]) is int
     # the ten days of the backtest are among the last 250

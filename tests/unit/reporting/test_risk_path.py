@@ -147,13 +147,13 @@ async def test_hours_without_a_look_are_rows_without_one():
     found = await path([Seen(minutes(5)), Seen(minutes(190))])
     rows = told(found, Span(START, minutes(300)))
     assert [row["looks"] for row in rows] == [1, 0, 0, 1, 0]
-    assert rows[0]["highest_ltv"] == "25.00"
-    assert (rows[0]["ltv_deal"], rows[0]["lowest_health"], rows[0]["lowest_cover"]) == (
+    assert rows[0]["highest_ltv_percent"] == "25.00"
+    assert (rows[0]["ltv_deal"], rows[0]["lowest_health_factor"], rows[0]["lowest_debt_cover"]) == (
         2,
-        3.32,
-        1.27,
+        "3.3200",
+        "1.2700",
     )
-    assert rows[1]["highest_ltv"] is None
+    assert rows[1]["highest_ltv_percent"] is None
     assert table(found).chart.count("<svg") == 1
 
 

@@ -46,7 +46,7 @@ def test_a_line_of_the_book_says_how_all_deals_end():
     assert found["lowest_health_factor"] == "1.3833"  # 15 * 0.83 / 9
     assert found["highest_ltv_percent"] == "60.00"  # 9 / 15
     # (6.28876713 + 9.33315068) / 0.495 = 31.5594
-    assert (found["eth_sold_usd"], found["eth_sold"]) == ("31.56", "0.0158")
+    assert (found["eth_sold_usd"], found["sold_eth"]) == ("31.56", "0.0158")
     # raised 15.62 of 10,000 * sqrt(0.5): 1 - (1 - 0.0022093)^2 * 0.9995 = 0.491 %
     assert found["shared_slip_percent"] == "0.50"
 
@@ -77,7 +77,7 @@ def test_the_borders_of_a_deal_and_of_the_book_are_told():
     gap = next(one for one in of_deal if (one["axis"], one["breaks"]) == ("eth_gap", "I3"))
     assert (gap["first"], gap["unit"]) == ("68.24", "percent")
     delay = next(one for one in of_deal if (one["axis"], one["breaks"]) == ("queue_delay", "HF"))
-    assert (delay["first"], delay["unit"], delay["searched_to"]) == (None, "days", 36_500)
+    assert (delay["first"], delay["unit"], delay["searched_to"]) == (None, "days", "36500")
     of_book = report(with_reverse=True)["reverse"]
     # the deal at 9 breaks first: 1 - 9.33315068 / 19.8 = 52.86 %
     assert next(one for one in of_book if one["axis"] == "eth_gap")["first"] == "52.87"

@@ -61,7 +61,7 @@ def test_the_weakest_deal_and_the_worst_combination_come_first():
     assert (worst["whole"], mildest["whole"]) == (False, True)
     # what nothing is owed by has no cover
     free = next(row for row in rows(report, "deals") if row["deal_id"] == FREE)
-    assert (free["cover"], free["not_whole_in"]) == (None, 0)
+    assert (free["debt_cover"], free["not_whole_in"]) == (None, 0)
 
 
 def test_money_and_shares_stay_exact_on_their_way_into_the_tables():
@@ -70,8 +70,8 @@ def test_money_and_shares_stay_exact_on_their_way_into_the_tables():
         for row in rows(made(), "scenarios")
         if row["scenario"] == "token_to_zero_and_eth_down_50"
     )
-    assert (found["cover"], found["ltv_percent"], found["slip_percent"]) == (
-        1.0607,
+    assert (found["debt_cover"], found["ltv_percent"], found["slip_percent"]) == (
+        "1.0607",
         "60.00",
         "0.50",
     )

@@ -93,7 +93,7 @@ def test_a_deal_that_holds_says_why_and_what_troubled_it_last():
     assert view["trouble_text"] == "swap: dry"
     assert (view["usdtz_exposure_units"], view["profit_usd"]) == ("5", "-1.00000000")
     assert view["total_eth_value_usd"] == "10000000.00000000"
-    assert (view["current_ltv_bps"], view["funding"]) == (1_999, "borrow")
+    assert (view["current_ltv_percent"], view["funding"]) == ("19.99", "borrow")
 
 
 def test_a_fresh_deal_has_nulls_not_zeros_for_what_is_not_known():
@@ -109,10 +109,14 @@ def test_a_leg_shows_its_call_and_what_became_of_it():
         leg(LegKind.SUPPLY, tx_hash=mined.tx_hash, block_number=91, gas_used=5, fee_wei=10**30)
     )
     assert (view["kind"], view["target"], view["selector"]) == ("supply", AAVE, "0x01020304")
-    assert (view["tx_hash"], view["block"], view["gas"]) == (mined.tx_hash, 91, 5)
+    assert (view["tx_hash"], view["block_number"], view["gas"]) == (mined.tx_hash, 91, 5)
     assert view["fee_wei"] == str(10**30)
     under_way = leg_view(leg())
-    assert (under_way["tx_hash"], under_way["block"], under_way["fee_wei"]) == (None, None, None)
+    assert (under_way["tx_hash"], under_way["block_number"], under_way["fee_wei"]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_plain_transfer_has_no_selector():
@@ -136,7 +140,7 @@ def test_the_ledger_is_shown_line_by_line_beside_the_chain():
         if (row["account"], row["token"]) == ("asset/deal_wallet", "USDT")
     )
     assert (line["ledger_units"], line["chain_units"], line["mismatch_units"]) == ("7", "5", "2")
-    assert view["mismatch_wei"] == 2
+    assert view["mismatch_wei"] == "2"
     assert view["trial_balance"] == {"USDT": 7}
     assert view["balances"] == [{"account": "asset/deal_wallet", "token": "USDT", "units": "7"}]
 

@@ -51,7 +51,7 @@ def show_deals(document: dict[str, Any]) -> None:
             _status(deal),
             _waits_for(deal),
             _money(deal["total_eth_value_usd"]),
-            _percent(deal["current_ltv_bps"]),
+            _percent(deal["current_ltv_percent"]),
             _money(deal["profit_usd"]),
             deal["created_at"][:19],
         )
@@ -91,7 +91,7 @@ def _legs(legs: list[dict[str, Any]]) -> Table:
             str(leg["step"]),
             leg["label"],
             leg["status"],
-            str(leg["block"] or ""),
+            str(leg["block_number"] or ""),
             f"{leg['gas']:,}" if leg["gas"] else "",
             leg["tx_hash"] or "",
         )
@@ -115,7 +115,8 @@ def _invariants(rows: list[dict[str, Any]]) -> Table:
 
 
 def _ledger(ledger: dict[str, Any]) -> Table:
-    title = f"Ledger against chain at block {ledger['block']}: mismatch {ledger['mismatch_wei']}"
+    block, mismatch = ledger["block"]["number"], ledger["mismatch_wei"]
+    title = f"Ledger against chain at block {block}: mismatch {mismatch}"
     table = whole_table(title, "Account", "Token", "Ledger", "Chain")
     for line in ledger["lines"]:
         table.add_row(line["account"], line["token"], line["ledger_units"], line["chain_units"])
@@ -170,5 +171,5 @@ def _money(text: str | None) -> str:
     return "" if text is None else f"{float(text):,.2f}"
 
 
-def _percent(bps: int | None) -> str:
-    return "" if bps is None else f"{bps / 100:.2f} %"
+def _percent(value: str | None) -> str:
+    return "" if value is None else f"{value} %"

@@ -140,7 +140,7 @@ def mine(
     """Mine blocks now."""
     devnet = Devnet.attach(state_dir)
     devnet.control.mine(blocks)
-    show_facts({"block": devnet.control.block_number()}, as_json=as_json)
+    show_facts({"block_number": devnet.control.block_number()}, as_json=as_json)
 
 
 def _where(devnet: Devnet) -> dict[str, object]:
@@ -157,7 +157,7 @@ def _where(devnet: Devnet) -> dict[str, object]:
 def _world(devnet: Devnet) -> dict[str, object]:
     control = devnet.control
     return {
-        "block": control.block_number(),
+        "block_number": control.block_number(),
         "desk": "frozen" if control.is_frozen() else "open",
         "eth_usd": f"{control.oracle_price() / USD8:.2f}",
     }

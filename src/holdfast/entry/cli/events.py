@@ -52,7 +52,7 @@ def list_events(
 
 def _view(event: KeptEvent) -> dict[str, Any]:
     return {
-        "block": event.block_number,
+        "block_number": event.block_number,
         "block_hash": event.block_hash,
         "log_index": event.log_index,
         "tx_hash": event.tx_hash,
@@ -78,7 +78,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
     for each in found:
         whose = "SOMEBODY ELSE'S" if each["foreign"] else "ours"
         table.add_row(
-            str(each["block"]),
+            str(each["block_number"]),
             each["kind"],
             f"{each['role']} {each['account'][:10]}",
             each["amount_units"],

@@ -39,7 +39,9 @@ def exits(context: typer.Context, *, deal: Deal, as_json: AsJson = False) -> Non
 
 def _show(document: dict[str, Any]) -> None:
     console = plain_console()
-    console.print(f"Deal {document['deal_id']} at block {document['block']}: {_verdict(document)}")
+    console.print(
+        f"Deal {document['deal_id']} at block {document['block']['number']}: {_verdict(document)}"
+    )
     table = whole_table("Legs that would land, a block for each group", "Group", "Leg")
     for number, group in enumerate(document["groups"], start=1):
         for leg in group:

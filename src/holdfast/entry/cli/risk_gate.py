@@ -15,7 +15,7 @@ from holdfast.entry.cli.plain import plain_console, whole_table
 from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.model.plan import Accounts
 from holdfast.planning.gate import gate_view
-from holdfast.planning.json_values import percent, usd
+from holdfast.planning.json_values import block, percent, usd
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,7 +60,7 @@ def _document(report: GateReport) -> dict[str, Any]:
     market = report.market
     return {
         "chain_id": market.chain_id,
-        "block": market.at.number,
+        "block": block(market.at),
         "redemption_fee_percent": percent(market.desk.fee),
         "desk_is_frozen": market.desk.is_frozen,
         "record": [

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from holdfast.entry.cli.market_view import of, show_market
 from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_document
 from holdfast.entry.cli.plain import plain_console
 from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.reporting.market import limits_document, market_document, opening_document
 from holdfast.reporting.price_file import series_of
+from holdfast.reporting.tables import heading
 from holdfast.risk.store.limits import newest_changes, watched_since
 from holdfast.risk.volatility import REFERENCE
 
@@ -41,7 +43,7 @@ def limits(context: typer.Context, *, prices: Hours = None, as_json: AsJson = Fa
 
 def market(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Read prices, lending, pools, gas and desk at the newest block, with the market's score."""
-    show_document(with_system(context, on_chain(_market)), _show_market, as_json=as_json)
+    show_document(with_system(context, on_chain(_market)), show_market, as_json=as_json)
 
 
 async def _limits(hours: Series | None, system: System) -> dict[str, Any]:
@@ -61,14 +63,15 @@ async def _market(system: System) -> dict[str, Any]:
         state = await system.dynamic.kept(session)
     seen = await system.market.newest()
     volatility = REFERENCE if state is None else state.volatility.yearly
-    return market_document(seen, system.limits, volatility)
+    lent = (system.profile.token("WETH"), system.profile.token("USDT"))
+    return market_document(seen, system.limits, volatility, lent)
 
 
 def _show_limits(document: Mapping[str, Any]) -> None:
     console = plain_console()
     table = _table("limit", "published", "in force")
     for one in document["limits"]:
-        table.add_row(_words(one["name"]), one["published"], one["in_force"])
+        table.add_row(heading(one["name"]), of(one, "published"), of(one, "in_force"))
     console.print(table)
     console.print(_sentence(document))
     console.print(document["volatility_rests_on"])
@@ -121,38 +124,8 @@ def _changes(changes: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _show_market(document: Mapping[str, Any]) -> None:
-    console = plain_console()
-    block = document["block"]
-    console.print(f"block {block['number']}, behind the clock by {document['lag_seconds']} s")
-    for name in ("eth", "usdt", "token", "gas", "desk"):
-        console.print(_facts(name, document[name]))
-    for name, reserve in document["lending"].items():
-        console.print(_facts(f"lending {name}", reserve))
-    console.print(_score(document["score"]))
-
-
-def _facts(name: str, facts: Mapping[str, Any]) -> Table:
-    table = _table(name, "")
-    for key, value in facts.items():
-        table.add_row(_words(key), str(value))
-    return table
-
-
-def _score(made: Mapping[str, Any]) -> Table:
-    table = _table(f"score {made['total']}", "points", "weight", "value", "all at", "none at")
-    for part in made["parts"]:
-        points = (str(part["points"]), str(part["weight"]))
-        table.add_row(part["name"], *points, part["value"], part["good"], part["bad"])
-    return table
-
-
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for column in columns:
         table.add_column(column)
     return table
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from holdfast.config import Settings
     from holdfast.monitoring.risk_status import RiskStatus
 
-_USD8: Final = 10**8
 _REFRESH_SECONDS: Final = 1.0
 
 
@@ -92,7 +92,7 @@ def _line(report: Mapping[str, Any]) -> str:
     """One look on one line, for a log."""
     states = [f"{one['scope']} is {one['state'].upper()}" for one in report["trading"]]
     chains = [
-        f"chain {one['chain_id']} block {one['tick']['block']}, {len(one['deals'])} deals, "
+        f"chain {one['chain_id']} block {one['block']['number']}, {len(one['deals'])} deals, "
         f"{sum(deal['state'] != 'calm' for deal in one['deals'])} not calm"
         f"{', LATE' if one['tick']['is_late'] else ''}"
         for one in report["chains"]
@@ -110,19 +110,20 @@ def _trading(setting: Mapping[str, Any]) -> str:
 def _headline(chain: Mapping[str, Any]) -> str:
     tick = chain["tick"]
     late = ": LATE, is the monitor running?" if tick["is_late"] else ""
+    block = chain["block"]["number"]
     return (
-        f"chain {chain['chain_id']}, block {tick['block']}: looked {tick['age_seconds']} s ago, "
+        f"chain {chain['chain_id']}, block {block}: looked {tick['age_seconds']} s ago, "
         f"in {tick['took_seconds']} s{late}"
     )
 
 
 def _market(market: Mapping[str, Any]) -> str:
-    frozen = "FROZEN" if market["is_frozen"] else "open"
+    frozen = "FROZEN" if market["redemption_is_frozen"] else "open"
     return (
-        f"ETH ${market['eth_price'] / _USD8:,.2f} (pool {market['deviation_bps'] / 100:.2f} % off, "
-        f"{market['oracle_age_seconds']} s old), debt currency "
-        f"${market['cash_price'] / _USD8:.4f}, token ${market['token_price'] / _USD8:.4f}, "
-        f"lent out {_percent(market['loan_utilisation_bps'])}, redemption desk {frozen}"
+        f"ETH ${Decimal(market['eth_usd']):,.2f} (pool {market['eth_deviation_percent']} % off, "
+        f"{market['eth_feed_age_seconds']} s old), USDT ${Decimal(market['usdt_usd']):.4f}, "
+        f"{market['usdt_utilisation_percent']} % of it lent out, "
+        f"token ${Decimal(market['token_usd']):.4f}, redemption desk {frozen}"
     )
 
 
@@ -132,17 +133,17 @@ def _deals(deals: list[Mapping[str, Any]]) -> Table:
     for one in deals:
         reason = one["hold_reason"]
         status = f"{one['status']} ({reason})" if reason else str(one["status"])
-        cover = one["cover_bps"]
+        cover = one["debt_cover"]
         table.add_row(
-            str(one["deal_id"] or one["number"]),
+            str(one["deal_id"] or one["deal_number"]),
             str(one["bank"]),
             status,
             one["state"],
-            _percent(one["ltv_bps"]),
-            "no debt" if cover is None else f"{cover / 10_000:.2f}",
-            _percent(one["exposure_bps"]),
-            f"${one['debt_usd']:,}",
-            f"${one['token_market_usd']:,}",
+            _percent(one["ltv_percent"]),
+            "no debt" if cover is None else f"{Decimal(cover):.2f}",
+            _percent(one["exposure_percent"]),
+            f"${int(one['debt_usd']):,}",
+            f"${int(one['token_market_usd']):,}",
         )
     return table
 
@@ -155,5 +156,5 @@ def _alerts(alerts: list[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _percent(bps: int | None) -> str:
-    return "unbounded" if bps is None else f"{bps / 100:.2f} %"
+def _percent(value: str | None) -> str:
+    return "unbounded" if value is None else f"{value} %"

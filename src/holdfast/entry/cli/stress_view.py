@@ -54,7 +54,7 @@ def _scenarios(lines: Sequence[dict[str, Any]], title: str) -> Table:
             _text(one.get("lowest_debt_cover", one.get("debt_cover"))),
             _text(one.get("lowest_health_factor", one.get("health_factor"))),
             _text(one.get("highest_ltv_percent", one.get("ltv_percent")), " %"),
-            _money(one["eth_sold"]),
+            _money(one["sold_eth"]),
             _text(one["shared_slip_percent"], " %"),
         )
     return table
