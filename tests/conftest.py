@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.coverage_gate", "tests.support.postgres"]
 
@@ -12,7 +12,7 @@ KINDS = {"unit", "integration", "devnet", "recovery"}
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 # A test is never judged by how long it took: that says more about the machine than about the code.
-settings.register_profile("holdfast", deadline=None)
+settings.register_profile("holdfast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("holdfast")
 
 

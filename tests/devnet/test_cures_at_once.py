@@ -160,7 +160,7 @@ async def test_deals_that_convert_at_once_share_a_thin_pool_and_are_all_cured(
         falls = [await waiting(system, devnet) for _ in range(3)]
         await asyncio.to_thread(thin, control, devnet.profile, 9_950)
         await asyncio.to_thread(control.set_price, Decimal(1_500))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while [fall for fall in falls if not await is_covered(system, fall)]:
                 await asyncio.to_thread(control.set_price, Decimal(1_500))
         for fall in falls:

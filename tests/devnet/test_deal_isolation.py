@@ -112,7 +112,7 @@ async def test_many_deals_at_once_complete_each_with_every_leg_once(devnet, data
     async with meddled(settings_for(devnet, database_url, tmp_path)) as system:
         made = [await started(system, devnet, dollars=MILLION) for _ in range(8)]
         for deal in made:
-            done, report = await ended(system, deal, seconds=120)
+            done, report = await ended(system, deal)
             assert_nothing_left(chain, done, report)
             kinds = [leg.kind for leg in done.legs]
             for kind in (LegKind.FUND, LegKind.SUPPLY, LegKind.BORROW, LegKind.REPAY):

@@ -208,7 +208,7 @@ async def test_tether_that_stands_still_holds_the_deal_and_loses_nothing(
         made = await started(system, devnet)
         await until(system, made.deal_id, lambda d: d.status is DealStatus.HOLDING)
         devnet.control.unpause_usdt()
-        deal, report = await ended(system, made, seconds=90)
+        deal, report = await ended(system, made)
     assert_nothing_left(chain, deal, report)
     before.assert_whole(chain, deal)
 

@@ -40,7 +40,7 @@ class Client:
     def __init__(self, session, url):
         self.session, self.url = session, url
 
-    async def batch(self, *requests, seconds=5.0):
+    async def batch(self, *requests, seconds=30.0):
         body = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, params) in enumerate(requests)
@@ -60,7 +60,7 @@ class Client:
     async def number(self):
         return int(await self.ask("eth_blockNumber"), 16)
 
-    async def reach(self, nonce, seconds=5):
+    async def reach(self, nonce, seconds=60):
         """Return when the account's nonce is this: a node answers a send before it mines it."""
         async with asyncio.timeout(seconds):
             while True:
@@ -82,7 +82,7 @@ async def node(devnet):
         yield devnet, proxy, Client(session, proxy.url)
 
 
-async def is_mined(client, tx_hash, seconds=5):
+async def is_mined(client, tx_hash, seconds=60):
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
@@ -90,6 +90,14 @@ async def is_mined(client, tx_hash, seconds=5):
                     return True
                 await asyncio.sleep(0.05)
     return False
+
+
+async def until_mined(devnet, client, tx_hash):
+    """Mine cheap blocks until one holds it: the pool tends to it a few times a second."""
+    async with asyncio.timeout(60):
+        while not await is_mined(client, tx_hash, seconds=0.3):
+            devnet.control.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+            devnet.control.mine()
 
 
 # A real node's rules
@@ -167,12 +175,7 @@ async def test_what_the_base_fee_overtakes_in_the_pool_is_kept(node):
         devnet.control.mine()
     assert await client.nonce() == 0
     assert (await client.ask("eth_getTransactionByHash", sent))["hash"] == sent
-    devnet.control.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
-    devnet.control.mine()
-    await asyncio.sleep(0.5)  # the pool looks after its transactions a few times a second
-    devnet.control.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
-    devnet.control.mine()
-    assert await is_mined(client, sent)
+    await until_mined(devnet, client, sent)
     assert len(proxy.pool) <= 1
 
 
@@ -184,9 +187,7 @@ async def test_an_evicted_transaction_is_gone_and_can_be_sent_again(node):
     assert await client.ask("eth_getTransactionByHash", first) is None
     assert not await proxy.pool.evict(first)
     assert await client.send(signed(0)) == first
-    await asyncio.sleep(0.5)
-    devnet.control.mine()
-    assert await is_mined(client, second)
+    await until_mined(devnet, client, second)
 
 
 # What goes wrong with one exchange
@@ -371,7 +372,7 @@ async def test_a_planned_fault_waits_for_its_method(node):
 # WebSocket
 
 
-async def told(socket, seconds=5):
+async def told(socket, seconds=60):
     async with asyncio.timeout(seconds):
         return json.loads((await socket.receive()).data)
 

@@ -60,7 +60,7 @@ async def test_a_worker_makes_the_stress_run_when_the_month_turns(devnet, databa
         parts = [part for part in worker_parts(turning) if part.name in PARTS]
         working = [asyncio.create_task(part.run()) for part in parts]
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 ((subject, text),) = await until_told(system.db)
         finally:
             for task in working:

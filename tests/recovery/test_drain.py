@@ -9,6 +9,7 @@ import pytest
 from holdfast.common.db import libpq_url
 from tests.recovery.groups import GROUPS
 from tests.recovery.scene import assert_same_deal
+from tests.recovery.test_two_workers import LEADS
 
 PURCHASE, TRANCHE = GROUPS[2], GROUPS[4]
 # The next leader asks for the lead every half second; twice that and more for a busy machine.
@@ -21,14 +22,14 @@ async def test_a_leader_that_is_told_to_stop_in_mid_deal_is_followed_at_once(
     scene, undisturbed, group
 ):
     first = scene.worker()
-    await first.says("leader.acquired")
+    await first.leads(*LEADS)
     second = scene.worker()
     await second.says("worker.started")
     deal = await scene.deal()
     await deal.signs(group.before + 1)
     first.send(signal.SIGTERM)
     told = time.monotonic()
-    await second.says("leader.acquired")
+    await second.leads("chain")
     led = time.monotonic() - told
     assert await first.ended() == 0
     drained = time.monotonic() - told

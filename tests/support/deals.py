@@ -58,7 +58,7 @@ async def running(settings, **options):
             await asyncio.gather(*loops, return_exceptions=True)
 
 
-async def until(system, deal_id, wanted, seconds=60):
+async def until(system, deal_id, wanted, seconds=180):
     """The deal once `wanted(deal)` is true."""
     async with asyncio.timeout(seconds):
         while True:

@@ -176,7 +176,7 @@ class OnChain:
         return self.send_as(sender, self.tokens[token], data)
 
     def _receipt(self, sent):
-        for _ in range(500):
+        for _ in range(6_000):
             receipt = self.rpc.call("eth_getTransactionReceipt", sent)
             if receipt is not None:
                 return receipt

@@ -94,14 +94,14 @@ async def started(system, devnet, **fields):
     return await system.desk.create(request, author=ALICE, approve_as=ALICE)
 
 
-async def ended(system, deal, status=DealStatus.COMPLETED, seconds=60):
+async def ended(system, deal, status=DealStatus.COMPLETED, seconds=180):
     """The deal in its last state, which must be `status`, and its report."""
     over = await until(system, deal.deal_id, lambda one: one.status in TERMINAL, seconds)
     assert over.status is status, f"{over.status}: {over.trouble_text}"
     return over, await system.reporter.report(deal.deal_id)
 
 
-async def holding(system, deal, reason, seconds=60):
+async def holding(system, deal, reason, seconds=180):
     """The deal once it holds for `reason` with nothing under way."""
     return await until(
         system,

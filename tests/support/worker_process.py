@@ -26,7 +26,7 @@ class WorkerProcess:
         told = self.log.with_name(f"{self.log.name}.exit")
         return int(told.read_text()) if told.exists() else None
 
-    async def ended(self, seconds=30):
+    async def ended(self, seconds=60):
         """The exit code, once there is one."""
         async with asyncio.timeout(seconds):
             while True:
@@ -34,13 +34,25 @@ class WorkerProcess:
                     return code
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    async def says(self, word, seconds=30):
+    async def says(self, word, seconds=60):
         """Return once it has printed `word`."""
         async with asyncio.timeout(seconds):
             while True:
                 if word in self.words():
                     return
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    async def leads(self, *names, seconds=60):
+        """Return once it has led all of `names`, such as "chain": a worker leads several things."""
+        async with asyncio.timeout(seconds):
+            while True:
+                if all(self._has_led(name) for name in names):
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _has_led(self, name):
+        told = (line for line in self.words().splitlines() if "leader.acquired" in line)
+        return any(f'"name": "{name}:' in line for line in told)
 
     async def kill(self):
         """SIGKILL, as a power cut would; returns when the process is gone."""
