@@ -150,7 +150,6 @@ class DealState:
 class WaitFor(StrEnum):
     """What an idle deal waits for."""
 
-    NEXT_BLOCK = "next_block"
     QUEUE = "queue"
     THAW = "thaw"
     OPERATOR = "operator"

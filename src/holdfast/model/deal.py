@@ -78,7 +78,6 @@ class HoldReason(StrEnum):
     BORROW_REFUSED = "borrow_refused"
     POOL_DEPTH = "pool_depth"
     LEG_REVERTED = "leg_reverted"
-    ENVELOPE = "envelope"
     INVARIANT = "invariant"
     AMBIGUITY = "ambiguity"
     OPERATOR = "operator"

@@ -90,10 +90,9 @@ def assess(
     failed = tuple(check for check in checks if not check.ok)
     ltv, cover, exposure, freeze_exposure = (values[code] for code in _SHARES)
     all_failed = [*failed, *shared]
-    policy = policy_of(row.deal, limits)
-    is_near = ltv >= min(policy.act_ltv, limits.max_ltv) or cover < policy.convert_cover_wad
     fails = any(reaction(one, Moment.TICK) in ACTS for one in all_failed)
-    is_due = (is_near or fails or row.is_core_gone) and _acts(row, market, limits)
+    may_act = fails or row.is_core_gone or _is_near_a_cure(row, limits, ltv, cover)
+    is_due = may_act and _acts(row, market, limits)
     return Assessed(
         row=row,
         failed=failed,
@@ -149,6 +148,11 @@ def _facts(row: BookRow, eth_price: Usd8) -> Facts:
         in_redemption=Usd8(mul_div(in_desk, USD8, 10**decimals)),
         mismatch=row.missing,
     )
+
+
+def _is_near_a_cure(row: BookRow, limits: RiskLimits, ltv: int, cover: int) -> bool:
+    policy = policy_of(row.deal, limits)
+    return ltv >= min(policy.act_ltv, limits.max_ltv) or cover < policy.convert_cover_wad
 
 
 def _acts(row: BookRow, market: Market, limits: RiskLimits) -> bool:

@@ -7,7 +7,7 @@ alert ends together with all whose codes begin like its own, so no code may begi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from holdfast.common.alerts import Alert, Severity
 from holdfast.common.money import BPS, USD8, Bps, Usd8
@@ -41,6 +41,9 @@ _FOLLOWS: Final[Mapping[Reaction | None, str]] = {
     Reaction.WARN: "nothing is done by itself",
 }
 
+
+_Trouble: TypeAlias = "tuple[str, Severity, str, int]"
+"""The name of what is wrong, how grave it is, a sentence, and the figure."""
 
 _RESTS: Final = "the deal has nothing to do for it now"
 
@@ -115,27 +118,11 @@ def shared_alerts(
 
 def market_alerts(market: RiskMarket, points: Watchpoints, chain_id: ChainId) -> tuple[Alert, ...]:
     """What people must know of venues and of the debt currency."""
-    found: list[tuple[str, Severity, str, int]] = [
+    found = (
         *_venue_troubles(market),
         *_lending_troubles(market, points),
-    ]
-    depth = market.eth_pool.depth
-    if depth <= points.exit_depth:
-        text = (
-            f"${depth // USD8:,} move the pool by one per cent in which buckets are sold: debt "
-            "cover reckons with it, and reserves are sold in parts"
-        )
-        found.append(("exit_depth", Severity.CRITICAL, text, depth))
-    if market.off_peg >= points.off_peg:
-        is_far = market.off_peg >= points.far_off_peg
-        found.append(
-            (
-                "peg",
-                Severity.CRITICAL if is_far else Severity.WARNING,
-                f"the debt currency is {market.off_peg / 100:.2f} % off its peg",
-                market.off_peg,
-            )
-        )
+        *_price_troubles(market, points),
+    )
     return tuple(
         Alert(
             code=f"risk.market.{name}",
@@ -178,7 +165,20 @@ def _fields(row: BookRow, check: Check) -> dict[str, object]:
     }
 
 
-def _venue_troubles(market: RiskMarket) -> Iterator[tuple[str, Severity, str, int]]:
+def _price_troubles(market: RiskMarket, points: Watchpoints) -> Iterator[_Trouble]:
+    depth, off_peg = market.eth_pool.depth, market.off_peg
+    if depth <= points.exit_depth:
+        text = (
+            f"${depth // USD8:,} move the pool by one per cent in which buckets are sold: debt "
+            "cover reckons with it, and reserves are sold in parts"
+        )
+        yield "exit_depth", Severity.CRITICAL, text, depth
+    if off_peg >= points.off_peg:
+        severity = Severity.CRITICAL if off_peg >= points.far_off_peg else Severity.WARNING
+        yield "peg", severity, f"the debt currency is {off_peg / 100:.2f} % off its peg", off_peg
+
+
+def _venue_troubles(market: RiskMarket) -> Iterator[_Trouble]:
     if market.desk.is_frozen:
         text = "the redemption desk is frozen: deals repay from the reserve and keep their claim"
         yield "frozen", Severity.CRITICAL, text, 1
@@ -191,9 +191,7 @@ def _venue_troubles(market: RiskMarket) -> Iterator[tuple[str, Severity, str, in
             yield f"paused_{name}", Severity.CRITICAL, text, 1
 
 
-def _lending_troubles(
-    market: RiskMarket, points: Watchpoints
-) -> Iterator[tuple[str, Severity, str, int]]:
+def _lending_troubles(market: RiskMarket, points: Watchpoints) -> Iterator[_Trouble]:
     for name, reserve in (("loan", market.loan), ("collateral", market.collateral)):
         used = reserve.utilisation
         if used >= points.utilisation:

@@ -1,10 +1,10 @@
 """What a plan lets the desk do by itself when the market moves, as JSON; pure."""
 
 from holdfast.common.money import WAD, Usd8
-from holdfast.model.plan import Envelope
+from holdfast.model.plan import CurePolicy, Envelope
 from holdfast.planning.json_values import Json, percent, ratio, usd
 from holdfast.planning.model import Draft, Setting
-from holdfast.risk.cures import cure_prices
+from holdfast.risk.cures import CurePrices, cure_prices
 
 
 def cure_view(chosen: Draft, setting: Setting, envelope: Envelope) -> Json | None:
@@ -23,6 +23,20 @@ def cure_view(chosen: Draft, setting: Setting, envelope: Envelope) -> Json | Non
         cover_wad=policy.convert_cover_wad,
     )
     return {
+        **_begins(policy, prices),
+        "sells_at_most_percent_under_oracle": percent(envelope.exit_slippage),
+        "in_an_emergency_percent_under_oracle": percent(envelope.deepest_slippage),
+        "goes_home_instead": {
+            "under_debt_cover": ratio(limits.min_cover_wad),
+            "when_a_fall_would_liquidate_percent": percent(limits.gap),
+            "under_health_factor": ratio(WAD),
+        },
+        "adds_risk": False,
+    }
+
+
+def _begins(policy: CurePolicy, prices: CurePrices) -> Json:
+    return {
         "repay": {
             "at_ltv_percent": percent(policy.act_ltv),
             "to_ltv_percent": percent(policy.target_ltv),
@@ -33,14 +47,6 @@ def cure_view(chosen: Draft, setting: Setting, envelope: Envelope) -> Json | Non
             "cash_room_percent": percent(policy.cash_room),
             "from_eth_price_usd": _price(prices.convert),
         },
-        "sells_at_most_percent_under_oracle": percent(envelope.exit_slippage),
-        "in_an_emergency_percent_under_oracle": percent(envelope.deepest_slippage),
-        "goes_home_instead": {
-            "under_debt_cover": ratio(limits.min_cover_wad),
-            "when_a_fall_would_liquidate_percent": percent(limits.gap),
-            "under_health_factor": ratio(WAD),
-        },
-        "adds_risk": False,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from holdfast.common.money import BPS, USD8
 from holdfast.reporting.report_charts import losses
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from holdfast.common.money import Usd8
     from holdfast.reporting.facts import Facts
-    from holdfast.risk.history import Backtest
+    from holdfast.risk.history import Backtest, Floats, Tail
 
 _COLUMNS = (
     Column("measure", Kind.TEXT, "what is measured", on_page=False),
@@ -37,8 +37,10 @@ _NO_HISTORY = (
     "No price history: give a file of daily prices with --prices or HOLDFAST_PRICE_HISTORY."
 )
 
-
 _CENT = USD8 // 100
+
+_Figured: TypeAlias = "tuple[str, str, Figure, str]"
+"""A row but for the figure's kind: what is measured, for people, its value, how."""
 
 
 def market_risk(facts: Facts) -> Table:
@@ -47,9 +49,22 @@ def market_risk(facts: Facts) -> Table:
         return Table("market_risk", "Market risk", _COLUMNS, (), _NO_HISTORY)
     returns = log_returns(facts.daily_closes)
     found = tail(returns)
-    held = net_ether(valued(facts))
+    figures = _figures(returns, found, net_ether(valued(facts)))
+    rows = tuple(
+        (measure, name, value, str(value.kind), means) for measure, name, value, means in figures
+    )
+    chart = losses(
+        "Daily return of ETH, percent",
+        [float(value) * 100 for value in returns],
+        {"VaR 97.5 %": -found.var * 100, "ES 97.5 %": -found.shortfall * 100},
+    )
+    note = f"One day, {LEVEL:.1%}. The deal's own bound is not this: principal is kept in ETH."
+    return Table("market_risk", "Market risk", _COLUMNS, rows, note, chart)
+
+
+def _figures(returns: Floats, found: Tail, held: Usd8) -> Sequence[_Figured]:
     own, normal = backtest_historical(returns), backtest_ewma(returns)
-    figures = (
+    return (
         ("days", "days", _count(found.days), "daily log returns of ETH that are looked back on"),
         ("var_97_5", "VaR 97.5 %", _share(found.var), "historical: not exceeded on 97.5 % of days"),
         ("es_97_5", "ES 97.5 %", _share(found.shortfall), "historical: mean loss from the VaR on"),
@@ -66,21 +81,9 @@ def market_risk(facts: Facts) -> Table:
         ),
         *_backtest("ewma_var_99", "EWMA VaR 99 %", normal, "of a normal; it understates"),
     )
-    rows = tuple(
-        (measure, name, value, str(value.kind), means) for measure, name, value, means in figures
-    )
-    chart = losses(
-        "Daily return of ETH, percent",
-        [float(value) * 100 for value in returns],
-        {"VaR 97.5 %": -found.var * 100, "ES 97.5 %": -found.shortfall * 100},
-    )
-    note = f"One day, {LEVEL:.1%}. The deal's own bound is not this: principal is kept in ETH."
-    return Table("market_risk", "Market risk", _COLUMNS, rows, note, chart)
 
 
-def _backtest(
-    name: str, figure: str, found: Backtest, means: str
-) -> Sequence[tuple[str, str, Figure, str]]:
+def _backtest(name: str, figure: str, found: Backtest, means: str) -> Sequence[_Figured]:
     exceeded = f"{figure} exceeded"
     expected = Figure(found.expected, Kind.NUMBER)
     return (

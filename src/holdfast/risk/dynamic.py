@@ -13,7 +13,7 @@ from holdfast.common.money import BPS, Bps, Usd8
 from holdfast.risk.lately import Lasting
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.market import RiskMarket
-from holdfast.risk.score import Score, score
+from holdfast.risk.score import score
 from holdfast.risk.volatility import DAY_SECONDS, REFERENCE, Volatility
 
 STABLE_SECONDS: Final = DAY_SECONDS
@@ -121,11 +121,6 @@ def effective(published: RiskLimits, scale: Bps) -> RiskLimits:
         max_asset=_usd(published.max_asset, scale),
         max_day=_usd(published.max_day, scale),
     )
-
-
-def current_score(state: LimitState, market: RiskMarket) -> Score:
-    """The score that the last reading of `state` had, part by part, when that was of `market`."""
-    return score(market, state.volatility.yearly)
 
 
 def _beginning(market: RiskMarket, closes: Sequence[Usd8]) -> LimitState:

@@ -5,7 +5,7 @@ stands, and falls in a straight line between. The score is their weighted mean, 
 the worst part plus 50: a mean alone would hide a part that is broken.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.common.money import USD8, Bps
 from holdfast.risk.lately import USUAL_DEPTH, USUAL_UTILISATION, Lasting
@@ -25,14 +25,48 @@ class Part:
     weight: int
     good: int
     bad: int
-    value: int
     unit: Unit
     why: str
+    value: int = 0
 
     @property
     def points(self) -> int:
         """0 to 100, rounded down."""
         return max(0, min(FULL, FULL * (self.value - self.bad) // (self.good - self.bad)))
+
+
+_VOLATILITY = Part(
+    "volatility",
+    weight=35,
+    good=REFERENCE,
+    bad=2 * REFERENCE,
+    unit=Unit.BPS,
+    why="the fall of ETH is what every other loss of a deal begins with",
+)
+_DEPTH = Part(
+    "depth",
+    weight=25,
+    good=USUAL_DEPTH,
+    bad=200_000 * USD8,
+    unit=Unit.USD8,
+    why="the bucket of a $10M deal, $2M, is sold through it when the token fails",
+)
+_UTILISATION = Part(
+    "utilisation",
+    weight=20,
+    good=USUAL_UTILISATION,
+    bad=9_900,
+    unit=Unit.BPS,
+    why="over the kink the loan becomes dear, and at the end collateral stays locked",
+)
+_PEG = Part(
+    "peg",
+    weight=20,
+    good=50,
+    bad=500,
+    unit=Unit.BPS,
+    why="a debt currency off its dollar makes the debt dearer than the reserve reckons",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +95,9 @@ def score(market: RiskMarket, volatility: Bps, lasting: Lasting | None = None) -
     now = Lasting.at(market) if lasting is None else lasting
     return Score(
         (
-            Part(
-                "volatility",
-                weight=35,
-                good=REFERENCE,
-                bad=2 * REFERENCE,
-                value=volatility,
-                unit=Unit.BPS,
-                why="the fall of ETH is what every other loss of a deal begins with",
-            ),
-            Part(
-                "depth",
-                weight=25,
-                good=USUAL_DEPTH,
-                bad=200_000 * USD8,
-                value=now.depth,
-                unit=Unit.USD8,
-                why="the bucket of a $10M deal, $2M, is sold through it when the token fails",
-            ),
-            Part(
-                "utilisation",
-                weight=20,
-                good=USUAL_UTILISATION,
-                bad=9_900,
-                value=now.utilisation,
-                unit=Unit.BPS,
-                why="over the kink the loan becomes dear, and at the end collateral stays locked",
-            ),
-            Part(
-                "peg",
-                weight=20,
-                good=50,
-                bad=500,
-                value=market.off_peg,
-                unit=Unit.BPS,
-                why="a debt currency off its dollar makes the debt dearer than the reserve reckons",
-            ),
+            replace(_VOLATILITY, value=volatility),
+            replace(_DEPTH, value=now.depth),
+            replace(_UTILISATION, value=now.utilisation),
+            replace(_PEG, value=market.off_peg),
         )
     )

@@ -127,9 +127,9 @@ def test_the_last_trouble_is_told_with_its_count_while_it_lasts(capsys):
 
 
 def test_a_deal_that_waits_says_for_what(capsys):
-    waits = {**DEAL, "waits_for": "next_block"}
-    assert "waits for next block\n" in shown(capsys, show_deal, waits).out
-    assert "next block" in shown(capsys, show_deals, {"deals": [waits]}).out
+    waits = {**DEAL, "waits_for": "price"}
+    assert "waits for price\n" in shown(capsys, show_deal, waits).out
+    assert "price" in shown(capsys, show_deals, {"deals": [waits]}).out
     assert "waits" not in shown(capsys, show_deal, DEAL).out
 
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from holdfast.common.money import Bps
-from holdfast.entry.cli.plan_view import plan_view, violations_view
+from holdfast.entry.cli.errors import as_text
+from holdfast.entry.cli.plan_view import plan_view
 from holdfast.model.deal import Funding
 from holdfast.planning.errors import PlanRefused, violation
 from holdfast.planning.model import PlanPolicy
@@ -202,7 +203,7 @@ async def test_a_plan_from_before_the_book_was_stressed_can_still_be_printed():
 def test_a_refused_plan_prints_its_violations():
     made = drafted(world=World(is_frozen=True, oracle_age=9_999))
     refused = PlanRefused(made.violations)
-    text = printed(violations_view(refused.fields["violations"]))
+    text = as_text(refused)
     assert "market.desk_frozen" in text
     assert "9,999 s" in text
 

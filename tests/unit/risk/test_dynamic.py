@@ -13,11 +13,11 @@ from holdfast.risk.dynamic import (
     STEP,
     Cause,
     called_for,
-    current_score,
     effective,
     next_state,
 )
 from holdfast.risk.limits import RiskLimits
+from holdfast.risk.score import score
 from tests.unit.risk.markets import NOON, market
 
 PUBLISHED = RiskLimits()
@@ -167,9 +167,9 @@ def test_a_reorg_turns_no_clock_back():
     assert (first.seen_at, second.seen_at, second.scale) == (NOON + 600, NOON + 600, 5_000)
 
 
-def test_the_score_can_be_told_part_by_part():
+def test_the_score_of_a_reading_is_that_of_its_market():
     (state,) = read([(0, BROKEN)])
-    assert current_score(state, market(NOON, **BROKEN)).total == state.score
+    assert score(market(NOON, **BROKEN), state.volatility.yearly).total == state.score
 
 
 READINGS = st.lists(

@@ -50,16 +50,6 @@ def plan_view(report: Mapping[str, Any]) -> Group:
     )
 
 
-def violations_view(violations: Sequence[Mapping[str, Any]]) -> Table:
-    """The rules that a refused plan would break."""
-    table = table_of("Refused: these rules would be broken", "rule", "value", "limit", "what")
-    for one in violations:
-        table.add_row(
-            f"[bold red]{one['code']}[/]", one["value_text"], one["limit_text"], escape(one["text"])
-        )
-    return table
-
-
 def _worst_case(worst: Mapping[str, Any]) -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from holdfast.risk.checks import at_most, none_of
-from holdfast.risk.invariants.facts import Facts, Lot
+from holdfast.risk.invariants.facts import Facts, Lot, Prices
 from holdfast.risk.invariants.rule import Reaction, Reactions
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.model import Check, Unit
@@ -98,20 +98,7 @@ class Freshness:
         if facts.prices is None:
             return
         prices = facts.prices
-        yield at_most(
-            "I10.oracle_age",
-            limits.oracle_max_age_seconds,
-            prices.age_seconds,
-            "age of the oracle's price of ETH",
-            unit=Unit.SECONDS,
-        )
-        yield at_most(
-            "I10.cash_oracle_age",
-            limits.cash_oracle_max_age_seconds,
-            prices.cash_age_seconds,
-            "age of the oracle's price of the debt currency",
-            unit=Unit.SECONDS,
-        )
+        yield from _ages(prices, limits)
         yield at_most(
             "I10.oracle_deviation",
             limits.oracle_max_deviation,
@@ -126,6 +113,23 @@ class Freshness:
                 "how far the node's newest block is behind the clock",
                 unit=Unit.SECONDS,
             )
+
+
+def _ages(prices: Prices, limits: RiskLimits) -> Iterable[Check]:
+    yield at_most(
+        "I10.oracle_age",
+        limits.oracle_max_age_seconds,
+        prices.age_seconds,
+        "age of the oracle's price of ETH",
+        unit=Unit.SECONDS,
+    )
+    yield at_most(
+        "I10.cash_oracle_age",
+        limits.cash_oracle_max_age_seconds,
+        prices.cash_age_seconds,
+        "age of the oracle's price of the debt currency",
+        unit=Unit.SECONDS,
+    )
 
 
 def _lot(lot: Lot, limits: RiskLimits) -> Iterable[Check]:
