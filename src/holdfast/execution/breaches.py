@@ -64,11 +64,11 @@ class Exposure:
         )
 
     def eth_value(self, wei: int) -> Usd8:
-        """`wei` in dollars."""
+        """`wei` in dollars, rounded down as the lending pool does."""
         return Usd8(mul_div(wei, self.eth_price, WAD))
 
     def cash_value(self, units: int) -> Usd8:
-        """`units` of the debt currency in dollars."""
+        """`units` of the debt currency in dollars, rounded down as the lending pool does."""
         return Usd8(mul_div(units, self.cash_price, 10**self.cash_decimals))
 
 

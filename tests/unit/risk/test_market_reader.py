@@ -98,6 +98,18 @@ async def test_prices_gas_and_desk_are_in_dollars():
     assert abs(seen.eth_pool.spot - 2_000 * USD8) < 10**4  # the root has eight digits
 
 
+async def test_everything_is_read_at_the_block_asked_for_though_newer_ones_are_there():
+    node = RiskNode()
+    older = replace(HEAD, ref=replace(HEAD.ref, number=HEAD.ref.number - 1))
+    seen = await MarketReader(node, VENUES, Clock()).read(older)
+    assert (seen.at, node.blocks) == (older.ref, {older.ref})
+
+
+async def test_depth_is_the_cash_that_moves_a_pools_price_by_one_percent():
+    # Liquidity 1e18 at a root of 44.721359e-6: times sqrt(1.01) - 1 = 0.498756 %, in 1e-6 dollars.
+    assert (await read(RiskNode())).eth_pool.depth // USD8 == 223_050
+
+
 async def test_reserves_are_read_with_their_interest():
     seen = await read(RiskNode())
     # 600 USDT scaled at 1.2 are owed, 400 are left: 720 / 1,120.
