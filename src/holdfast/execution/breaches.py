@@ -146,7 +146,8 @@ def stress_of(deal: DealRecord, exposure: Exposure, limits: RiskLimits) -> Stres
         days=envelope.request.horizon_days,
         costs=exposure.eth_value(envelope.max_fee.units),
     )
-    return replace(stress, exit_slip=_present_slip(deal, exposure, stress))
+    now = _present_slip(deal, exposure, stress)
+    return stress if now == stress.exit_slip else replace(stress, exit_slip=now)
 
 
 def _present_slip(deal: DealRecord, exposure: Exposure, stress: Stress) -> Bps:

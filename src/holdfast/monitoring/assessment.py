@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.execution.book import Book
     from holdfast.execution.book_rows import BookRow
     from holdfast.execution.market import Market
+    from holdfast.execution.observation import CoreSeen
     from holdfast.risk.limits import RiskLimits
     from holdfast.risk.market import RiskMarket
     from holdfast.risk.model import Check
@@ -106,21 +108,24 @@ def assess(
 
 def anchors(book: Book) -> dict[Address, Anchor]:
     """The facts of each core address, for all deals that share it."""
-    booked = book.booked_core
-    found: dict[Address, Anchor] = {}
+    shared: Counter[Address] = Counter()
+    cores: dict[Address, CoreSeen] = {}
     for row in book.rows:
-        accounts, core = row.deal.plan.accounts, row.core
-        shared = (accounts.deal, accounts.float).count(accounts.core)
-        before = found.get(accounts.core)
-        found[accounts.core] = Anchor(
+        accounts = row.deal.plan.accounts
+        cores[accounts.core] = row.core
+        shared[accounts.core] += (accounts.deal, accounts.float).count(accounts.core)
+    booked = book.booked_core
+    return {
+        address: Anchor(
             balance_wei=core.balance_wei,
-            booked_wei=booked[accounts.core],
+            booked_wei=booked[address],
             allowances=core.allowances,
             debt=core.debt,
             collateral=core.collateral,
-            shared_with=shared + (before.shared_with if before else 0),
+            shared_with=shared[address],
         )
-    return found
+        for address, core in cores.items()
+    }
 
 
 def failures(facts: Facts, limits: RiskLimits) -> tuple[Check, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from holdfast.common.money import BPS, Bps, TokenAmount, mul_div
 from holdfast.planning.costs import par_value, spent
 from holdfast.planning.model import Draft, Setting
-from holdfast.risk.checks import at_least, at_most, none_of, warning
-from holdfast.risk.model import Check, Unit
+from holdfast.risk.checks import at_least, at_most, none_of
+from holdfast.risk.model import Check, Severity, Unit
 
 TRANSFER_GAS = 21_000
 """Gas of a plain transfer. Source: Ethereum yellow paper, G_transaction."""
@@ -56,14 +56,13 @@ class _Rules:
         """The desk is open; that it holds less cash than asked only delays the profit."""
         market = self.setting.market
         yield none_of("market.desk_frozen", int(market.desk.is_frozen), "frozen redemption desks")
-        yield warning(
-            at_least(
-                "market.desk_cash",
-                par_value(self.draft.purchase.amount_out, market),
-                market.prices.cash_value(market.desk.cash),
-                "cash that the redemption desk holds",
-                unit=Unit.USD8,
-            )
+        yield at_least(
+            "market.desk_cash",
+            par_value(self.draft.purchase.amount_out, market),
+            market.prices.cash_value(market.desk.cash),
+            "cash that the redemption desk holds",
+            unit=Unit.USD8,
+            severity=Severity.WARN,
         )
 
     def lending(self) -> Iterator[Check]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from holdfast.planning.model import Draft, Setting
 from holdfast.risk.book import BookOutcome, stressed_book
-from holdfast.risk.checks import at_least, warning
+from holdfast.risk.checks import at_least
 from holdfast.risk.exit_pool import ExitPool, exit_pool
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.model import Check, Unit
+from holdfast.risk.model import Check, Severity, Unit
 from holdfast.risk.scenarios import STANDARD, THEOREM, Exposed
 
 PREFIX = "book."
@@ -61,5 +61,12 @@ def book_checks(stress: BookStress, limits: RiskLimits) -> tuple[Check, ...]:
     cover, unit = end.lowest_cover_wad, Unit.WAD
     return (
         at_least("I3.book_cover", limits.min_cover_wad, cover, text, unit=unit),
-        warning(at_least("I3.book_cover_warning", limits.warn_cover_wad, cover, text, unit=unit)),
+        at_least(
+            "I3.book_cover_warning",
+            limits.warn_cover_wad,
+            cover,
+            text,
+            unit=unit,
+            severity=Severity.WARN,
+        ),
     )

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from holdfast.common.money import Bps, Usd8
-from holdfast.risk.checks import at_most, warning
+from holdfast.risk.checks import at_most
 from holdfast.risk.formulas import share_of
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.model import Check, Unit
+from holdfast.risk.model import Check, Severity, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def shares(ltv: Bps, lot: Usd8, wanted: Wanted, limits: RiskLimits) -> tuple[Che
 def opening(ltv: Bps, limits: RiskLimits) -> Check:
     """Warns of an opening LTV from which a bad day of history would have met the cap."""
     text = "opening LTV against what a day's path in a hundred leads to the cap from"
-    return warning(at_most("caps.opening_ltv", limits.opening_ltv, ltv, text))
+    return at_most("caps.opening_ltv", limits.opening_ltv, ltv, text, severity=Severity.WARN)
 
 
 def _cap(name: str, limit: Usd8, value: int, what: str) -> Check:

@@ -9,10 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import func, select, text
 
 from holdfast.common.db import Session
 from holdfast.common.evm import Address
@@ -138,7 +137,10 @@ async def standing(session: Session, deal: DealId, references: Sequence[str] = (
     rows = (await session.execute(_STANDING, asked)).all()
     if not rows:
         return Standing(Balances(), 0, {})
-    held = {_key(row): Held(int(row.units), int(row.scaled)) for row in rows}
+    held: dict[tuple[Account, Token], Held] = {}
+    for row in rows:
+        token = row.chain_id, row.symbol, row.decimals, row.token_address
+        held[_key(row.account, token)] = Held(int(row.units), int(row.scaled))
     first = rows[0]
     digests: dict[str, str] = first.booked or {}
     booked = {name: bytes.fromhex(digest) for name, digest in digests.items()}
@@ -149,10 +151,10 @@ async def standing(session: Session, deal: DealId, references: Sequence[str] = (
 async def balances_of(session: Session, deals: Collection[DealId]) -> dict[DealId, Balances]:
     """Every balance of each of the deals, without the last booked block; none for one without."""
     held: dict[DealId, dict[tuple[Account, Token], Held]] = {}
-    for row in await session.execute(_BALANCES, {"deals": list(deals)}):
-        amounts = held.setdefault(row.deal_id, {})
-        amounts[_key(row)] = Held(int(row.units), int(row.scaled))
-    return {deal: Balances(MappingProxyType(found)) for deal, found in held.items()}
+    found = await session.execute(_BALANCES, {"deals": list(deals)})
+    for deal, account, *token, units, scaled in found:
+        held.setdefault(deal, {})[_key(account, tuple(token))] = Held(int(units), int(scaled))
+    return {deal: Balances(MappingProxyType(amounts)) for deal, amounts in held.items()}
 
 
 async def lock_core(session: Session, core: Address) -> None:
@@ -203,10 +205,6 @@ def _posting_row(book: Book, name: str, position: int, posting: Posting) -> dict
     }
 
 
-def _key(row: Row[Any]) -> tuple[Account, Token]:
-    return Account(row.account), _token(row.chain_id, row.symbol, row.decimals, row.token_address)
-
-
-@lru_cache(maxsize=256)  # a handful for each chain, met again with every deal
-def _token(chain_id: int, symbol: str, decimals: int, address: Address | None) -> Token:
-    return Token(ChainId(chain_id), symbol, decimals, address)
+@lru_cache(maxsize=1024)  # some twenty for each chain, met again with every deal
+def _key(account: str, token: tuple[ChainId, str, int, Address | None]) -> tuple[Account, Token]:
+    return Account(account), Token(*token)

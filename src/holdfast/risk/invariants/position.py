@@ -6,12 +6,12 @@ from typing import ClassVar, Final
 from holdfast.common.money import BPS, WAD, Bps, Usd8, mul_div
 from holdfast.model.deal import Funding
 from holdfast.protocols.aave_v3.math import health_factor
-from holdfast.risk.checks import at_least, at_most, none_of, warning
+from holdfast.risk.checks import at_least, at_most, none_of
 from holdfast.risk.formulas import ltv, share_of
 from holdfast.risk.invariants.facts import Facts, Lending, Spending
 from holdfast.risk.invariants.rule import Reaction, Reactions
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.model import Check, Position, Unit
+from holdfast.risk.model import Check, Position, Severity, Unit
 
 _ADDS_NOTHING: Final = Reactions(Reaction.BLOCK, Reaction.BLOCK, Reaction.BLOCK)
 _REPAYS: Final = Reactions(Reaction.BLOCK, Reaction.CURE_REPAY, Reaction.CURE_REPAY)
@@ -95,7 +95,7 @@ class Leverage:
         yield at_most("I6.ltv", min(lending.most, limits.max_ltv), now, text)
         if lending.opening is not None:
             yield at_most("I6.opening_ltv", lending.opening, now, f"{text} right after the trade")
-        yield warning(at_most("I6.ltv_warning", limits.warn_ltv, now, text))
+        yield at_most("I6.ltv_warning", limits.warn_ltv, now, text, severity=Severity.WARN)
         yield _stressed_health(facts.sheet, lending, limits)
 
 

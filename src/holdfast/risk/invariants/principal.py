@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
 from holdfast.common.money import Usd8
-from holdfast.risk.checks import at_least, at_most, none_of, warning
+from holdfast.risk.checks import at_least, at_most, none_of
 from holdfast.risk.formulas import interest
 from holdfast.risk.invariants.facts import Facts
 from holdfast.risk.invariants.rule import Reaction, Reactions
 from holdfast.risk.limits import RiskLimits
-from holdfast.risk.model import Check, Unit
+from holdfast.risk.model import Check, Severity, Unit
 from holdfast.risk.reserve import debt_cover, stressed_value
 
 _GOES_HOME: Final = Reactions(Reaction.BLOCK, Reaction.HOLD, Reaction.HOLD)
@@ -112,6 +112,11 @@ class DebtCover:
         cover = debt_cover(facts.sheet, facts.stress)
         text = "debt cover, reserve over debt with stressed interest and costs"
         yield at_least("I3.debt_cover", limits.min_cover_wad, cover, text, unit=Unit.WAD)
-        yield warning(
-            at_least("I3.debt_cover_warning", limits.warn_cover_wad, cover, text, unit=Unit.WAD)
+        yield at_least(
+            "I3.debt_cover_warning",
+            limits.warn_cover_wad,
+            cover,
+            text,
+            unit=Unit.WAD,
+            severity=Severity.WARN,
         )
