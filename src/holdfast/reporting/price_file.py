@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import USD8, Usd8
-from holdfast.risk.price_series import CLOSES, read_series
+from holdfast.risk.price_series import CLOSES, read_series, require_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -18,8 +19,29 @@ if TYPE_CHECKING:
 _DAY = 86_400
 
 
-def series_of(path: Path, columns: Sequence[str] = CLOSES, decimals: int = 8) -> Series:
+def require_header(path: Path, columns: Sequence[str] = CLOSES) -> None:
+    """Refuse by its first line a file that `series_of` would refuse after reading it all.
+
+    Raises:
+        Rejected: `replay.file` or `replay.csv_column`.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    require_columns(header, columns, path.name)
+
+
+def series_of(
+    path: Path,
+    columns: Sequence[str] = CLOSES,
+    decimals: int = 8,
+    along: Callable[[Sequence[str]], Iterable[str]] = iter,
+) -> Series:
     """The series in a file, its value from the first of `columns` that it has.
+
+    `along` hands its lines on one by one, and may tell how far it is.
 
     Raises:
         Rejected: `replay.file` when it cannot be read, `replay.csv_...` for what is wrong in it.
@@ -27,8 +49,12 @@ def series_of(path: Path, columns: Sequence[str] = CLOSES, decimals: int = 8) ->
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Rejected("replay.file", f"{path} cannot be read: {error}", file=str(path)) from error
-    return read_series(text.splitlines(), path.name, columns, decimals)
+        raise _unreadable(path, error) from error
+    return read_series(along(text.splitlines()), path.name, columns, decimals)
+
+
+def _unreadable(path: Path, error: Exception) -> Rejected:
+    return Rejected("replay.file", f"{path} cannot be read: {error}", file=str(path))
 
 
 def daily_closes(path: Path | None, until: datetime) -> tuple[float, ...]:

@@ -30,8 +30,8 @@ class Played:
     gaps: tuple[str, ...]
 
 
-def replay_view(played: Played, limits: RiskLimits) -> Json:
-    """The whole replay; `hours` is the path of the deal that was attended."""
+def replay_view(played: Played, limits: RiskLimits, *, with_path: bool = True) -> Json:
+    """The whole replay; `hours` is the path of the deal that was attended, if it is wanted."""
     run, left = played.attended, played.unattended
     return {
         "name": played.name,
@@ -56,7 +56,7 @@ def replay_view(played: Played, limits: RiskLimits) -> Json:
         "principal_whole": run.result.principal_whole,
         "pnl": _pnl(run),
         "actions": [_action(one, run) for one in run.actions],
-        "hours": [_hour(one) for one in run.hours],
+        "hours": [_hour(one) for one in run.hours] if with_path else [],
     }
 
 

@@ -12,14 +12,14 @@ from holdfast.reporting.replay_view import Played
 from holdfast.risk.limits import RiskLimits
 from holdfast.risk.price_series import as_of, seconds_of
 from holdfast.risk.replay import Rules, replay
-from holdfast.risk.replay_model import DEFAULT_GAS_WEI, Bar
+from holdfast.risk.replay_model import DEFAULT_GAS_WEI, DONE_BY_THE_DESK, Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from holdfast.risk.events import Event
     from holdfast.risk.price_series import Series
-    from holdfast.risk.replay_model import ReplayDeal
+    from holdfast.risk.replay_model import Replay, ReplayDeal
 
 DAY = 86_400
 
@@ -41,7 +41,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """One deal and the market's files; prices of ETH and the token in 1e-8, gas in wei."""
+    """One deal and the market's files; prices of ETH and the token in 1e-8, gas in wei.
+
+    `along` hands bars on one by one, and may tell how far it is.
+    """
 
     deal: ReplayDeal
     prices: Series
@@ -49,6 +52,7 @@ class Player:
     gas: Series | None = None
     limits: RiskLimits = field(default_factory=RiskLimits)
     allow_gaps: bool = False
+    along: Callable[[Sequence[Bar]], Iterable[Bar]] = iter
 
     def play(self, stretch: Stretch) -> Played:
         """The deal through `stretch`, attended and not.
@@ -60,10 +64,15 @@ class Player:
         if not self.allow_gaps:
             prices.require_whole()
         bars = self._bars(prices)
-        attended, unattended = (
-            replay(self.deal, bars, Rules(self.limits, attended=acts)) for acts in (True, False)
-        )
+        attended = self._through(bars, attended=True)
+        if any(one.kind in DONE_BY_THE_DESK for one in attended.actions):
+            unattended = self._through(bars, attended=False)
+        else:
+            unattended = attended  # the desk had nothing to do: the same again
         return Played(stretch.name, attended, unattended, prices.gaps())
+
+    def _through(self, bars: Sequence[Bar], *, attended: bool) -> Replay:
+        return replay(self.deal, bars, Rules(self.limits, attended=attended), self.along)
 
     def whole(self) -> Stretch:
         """All that the price file has."""
@@ -91,6 +100,17 @@ def of_event(event: Event) -> Stretch:
     """The days of a known event."""
     first, after = event.first.isoformat(), (event.last + timedelta(days=1)).isoformat()
     return Stretch(event.name, seconds_of(first), seconds_of(after))
+
+
+def require_times(first: str | None, last: str | None) -> None:
+    """Refuse what is no time, before any price is read.
+
+    Raises:
+        Rejected: `replay.time`.
+    """
+    start, until = (None if text is None else _time(text) for text in (first, last))
+    if start is not None and until is not None and start > until:
+        raise Rejected("replay.time", "--to is not after --from", value=last, limit=first)
 
 
 def of_days(first: str | None, last: str | None, whole: Stretch) -> Stretch:

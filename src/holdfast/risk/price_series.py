@@ -122,6 +122,16 @@ def read_series(lines: Iterable[str], name: str, columns: Sequence[str], decimal
     return Series(name, tuple(samples))
 
 
+def require_columns(header: Sequence[str], columns: Sequence[str], name: str) -> None:
+    """Refuse a file whose first line says already that it is of no use.
+
+    Raises:
+        Rejected: `replay.csv_column`.
+    """
+    for wanted in (TIMES, columns):
+        _column(header, wanted, name)
+
+
 def as_of(series: Series, times: Sequence[int], oldest: int) -> tuple[int, ...]:
     """The last value known at each of `times`, which are in order; never one of the future.
 

@@ -41,7 +41,9 @@ from holdfast.risk.replay_model import (
 from holdfast.risk.reserve import debt_cover, loss_bound, owed, reserve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from holdfast.risk.model import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,15 @@ class Rules:
     attended: bool = True
 
 
-def replay(deal: ReplayDeal, bars: Sequence[Bar], rules: Rules | None = None) -> Replay:
+def replay(
+    deal: ReplayDeal,
+    bars: Sequence[Bar],
+    rules: Rules | None = None,
+    along: Callable[[Sequence[Bar]], Iterable[Bar]] = iter,
+) -> Replay:
     """What becomes of `deal` over `bars`, which are in order of time.
+
+    `along` hands them on one by one, and may tell how far it is.
 
     Raises:
         Rejected: `replay.too_short` under two bars.
@@ -61,7 +70,7 @@ def replay(deal: ReplayDeal, bars: Sequence[Bar], rules: Rules | None = None) ->
     if len(bars) < 2:
         raise Rejected("replay.too_short", "a replay needs two bars at least", value=len(bars))
     run = _Run(deal, rules or Rules(), bars[0])
-    for bar in bars[1:]:
+    for bar in along(bars[1:]):
         run.through(bar)
     interval = min(bars[i].start - bars[i - 1].start for i in range(1, len(bars)))
     return Replay(deal, interval, tuple(run.hours), tuple(run.actions), run.result())
@@ -85,6 +94,7 @@ class _Run:
         self._deal, self._rules, self._first, self._bar = deal, rules, first, first
         self._books = self._opened = opened(deal, first.close)
         self._is_warned = False
+        self._sheet: tuple[Books, Bar, Usd8, Position] | None = None
         self.actions: list[Action] = []
         self.hours: list[Hour] = []
         self._record(self._looked(first.close))
@@ -175,7 +185,7 @@ class _Run:
         return now
 
     def _looked(self, price: Usd8) -> _Look:
-        position = balance_sheet(self._books, self._deal, price, self._bar.token_wad)
+        position = self._position(price)
         return _Look(
             at=self._bar.start,
             price=price,
@@ -184,10 +194,19 @@ class _Run:
             cover_wad=debt_cover(position, self._deal.stress),
         )
 
+    def _position(self, price: Usd8) -> Position:
+        """The balance sheet at `price`; most bars ask for the same one twice."""
+        books, bar, last = self._books, self._bar, self._sheet
+        if last is not None and last[0] is books and last[1] is bar and last[2] == price:
+            return last[3]
+        made = balance_sheet(books, self._deal, price, bar.token_wad)
+        self._sheet = (books, bar, price, made)
+        return made
+
     def _record(self, *looks: _Look) -> None:
         """The worst of the bar, and the books at its end."""
         books, bar = self._books, self._bar
-        position = balance_sheet(books, self._deal, bar.close, bar.token_wad)
+        position = self._position(bar.close)
         self.hours.append(
             Hour(
                 start=bar.start,

@@ -67,6 +67,8 @@ def balance_sheet(books: Books, deal: ReplayDeal, price: Usd8, token_wad: int) -
 
 def accrued(books: Books, rate_ray: int, since: int, until: int) -> Books:
     """The books after the pool's interest from `since` to `until`, rounded up."""
+    if books.debt == 0:
+        return books
     growth = compounded_interest(rate_ray, since, until)
     debt = mul_div(books.debt, growth, RAY, round_up=True)
     return replace(books, debt=debt, interest=books.interest + debt - books.debt)

@@ -23,6 +23,10 @@ class ActionKind(StrEnum):
     LIQUIDATED = "liquidated"
 
 
+DONE_BY_THE_DESK = frozenset({ActionKind.REPAID, ActionKind.CONVERTED})
+"""What changes the books of an attended deal; the rest happens to one that nobody attends, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One hour, or whatever the series' interval is, of the market.

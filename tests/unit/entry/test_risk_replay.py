@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from holdfast.entry.cli import progress
 from holdfast.entry.cli.main import run
 from tests.unit.entry.test_cli_main import process_as_before
 
@@ -148,3 +149,43 @@ def test_files_that_are_not_there_or_no_plan_are_refused(prices, tmp_path, capsy
 )
 def test_what_no_price_can_answer_is_refused_before_any_is_read(words, code, tmp_path, capsys):
     assert refusal(capsys, "--prices", tmp_path / "none.csv", *words) == code
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--from", "yesterday"), "replay.time"),
+        (("--from", "2020-03-12", "--to", "2020-03-11"), "replay.time"),
+        (("--event", "terra", "--from", "2022-05-07"), "replay.time"),
+        (("--gas", "{odd}"), "replay.csv_column"),
+        (("--token-prices", "{odd}"), "replay.csv_column"),
+        (("--gas", "{none}"), "replay.file"),
+    ],
+)
+def test_what_needs_no_price_is_refused_before_any_is_read(prices, capsys, tmp_path, options, code):
+    prices.write_text(PRICES + "no time at all,1,1,1,1\n")  # reading it would be replay.csv_time
+    odd = tmp_path / "odd.csv"
+    odd.write_text("when,what\n1,2\n")
+    named = [one.format(odd=odd, none=tmp_path / "none.csv") for one in options]
+    assert refusal(capsys, "--prices", prices, *named) == code
+
+
+def test_what_takes_long_says_so_on_stderr_alone(prices, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", 0)
+    assert run(["risk", "replay", "--prices", str(prices), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["replays"]
+    # the fall calls for the desk, so its bars are played again with nobody acting
+    assert said.err.splitlines() == [
+        "reading eth.csv: 5 rows",
+        "replaying: 3 rows",
+        "replaying: 3 rows",
+    ]
+
+
+def test_where_the_desk_has_nothing_to_do_nobody_acting_is_the_same(prices, capsys):
+    rows = "\n".join(f"2020-03-11T0{n}:00Z,100,100,100,100" for n in range(4))
+    prices.write_text(f"ts_utc,open,high,low,close\n{rows}\n")
+    (view,) = document(capsys, "--prices", prices)
+    assert [one["kind"] for one in view["actions"]] == []
+    assert view["unattended"]["max_ltv_percent"] == view["max_ltv_percent"] == "20.01"

@@ -12,14 +12,15 @@ import typer
 from holdfast.bootstrap.settings import limits_of
 from holdfast.common.errors import Rejected
 from holdfast.entry.cli.invocation import invocation
+from holdfast.entry.cli.progress import followed
 from holdfast.entry.cli.replay_table import show_replays
 from holdfast.planning.replayed import replay_deal
-from holdfast.reporting.price_file import series_of
+from holdfast.reporting.price_file import require_header, series_of
 from holdfast.reporting.replay_chart import chart_format, draw
 from holdfast.reporting.replay_view import replay_view
-from holdfast.reporting.replays import Player, of_days, of_event
+from holdfast.reporting.replays import Player, of_days, of_event, require_times
 from holdfast.risk.events import EVENTS, event
-from holdfast.risk.price_series import GAS, TOKENS
+from holdfast.risk.price_series import CLOSES, GAS, TOKENS
 from holdfast.risk.replay_model import standard_deal
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class _Asked:
             Rejected: `replay.time`, `replay.event` or `replay.chart`.
         """
         if self.event is None:
+            require_times(self.first, self.last)
             return
         if self.first is not None or self.last is not None:
             raise Rejected("replay.time", "--event has its own days: leave --from and --to out")
@@ -94,13 +96,18 @@ def replay(  # noqa: PLR0913 - one parameter per option
     asked = _Asked(event_name, first, last)
     asked.require_sense(is_drawn=chart is not None)
     limits = limits_of(invocation(context).settings)
+    files = ((prices, CLOSES), (token_prices, TOKENS), (gas, GAS))
+    for path, columns in files:
+        if path is not None:
+            require_header(path, columns)
     player = Player(
         deal=_deal(deal),
-        prices=series_of(prices),
+        prices=series_of(prices, along=followed(f"reading {prices.name}")),
         tokens=None if token_prices is None else series_of(token_prices, TOKENS),
         gas=None if gas is None else series_of(gas, GAS, 9),
         limits=limits,
         allow_gaps=allow_gaps,
+        along=followed("replaying"),
     )
     played = [player.play(one) for one in _stretches(player, asked)]
     if chart is not None and ending is not None:
@@ -140,7 +147,7 @@ def _draw(played: Played, limits: RiskLimits, path: Path, format_: str) -> None:
 
 
 def _show(played: Sequence[Played], limits: RiskLimits, *, as_json: bool) -> None:
-    views: list[dict[str, Any]] = [replay_view(one, limits) for one in played]
+    views: list[dict[str, Any]] = [replay_view(one, limits, with_path=as_json) for one in played]
     if as_json:
         typer.echo(json.dumps({"replays": views}))
     else:
