@@ -12,7 +12,7 @@ import structlog
 
 from holdfast.common.db import libpq_url
 from holdfast.entry.cli.main import run
-from holdfast.migrations import runner
+from holdfast.migrations import revisions
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def holdfast(capsys, monkeypatch, empty_database_url):
 
 
 def test_upgrade_brings_the_schema_up_and_check_agrees(holdfast):
-    newest = runner.newest()
+    newest = revisions.newest()
     assert holdfast("db", "current") == (0, {"revision": None, "needed": newest})
     assert holdfast("db", "upgrade") == (0, {"revision": newest})
     assert holdfast("db", "upgrade") == (0, {"revision": newest})

@@ -1,6 +1,8 @@
 """`holdfast desk` on a real database: set in one process, in force in the next."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +38,24 @@ def test_what_is_set_is_in_force_without_a_node_until_it_is_lifted(capsys):
     code, found = document(capsys, "activate", *SAID, "--chain", "31337")
     assert (code, found["in_force"]["state"]) == (0, "active")
     assert [one["scope"] for one in found["settings"]] == ["chain:31337", "desk"]
+
+
+HEAVY = {
+    *("web3", "eth_account", "eth_utils", "eth_keys", "coincurve", "aiohttp"),
+    *("numpy", "scipy", "matplotlib", "pyarrow", "jinja2"),
+    *("alembic", "apprise", "prometheus_client", "nicegui", "fastapi"),
+}
+"""What talks to chains, computes, draws or migrates: seconds on a busy machine."""
+
+
+@pytest.mark.parametrize("asked", [["status"], ["halt", *SAID], ["activate", *SAID]])
+def test_the_kill_switch_loads_nothing_but_what_the_database_needs(asked):
+    script = (
+        "import sys; from holdfast.entry.cli.main import run;"
+        f"code = run(['desk', *{asked!r}]);"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "[]")

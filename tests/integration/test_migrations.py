@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from holdfast.common.db import Database
 from holdfast.common.errors import Rejected
 from holdfast.common.queue import schema_sql
-from holdfast.migrations import runner
+from holdfast.migrations import revisions, runner
 from holdfast.migrations.tables import all_tables, all_triggers
 
 # Everything that a schema consists of, as text that two databases can be compared by.
@@ -84,7 +84,7 @@ async def test_a_draft_says_how_to_remove_a_difference(empty, tmp_path):
     assert path.parent == tmp_path
     text = path.read_text()
     assert text.startswith('"""Name the author."""')
-    assert f"down_revision = '{runner.newest()}'" in text
+    assert f"down_revision = '{revisions.newest()}'" in text
     assert "op.add_column('deals', sa.Column('author'" in text
 
 
@@ -111,7 +111,7 @@ async def test_two_upgrades_at_once_take_turns(empty, empty_database_url):
     other = Database.connect(empty_database_url)
     await asyncio.gather(runner.upgrade(empty), runner.upgrade(other))
     await other.close()
-    assert await runner.current(empty) == runner.newest()
+    assert await revisions.current(empty) == revisions.newest()
 
 
 async def test_a_failing_revision_leaves_the_schema_as_it_was(empty):
@@ -125,11 +125,11 @@ async def test_a_failing_revision_leaves_the_schema_as_it_was(empty):
 
 async def test_an_older_schema_is_refused_with_what_to_do(empty):
     with pytest.raises(Rejected) as caught:
-        await runner.require_newest(empty)
+        await revisions.require_newest(empty)
     assert caught.value.code == "database.schema"
     assert "holdfast db upgrade" in caught.value.message
     await runner.upgrade(empty)
-    await runner.require_newest(empty)
+    await revisions.require_newest(empty)
 
 
 def test_the_job_engine_ships_the_schema_that_revision_0001_was_tested_with():
@@ -144,6 +144,12 @@ async def test_a_schema_of_a_later_version_is_worked_on(empty):
     async with empty.begin() as session:
         await session.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
     with structlog.testing.capture_logs() as told:
-        await runner.require_newest(empty)
+        await revisions.require_newest(empty)
     assert [(one["event"], one["found"]) for one in told] == [("database.newer_schema", "later")]
-    assert await runner.current(empty) == "later"
+    assert await revisions.current(empty) == "later"
+
+
+def test_the_newest_revision_is_alembics_head():
+    """What every command compares with comes from the files' names; Alembic follows the links."""
+    head = ScriptDirectory(str(revisions.VERSIONS.parent)).get_current_head()
+    assert revisions.newest() == head

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.chain.profile_file import load_profile
-from holdfast.common.db import Database
-from holdfast.common.embedded_postgres import EmbeddedPostgres
 from holdfast.common.errors import Rejected
 from holdfast.common.secret import Secret
 from holdfast.devnet.accounts import devnet_seed
-from holdfast.migrations import runner
 from holdfast.risk.limits import RiskLimits
 from holdfast.signing.hd import HdKeyProvider
 from holdfast.signing.keystore import KeyNetwork, OpenedSeed, new_seed, open_seed, seal_seed
@@ -28,22 +24,6 @@ _LIMITS = (
     *("loss_budget", "in_flight"),
 )
 """The limits that a desk sets for itself."""
-
-
-async def database_url(settings: Settings) -> str:
-    """The given database, or the embedded one, started and migrated."""
-    if settings.database_url is not None:
-        return settings.database_url
-    server = EmbeddedPostgres(settings.state_dir)
-    url = await asyncio.to_thread(server.start)
-    db = Database.connect(url, pool_size=1)
-    try:
-        found = await runner.current(db)
-        if found != runner.newest() and not runner.is_newer(found):
-            await runner.upgrade(db)
-    finally:
-        await db.close()
-    return url
 
 
 def profile_of(settings: Settings) -> ChainProfile:

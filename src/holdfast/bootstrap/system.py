@@ -6,26 +6,17 @@ import functools
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from holdfast.audit.service import AuditTrail
 from holdfast.bootstrap.graph import Graph
-from holdfast.bootstrap.settings import database_url, limits_of, profile_of
+from holdfast.bootstrap.records import database_url
+from holdfast.bootstrap.settings import profile_of
 from holdfast.chain.metrics import ChainMetrics
 from holdfast.chain.pool import Pool
 from holdfast.common.db import Database
 from holdfast.common.metrics import new_registry
 from holdfast.common.notify import Signal
-from holdfast.common.queue import Queue
 from holdfast.common.retry import A_MOMENT_SECONDS, patiently
 from holdfast.common.system_clock import SystemClock
-from holdfast.execution.store.deals import DealStore
-from holdfast.execution.waiting import TradingWaits
-from holdfast.migrations import runner
-from holdfast.monitoring.risk_status import RiskStatus
-from holdfast.monitoring.store import history
-from holdfast.monitoring.targets import targets
-from holdfast.monitoring.wiring import notices_of
-from holdfast.reporting.workers import WorkersReporter
-from holdfast.risk.switch import KillSwitch
+from holdfast.migrations import revisions
 from holdfast.transactions.store.recording import CHANNEL
 
 if TYPE_CHECKING:
@@ -33,7 +24,6 @@ if TYPE_CHECKING:
 
     from holdfast.bootstrap.whole import System
     from holdfast.config import Settings
-    from holdfast.reporting.reporter import Reporter
 
 
 @asynccontextmanager
@@ -57,7 +47,7 @@ async def opened(
         url = await database_url(settings)
         db = Database.connect(url, pool_size=settings.database_pool)
         stack.push_async_callback(db.close)
-        require_newest = functools.partial(runner.require_newest, db)
+        require_newest = functools.partial(revisions.require_newest, db)
         await patiently(require_newest, seconds=patience_seconds)
         metrics = new_registry()
         pool = Pool.over_http(profile, SystemClock(), ChainMetrics(metrics))
@@ -81,66 +71,3 @@ async def opened_chain(settings: Settings) -> AsyncGenerator[Pool]:
         yield pool
     finally:
         await pool.close()
-
-
-@asynccontextmanager
-async def opened_workers_reporter(settings: Settings) -> AsyncGenerator[WorkersReporter]:
-    """What tells how the workers of the settings' database fare.
-
-    Raises:
-        Rejected: `database.schema` when it is not migrated.
-        Transient: when it does not answer.
-    """
-    async with _database_alone(settings) as (_, db):
-        yield WorkersReporter(db, DealStore(), SystemClock())
-
-
-@asynccontextmanager
-async def opened_switch(settings: Settings) -> AsyncGenerator[tuple[Database, KillSwitch]]:
-    """The database and the kill switch; no node is asked.
-
-    Raises:
-        Rejected: `database.schema` when it is not migrated.
-        Transient: when it does not answer.
-    """
-    async with _database_alone(settings) as (url, db):
-        reached = targets(settings.alert_urls, settings.alert_severity)
-        clock = SystemClock()
-        alerts, waiting = notices_of(url, db, reached).alerts, TradingWaits(Queue(url))
-        yield db, KillSwitch(AuditTrail(clock), alerts, clock, waiting)
-
-
-@asynccontextmanager
-async def opened_reporter(
-    settings: Settings, closes: tuple[float, ...] = ()
-) -> AsyncGenerator[Reporter]:
-    """What makes reports from the settings' database; `closes` are daily prices of ETH.
-
-    Raises:
-        Rejected: `database.schema` when it is not migrated.
-        Transient: when it does not answer.
-    """
-    from holdfast.reporting.reporter import Reporter  # noqa: PLC0415 - numpy, which only it needs
-
-    async with _database_alone(settings) as (_, db):
-        clock = SystemClock()
-        yield Reporter(db, AuditTrail(clock), clock, limits_of(settings), history, closes)
-
-
-@asynccontextmanager
-async def opened_risk_status(settings: Settings) -> AsyncGenerator[RiskStatus]:
-    """What the risk monitor last saw; raises as `opened_workers_reporter`."""
-    async with _database_alone(settings) as (_, db):
-        yield RiskStatus(db)
-
-
-@asynccontextmanager
-async def _database_alone(settings: Settings) -> AsyncGenerator[tuple[str, Database]]:
-    """One connection to the migrated database, and its address; no node is asked."""
-    url = await database_url(settings)
-    db = Database.connect(url, pool_size=1)
-    try:
-        await runner.require_newest(db)
-        yield url, db
-    finally:
-        await db.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from holdfast.execution.store.waiting import waiting_to_trade
+from holdfast.execution.store.waiting import open_within, waiting_to_trade
 
 if TYPE_CHECKING:
     from holdfast.common.db import Session
@@ -26,3 +26,7 @@ class TradingWaits:
     async def wake(self, session: Session, scope: Scope) -> None:
         """Wake those within `scope` when the transaction of `session` commits."""
         await self.wakes.wake(session, *await waiting_to_trade(session, scope, AT_ONCE))
+
+    async def within(self, session: Session, scope: Scope) -> int:
+        """How many open deals a state of `scope` is about."""
+        return await open_within(session, scope)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import structlog
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
 
-from holdfast.common.errors import Broken, Rejected
+from holdfast.common.errors import Broken
+from holdfast.migrations.revisions import VERSIONS, newest
 from holdfast.migrations.tables import all_tables, is_ours
 
 if TYPE_CHECKING:
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 
     from holdfast.common.db import Database, Session
 
-_log = structlog.stdlib.get_logger(__name__)
-
 _LOCK = 0x686F6C6466617374  # "holdfast": two processes that upgrade at once take turns
 _HEAD = "head"
-_VERSIONS: Final = Path(__file__).parent / "versions"
 
 
 async def upgrade(database: Database, revision: str = _HEAD) -> None:
@@ -40,45 +37,6 @@ async def downgrade(database: Database, revision: str) -> None:
     """Take the schema back to `revision`; `base` is an empty database."""
     async with _unhurried(database) as session:
         await session.run_sync(_run, revision, is_upgrade=False)
-
-
-async def current(database: Database) -> str | None:
-    """The revision that the database is at; None before the first."""
-    async with _unhurried(database) as session:
-        return await session.run_sync(_current)
-
-
-def newest() -> str:
-    """The revision that this version of the program needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    return head or "base"
-
-
-def is_newer(revision: str | None) -> bool:
-    """Whether a database is at a revision of a later version, which only added to the schema."""
-    known = ScriptDirectory.from_config(_config()).walk_revisions()
-    return revision is not None and revision not in {script.revision for script in known}
-
-
-async def require_newest(database: Database) -> None:
-    """Refuse to work on a schema that lacks what this version needs.
-
-    A newer one is worked on: revisions only add, so that workers of two versions can run at once.
-
-    Raises:
-        Rejected: `database.schema` with the revision found and the one needed.
-    """
-    found = await current(database)
-    if is_newer(found):
-        _log.warning("database.newer_schema", found=found, known=newest())
-    elif found != newest():
-        raise Rejected(
-            "database.schema",
-            f"the database is at revision {found or 'none'} and this version needs {newest()}: "
-            "run `holdfast db upgrade`",
-            found=found,
-            needed=newest(),
-        )
 
 
 async def differences(database: Database) -> list[str]:
@@ -96,13 +54,13 @@ async def draft(database: Database, message: str, folder: Path | None = None) ->
         folder: where to write it, beside the other revisions unless given.
     """
     async with _unhurried(database) as session:
-        return await session.run_sync(_draft, message, folder or _VERSIONS)
+        return await session.run_sync(_draft, message, folder or VERSIONS)
 
 
 def _draft(connection: Connection, message: str, folder: Path) -> Path:
     config = _config(connection)
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", f"{_VERSIONS}\n{folder}")
+    config.set_main_option("version_locations", f"{VERSIONS}\n{folder}")
     number = f"{int(newest()) + 1:04d}"
     script = command.revision(
         config, message=message, autogenerate=True, rev_id=number, version_path=str(folder)
@@ -136,10 +94,6 @@ def _run(connection: Connection, revision: str, *, is_upgrade: bool) -> None:
         command.upgrade(_config(connection), revision)
     else:
         command.downgrade(_config(connection), revision)
-
-
-def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _differences(connection: Connection) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.audit.service import AuditTrail
 from holdfast.common.alerts import Alert, Ended
 from holdfast.common.boundary import Boundary, unobserved
 from holdfast.common.leader import LeaderLock
 from holdfast.common.queue import ChoreQueue
 from holdfast.common.system_clock import SystemClock
-from holdfast.execution.store.deals import DealStore
-from holdfast.monitoring.alerts import Alerts, Delivery
+from holdfast.monitoring.alarm import alerts_of
+from holdfast.monitoring.alerts import Delivery
 from holdfast.monitoring.chores import ChoreRunner, Chores
 from holdfast.monitoring.ether import EtherWatch
 from holdfast.monitoring.hearing import Parts
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     from holdfast.common.db import Database
     from holdfast.execution.book import BookReader
     from holdfast.execution.ports import Wakes
+    from holdfast.execution.store.deals import DealStore
+    from holdfast.monitoring.alerts import Alerts
     from holdfast.monitoring.chores import Work
     from holdfast.monitoring.metrics import MonitoringMetrics
     from holdfast.monitoring.ports import OwnTransactions, Target
@@ -77,7 +78,7 @@ def notices_of(
     """Alerts and chores in the database `db` at `url`."""
     queue = ChoreQueue(url)
     chores = Chores(queue)
-    alerts = Alerts(chores, AuditTrail(SystemClock()), DealStore())
+    alerts = alerts_of(chores)
     works: dict[str, Work] = {DELIVERY: Delivery(db, targets)}
     runner = ChoreRunner(db, queue, works, at=boundary)
     return Notices(db, alerts, chores, queue, runner, works)

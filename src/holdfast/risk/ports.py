@@ -44,3 +44,7 @@ class Waiting(Protocol):
     async def wake(self, session: Session, scope: Scope) -> None:
         """Wake those within `scope` when the transaction of `session` commits."""
         ...
+
+    async def within(self, session: Session, scope: Scope) -> int:
+        """How many open deals a state of `scope` is about."""
+        ...

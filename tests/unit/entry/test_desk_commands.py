@@ -95,10 +95,11 @@ def test_what_is_wrong_is_named_and_nothing_is_turned(stage, capsys, arguments, 
 def test_the_table_says_what_is_in_force_and_why(stage, capsys):
     code, out = said(capsys, "halt", *SAID, "--chain", "31337")
     assert code == 0
-    first, *_ = out.splitlines()
+    first, second, *_ = out.splitlines()
     reason = "because of chain:31337: a key may be lost"
     assert first == f"Trading of chain:31337 is halted {reason}."
+    assert second.startswith("No deal of chain:31337 (is it spelt right?) is open now")
     _, out = said(capsys, "status")
-    assert out.splitlines()[0] == "Trading of desk is active."
+    assert out.splitlines()[:2] == ["Trading of desk is active.", "It is about 2 open deals."]
     (row,) = [line for line in out.splitlines() if "alice" in line]
     assert [cell.strip() for cell in row.split("│")][:2] == ["chain:31337", "halted"]

@@ -77,6 +77,9 @@ class Waiting:
     def __init__(self):
         self.woken = []
 
+    async def within(self, session, scope):
+        return 0 if scope.chain else 2
+
     async def wake(self, session, scope):
         self.woken.append(scope)
 

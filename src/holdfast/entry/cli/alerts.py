@@ -14,7 +14,7 @@ from holdfast.common.ids import principal_id
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.plain import plain_console, whole_table
-from holdfast.migrations import runner
+from holdfast.migrations import revisions
 from holdfast.monitoring.targets import targets
 from holdfast.monitoring.wiring import notices_of
 
@@ -98,7 +98,7 @@ async def _with_notices(settings: Settings, work: Callable[[Session, Notices], A
     url = await database_url(settings)
     db = Database.connect(url, pool_size=1)
     try:
-        await runner.require_newest(db)
+        await revisions.require_newest(db)
         reached = targets(settings.alert_urls, settings.alert_severity)
         async with db.begin() as session:
             return await work(session, notices_of(url, db, reached))

@@ -13,7 +13,7 @@ from holdfast.common.errors import Broken, Rejected
 from holdfast.entry.cli.invocation import invocation
 from holdfast.entry.cli.options import AsJson
 from holdfast.entry.cli.output import show_facts
-from holdfast.migrations import runner
+from holdfast.migrations import revisions, runner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,7 +57,7 @@ def upgrade(
 
     async def work(database: Database) -> str | None:
         await runner.upgrade(database, revision)
-        return await runner.current(database)
+        return await revisions.current(database)
 
     show_facts({"revision": _with_database(context, work)}, as_json=as_json)
 
@@ -65,8 +65,8 @@ def upgrade(
 @app.command()
 def current(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Say which revision the schema is at and which one this version needs."""
-    found = _with_database(context, runner.current)
-    show_facts({"revision": found, "needed": runner.newest()}, as_json=as_json)
+    found = _with_database(context, revisions.current)
+    show_facts({"revision": found, "needed": revisions.newest()}, as_json=as_json)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Compare the schema with what this version needs; exit 3 or 6 when it differs."""
 
     async def work(database: Database) -> list[str]:
-        await runner.require_newest(database)
+        await revisions.require_newest(database)
         return await runner.differences(database)
 
     differences = _with_database(context, work)
@@ -84,7 +84,7 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
             "somebody changed the schema by hand: bring it back, or restore a backup",
             differences=differences,
         )
-    show_facts({"revision": runner.newest(), "differences": 0}, as_json=as_json)
+    show_facts({"revision": revisions.newest(), "differences": 0}, as_json=as_json)
 
 
 @app.command(hidden=True)

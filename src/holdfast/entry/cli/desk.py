@@ -104,6 +104,7 @@ async def _standing(session: Session, switch: KillSwitch, scope: Scope) -> dict[
     return {
         "scope": scope.name,
         "in_force": trading_view(in_force(counting)),
+        "open_deals": await switch.waiting.within(session, scope),
         "settings": [one.as_dict() for one in settings],
     }
 
@@ -116,6 +117,14 @@ def _with_switch(context: typer.Context, work: Callable[[Session, KillSwitch], A
     return asyncio.run(session())
 
 
+def _about(scope: str, deals: int) -> str:
+    """Whom it concerns now; a scope that was mistyped concerns nobody."""
+    if deals:
+        return f"It is about {deals:,} open deal{'s' if deals > 1 else ''}."
+    where = "" if scope == DESK.name else f" of {scope} (is it spelt right?)"
+    return f"No deal{where} is open now; it counts for those to come."
+
+
 def _show(document: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(document))
@@ -124,6 +133,7 @@ def _show(document: dict[str, Any], *, as_json: bool) -> None:
     is_active = found["state"] == TradingState.ACTIVE
     why = "" if is_active else f" because of {found['scope']}: {found['reason']}"
     console.print(f"Trading of {document['scope']} is {found['state']}{why}.", highlight=False)
+    console.print(_about(document["scope"], document["open_deals"]), highlight=False)
     table = whole_table("What is set", "Scope", "State", "By", "Why", "Since", key="Scope")
     for one in document["settings"]:
         table.add_row(one["scope"], one["state"], one["set_by"], one["reason"], one["since"][:19])
