@@ -205,7 +205,7 @@ def waits_of(
         return waits, np.zeros_like(waits)
     is_deep = keeps < least
     short = due.owed - due.cash
-    near = nearness(deals) * deals.debt
+    near = TOLERANCE * deals.debt + ABSOLUTE
     is_unsure = (np.abs(keeps - least) <= room) | (is_deep & (np.abs(short) <= near))
     return waits | (owes & is_deep & (short > 0)), owes & is_unsure
 
