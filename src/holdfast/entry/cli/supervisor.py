@@ -35,7 +35,8 @@ class Pauses:
     Args:
         first: after the first quick end; doubled with each one that follows.
         longest: the most it grows to.
-        settled: who ran for so long was set up rightly: a refusal is none of its settings.
+        settled: who ran for so long was set up rightly: a refusal is none of its settings. On a
+            machine that is busy a start alone has taken 15 seconds.
         well: who ran for so long was well, and is started again as after the first end.
         jitter: the part that chance adds, so that workers which lost one database do not all
             come back at the same moment.
@@ -43,7 +44,7 @@ class Pauses:
 
     first: float = 0.2
     longest: float = 10.0
-    settled: float = 10.0
+    settled: float = 60.0
     well: float = 30.0
     jitter: float = 0.3
 
