@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdfast.execution.model import Send
 from holdfast.model.deal import DealEvent
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ class Prepared:
 
     @property
     def would_go_on(self) -> bool:
-        """Whether legs follow, or would if a rule allowed it: then the chain must bear us out.
+        """Whether legs follow, or would if a rule or their trial allowed it.
 
-        What is missing may be the very reason why the rule does not hold.
+        Then the chain must bear us out: what is missing may be the very reason why it does not.
         """
-        return bool(self.legs or self.blocks)
+        return isinstance(self.script.outcome, Send) or bool(self.blocks)
 
     @property
     def starts(self) -> bool:

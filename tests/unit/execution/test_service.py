@@ -279,9 +279,12 @@ async def test_a_deal_on_its_way_home_goes_on_and_tells(snapshot):
     assert stage.alarm.codes == ["deal.unexplained"]
 
 
-async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snapshot):
+@pytest.mark.parametrize("refusal", [None, MoveRefused(LegKind.SWAP, "no cash to swap")])
+async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snapshot, refusal):
+    """Also where a trial of the next legs failed for want of it: the books would tell a lie."""
     record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
-    stage = Stage(record, refuses=UNEXPLAINED, blocks_to_final=1)
+    builder = fakes.Builder(refuses=refusal) if refusal else None
+    stage = Stage(record, refuses=UNEXPLAINED, blocks_to_final=1, builder=builder)
     stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
     with pytest.raises(Transient) as postponed:
         await stage.run()
