@@ -24,8 +24,9 @@ from tests.support.witness import Chain, Effect, Observed, Places, observe
 from tests.support.worker_process import KILLED, ExecutedWorker, Nursery, WorkerProcess
 
 _LOOK_SECONDS = 0.03
-_DEATH_SECONDS = 40
-_DEAL_SECONDS = 90
+# Bounds for what never comes; a machine that is busy may need a minute for what takes seconds.
+_DEATH_SECONDS = 120
+_DEAL_SECONDS = 180
 _FOREVER_SECONDS = 3_600
 
 
@@ -150,7 +151,7 @@ class StagedDeal:
             query = "SELECT count(*) FROM intents WHERE deal_id = %s"
             return connection.execute(query, (self.deal_id,)).fetchone()[0]
 
-    async def signs(self, count, seconds=60):
+    async def signs(self, count, seconds=_DEATH_SECONDS):
         """Return once `count` transactions are recorded."""
         async with asyncio.timeout(seconds):
             while self.signed() < count:  # noqa: ASYNC110 - another process's rows
@@ -165,7 +166,7 @@ class StagedDeal:
             raise AssertionError(f"still alive, not at {point}: {worker.words()}") from error
         return worker
 
-    async def mined(self, count, seconds=10):
+    async def mined(self, count, seconds=60):
         """Return when `count` effects are on chain, all of them and no more."""
         async with asyncio.timeout(seconds):
             while True:

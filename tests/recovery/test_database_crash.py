@@ -72,7 +72,8 @@ async def test_a_database_that_crashes_while_a_tranche_is_redeemed_leaves_the_sa
     await asyncio.sleep(AWAY_SECONDS)
     durable_server.start()
     keeper = asyncio.create_task(scene.supervised())  # a worker may ride it out or end: either way
-    outcome = await deal.over(BACK_SECONDS)
+    await deal.signs(TRANCHE.after + 1, BACK_SECONDS)
+    outcome = await deal.over()
     keeper.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await keeper
@@ -88,7 +89,8 @@ async def test_a_database_that_is_away_for_four_seconds_in_mid_deal_needs_no_ope
         durable_server.stop(immediate=True)
         await asyncio.sleep(LONG_AWAY_SECONDS)
         durable_server.start()
-        outcome = await deal.over(BACK_SECONDS)
+        await deal.signs(PURCHASE.after + 1, BACK_SECONDS)
+        outcome = await deal.over()
     assert "supervisor.restarting" in worker.words()
     assert worker.exit_code == 0
     assert_same_deal(deal, outcome, undisturbed)

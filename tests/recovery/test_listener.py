@@ -26,7 +26,7 @@ def head(scene):
     return scene.devnet.control.block_number()
 
 
-async def caught_up(scene, seconds=30):
+async def caught_up(scene, seconds=60):
     """Return once the cursor stands at the newest block."""
     async with asyncio.timeout(seconds):
         while cursor(scene) < head(scene):  # noqa: ASYNC110 - another process's rows

@@ -35,6 +35,7 @@ from tests.support.worker_process import KILLED
 OPEN, PURCHASE = GROUPS[1:3]
 MOST_DEATHS = 9
 GWEI = 10**9
+HANGS_SECONDS = 120  # a bound for what never comes
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 
@@ -51,7 +52,7 @@ async def test_a_deal_whose_workers_all_die_there_is_the_same_deal(scene, undist
 
 async def dies_or_ends(deal, worker):
     """Whether the worker died before the deal was over; one that did not is killed."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_SECONDS):
         while worker.exit_code is None:
             if (await deal.record()).status in TERMINAL:
                 await worker.kill()
@@ -134,7 +135,7 @@ async def test_a_worker_killed_while_it_offers_more_gas_leaves_the_same_deal(
         await deal.dies_at(point, rpc_url=node.url)
         assert len(deal.observed().effects) == OPEN.before
         worker = scene.worker(rpc_url=node.url)
-        await deal.mined(OPEN.after, seconds=60)
+        await deal.mined(OPEN.after, seconds=HANGS_SECONDS)
         await worker.kill()
         assert tried(scene) > deal.signed()
     control.set_automine()
@@ -180,7 +181,7 @@ async def test_a_worker_killed_while_it_takes_a_block_back_leaves_the_same_deal(
     worker = scene.worker(crash_at=point)
     await worker.says("tx.started")
     control.rpc.call("anvil_reorg", 1, [])  # the last leg of the group before is undone
-    assert await worker.ended(30) == KILLED, worker.words()
+    assert await worker.ended(HANGS_SECONDS) == KILLED, worker.words()
     control.set_interval(1)
     scene.bury_the_dead()
     outcome = await deal.finished()
@@ -250,7 +251,7 @@ async def test_a_worker_killed_around_the_listeners_commit_has_every_event_once(
     account = (await deal.record()).plan.accounts.deal
     wanted = transfers(OnChain(scene.devnet), account)
     assert len(wanted) > 10
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_SECONDS):
         while not wanted <= set(heard(scene)):  # noqa: ASYNC110 - another process's rows
             await asyncio.sleep(0.1)
     assert len(heard(scene)) == len(set(heard(scene)))
@@ -261,7 +262,7 @@ async def test_a_worker_killed_around_the_listeners_commit_has_every_event_once(
 async def dies_while_blocks_come(scene, point):
     """A worker that was killed at `point`; a deal that is over makes no block to commit."""
     worker = scene.worker(crash_at=point)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(HANGS_SECONDS):
         while worker.exit_code is None:
             scene.devnet.control.mine()
             await asyncio.sleep(0.3)
@@ -293,13 +294,13 @@ async def test_an_alert_whose_delivery_kills_a_worker_is_delivered_by_the_next(s
     async with scene.system.db.begin() as session:
         await scene.system.notices.alerts.raised(session, alert)
     worker = scene.worker(crash_at=point)
-    assert await worker.ended(30) == KILLED
+    assert await worker.ended(HANGS_SECONDS) == KILLED
     assert left_to_do(scene) == 1
     with psycopg.connect(libpq_url(scene.database_url)) as connection:
         connection.execute("UPDATE chores SET next_at = now()")
     scene.bury_the_dead()
     other = scene.worker()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_SECONDS):
         while left_to_do(scene):  # noqa: ASYNC110 - another process's rows
             await asyncio.sleep(0.1)
     assert other.exit_code is None

@@ -14,10 +14,10 @@ from tests.support.versions import version
 from tests.support.worker_process import KILLED, ExecutedWorker
 
 PURCHASE = GROUPS[2]
-START_SECONDS = 90.0  # a cold start: nothing of these copies is compiled yet
+START_SECONDS = 180.0  # a cold start: nothing of these copies is compiled yet
 DRAIN_SECONDS = 5.0
 # Ten seconds after which a deal that was woken in vain is due again, more than once if need be.
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 
 EXPANDED = """
     ALTER TABLE deals ADD COLUMN of_the_next_version text;
