@@ -293,6 +293,26 @@ async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snap
     assert stage.alarm.alerts == []
 
 
+@pytest.mark.parametrize("is_reorged", [True, False])
+async def test_a_move_refused_for_want_of_what_is_missing_is_not_settled_as_if_nothing_were(
+    snapshot, is_reorged
+):
+    """The loan is gone from the chain, so its purchase cannot be built: that is no slippage."""
+    record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
+    builder = fakes.Builder(refuses=MoveRefused(LegKind.SWAP, "no cash"))
+    stage = Stage(record, refuses=UNEXPLAINED, builder=builder, blocks_to_final=1)
+    if is_reorged:
+        stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
+        with pytest.raises(Transient) as postponed:
+            await stage.run()
+        assert (postponed.value.code, stage.journal.done) == ("chain.reorged", [])
+        return
+    await stage.run()
+    saved = stage.journal.last("save")[1]
+    assert (saved.hold_reason, saved.trouble) == (HoldReason.UNEXPLAINED, None)
+    assert stage.alarm.codes == ["deal.unexplained"]
+
+
 async def test_a_deal_goes_home_although_a_reorg_below_finality_took_its_blocks(snapshot):
     record = deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),))
     stage = Stage(record, refuses=UNEXPLAINED, weth=5)
