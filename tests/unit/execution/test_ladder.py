@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.execution import model as m
 from holdfast.execution.saga import decide
-from holdfast.model.deal import DealStatus, Funding, HoldReason
+from holdfast.model.deal import DealEvent, DealStatus, Funding, HoldReason
 from holdfast.model.leg import LegKind as K
 from holdfast.planning.sizing import lots
 from tests.unit.execution.test_saga import EVENTS, disturb, run
@@ -59,6 +59,14 @@ def test_the_bucket_is_sold_once_and_buys_lot_by_lot():
     assert deal.state.status is DealStatus.COMPLETED
     # 2,000,000 for the bucket + 3,000,000 redeemed - 1,800,000 spent
     assert deal.home_cash == 3_200_000
+
+
+def test_a_lot_that_is_gone_without_having_paid_cash_proves_nothing():
+    deal = bought(in_lots(), 1)
+    deal.tokens = 0
+    told = run(deal)
+    assert m.Change(DealEvent.CLOSE) in told
+    assert deal.state.purchases == 1
 
 
 def test_a_queue_is_waited_for_before_the_next_lot():

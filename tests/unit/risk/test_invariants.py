@@ -276,3 +276,13 @@ def test_breaches_are_found_by_what_they_lead_to():
 )
 def test_numbers_read_as_people_write_them(value, unit, text):
     assert shown(value, unit) == text
+
+
+def test_the_published_limits_are_those_of_the_law():
+    """RISK.md: I3, I4, I6, the gap of the theorem, the volatility rule, the first lots."""
+    limits = RiskLimits()
+    assert (limits.min_cover_wad, limits.warn_cover_wad) == (WAD, WAD * 125 // 100)
+    assert limits.max_exposure == 2_500
+    assert (limits.max_ltv, limits.warn_ltv, limits.opening_ltv) == (3_000, 2_800, 2_490)
+    assert limits.gap == 5_000
+    assert limits.loss_budget == 1_000_000 * USD8
