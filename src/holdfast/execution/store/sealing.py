@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter
-from pydantic_core import SchemaSerializer
 
 from holdfast.model.plan import Envelope, canonical, unsaid
 
@@ -39,4 +38,6 @@ def _in_order(part: Any) -> Any:  # noqa: ANN401 - a schema is nested dictionari
     return made
 
 
-_WRITER = SchemaSerializer(_in_order(TypeAdapter(Envelope).core_schema))
+_ADAPTER = TypeAdapter(Envelope)
+# The class is pydantic-core's, which only pydantic itself is pinned against.
+_WRITER = type(_ADAPTER.serializer)(_in_order(_ADAPTER.core_schema))
