@@ -111,6 +111,21 @@ async def test_places_of_a_division_that_was_left_long_ago_do_not_count(database
     assert await journal(0, 3).place() == place(89_990)
 
 
+async def test_a_chain_is_followed_as_far_as_its_newest_loop_whatever_the_division(
+    database, journal
+):
+    async def followed():
+        async with database.begin() as session:
+            return await Transactions(keys).followed(session, CHAIN)
+
+    assert await followed() == 0
+    await journal(0, 1).advance(Progress(place=place(20)))
+    assert await followed() == 20
+    await journal(0, 2).advance(Progress(place=place(31)))
+    await journal(1, 2).advance(Progress(place=place(30)))
+    assert await followed() == 31
+
+
 async def test_loops_of_two_divisions_overlap_without_harm(database, journal):
     """What holds is in the rows: nonce, hash and final status are each there once."""
     (wish,) = wishes = group(1, 1)

@@ -71,6 +71,12 @@ class ChainObserver:
         """Whether the chain still has that block; `Transient` when it does not answer."""
         return (await self._node.block(place.number)).ref.hash == place.hash
 
+    async def has_lost(self, place: Place, followed: int) -> bool:
+        """See the port; `Transient` when the chain does not answer."""
+        if place.number + self._node.profile.final_depth - 1 <= followed:
+            return False
+        return not await self.holds(place)
+
     async def _drift(self, deal: DealRecord, head: Head) -> tuple[str, ...]:
         """Why an approved plan that has not started no longer fits what the chain shows."""
         if deal.status is not DealStatus.APPROVED:

@@ -123,8 +123,10 @@ class Observer(Protocol):
         """
         ...
 
-    async def holds(self, place: Place) -> bool:
-        """Whether the chain still has that block.
+    async def has_lost(self, place: Place, followed: int) -> bool:
+        """Whether that block is gone, and was not final for whoever followed up to `followed`.
+
+        How far the chain has come since says nothing: a loop that was away sees both at once.
 
         Raises:
             Transient: when the chain does not answer.

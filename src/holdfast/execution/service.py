@@ -154,15 +154,16 @@ class Advance:
         """What to write instead: a deal that builds up stands still, one that goes home goes on.
 
         Raises:
-            Transient: `chain.reorged` when the deal's blocks are gone: the chain loop sees to that.
-                Not for blocks as deep as finality: those it leaves to a person.
+            Transient: `chain.reorged` when the deal's blocks are gone: the chain loop sees to that
+                once it comes there. Not for blocks that it passed as deep as finality: those it
+                leaves to a person.
         """
         deal, seen = prepared.settlement.deal, prepared.seen
         async with self.db.begin() as session:
             last = await self.transactions.last_block(session, deal.deal_id)
+            followed = await self.transactions.followed(session, deal.chain_id)
             is_foreign = await self._is_used_elsewhere(session, prepared)
-        may_reopen = seen.position.blocks_to_final > 0
-        if may_reopen and last is not None and not await self.observer.holds(last):
+        if last is not None and await self.observer.has_lost(last, followed):
             raise Transient("chain.reorged", "the deal's own blocks are gone: not seen to yet")
         doubted = replace(prepared, doubt=error)
         if prepared.deal.status is not DealStatus.EXECUTING or deal.status is DealStatus.APPROVED:

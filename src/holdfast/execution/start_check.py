@@ -59,9 +59,9 @@ class StartCheck:
         book = await books.read()
         return await asyncio.to_thread(stress_drift, deal, book, self.limits)
 
-    async def holds(self, place: Place) -> bool:
-        """Whether the chain still has that block; `Transient` when it does not answer."""
-        return await self.observer.holds(place)
+    async def has_lost(self, place: Place, followed: int) -> bool:
+        """See the port; `Transient` when the chain does not answer."""
+        return await self.observer.has_lost(place, followed)
 
 
 def stress_drift(deal: DealRecord, book: OpenBook, limits: RiskLimits) -> tuple[str, ...]:

@@ -122,6 +122,10 @@ class Transactions:
         """The newest block that holds a transaction of the deal; None before the first."""
         return await reading.last_block_of(session, deal_id)
 
+    async def followed(self, session: Session, chain_id: ChainId) -> int:
+        """The newest block up to which a loop of the chain has settled all; 0 before the first."""
+        return await reading.followed_to(session, chain_id)
+
     async def live_value(self, session: Session, chain_id: ChainId, sender: Address) -> int:
         """The native token, in wei, that the sender's live intents will send along."""
         return await reading.live_value_of(session, chain_id, sender)

@@ -17,6 +17,8 @@ from tests.unit.execution.scene import NOW, seen
 GONE = 88
 """The number of a block that the chain no longer has."""
 
+FINALITY = 4
+
 
 @dataclass
 class Clock:
@@ -179,6 +181,10 @@ class Outcomes:
         self.caught_up = []
         self.cancelled = []
         self.last = None
+        self.followed_to = GONE
+
+    async def followed(self, session, chain_id):
+        return self.followed_to
 
     async def last_block(self, session, deal_id):
         return self.last
@@ -239,8 +245,8 @@ class Observer:
         self.observed.append(deal.deal_id)
         return seen(**self.what)
 
-    async def holds(self, place):
-        return place.number != GONE
+    async def has_lost(self, place, followed):
+        return place.number == GONE and followed < GONE + FINALITY - 1
 
 
 class Builder:

@@ -284,7 +284,7 @@ async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snap
     """Also where a trial of the next legs failed for want of it: the books would tell a lie."""
     record = deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),))
     builder = fakes.Builder(refuses=refusal) if refusal else None
-    stage = Stage(record, refuses=UNEXPLAINED, blocks_to_final=1, builder=builder)
+    stage = Stage(record, refuses=UNEXPLAINED, builder=builder)
     stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
     with pytest.raises(Transient) as postponed:
         await stage.run()
@@ -317,6 +317,7 @@ async def test_a_deal_goes_home_although_a_reorg_below_finality_took_its_blocks(
     record = deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),))
     stage = Stage(record, refuses=UNEXPLAINED, weth=5)
     stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
+    stage.transactions.followed_to = fakes.GONE + fakes.FINALITY - 1
     await stage.run()
     assert "send" in stage.journal.names()
     assert stage.alarm.codes == ["deal.unexplained"]

@@ -42,8 +42,8 @@ class Observer:
     async def observe(self, deal_):
         return seen(venue_changes={"drift": self.drift})
 
-    async def holds(self, place):
-        return place == "kept"
+    async def has_lost(self, place, followed):
+        return (place, followed) == ("gone", 9)
 
 
 def test_a_deal_that_is_as_approved_may_start_beside_others():
@@ -100,7 +100,7 @@ async def test_deals_under_way_and_deals_that_cannot_start_are_not_stressed():
     assert (moved.venues.drift, books.reads) == (("plan.quote",), 0)
 
 
-async def test_whether_a_block_still_holds_is_the_inner_observers_matter():
+async def test_whether_a_block_is_lost_is_the_inner_observers_matter():
     check = StartCheck(Observer(), Books(book()), Books(book()), LIMITS)
-    assert await check.holds("kept")
-    assert not await check.holds("gone")
+    assert await check.has_lost("gone", 9)
+    assert not await check.has_lost("kept", 9)

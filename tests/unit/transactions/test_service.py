@@ -51,6 +51,9 @@ class Rows:
     async def last_block_of(self, session, deal_id):
         return ("last block", deal_id)
 
+    async def followed_to(self, session, chain_id):
+        return 7
+
     async def live_value_of(self, session, chain_id, sender):
         return 5
 
@@ -221,12 +224,13 @@ async def test_a_foreign_use_is_logged_where_there_is_nobody_to_deliver_to(rows)
     [
         (lambda asked: asked.outcomes("s", "deal", ["leg"]), [("outcomes", "deal", ["leg"])]),
         (lambda asked: asked.last_block("s", "deal"), ("last block", "deal")),
+        (lambda asked: asked.followed("s", CHAIN), 7),
         (lambda asked: asked.live_value("s", CHAIN, FIRST), 5),
         (lambda asked: asked.causes("s", ["0x1"]), {"0x1": "ours"}),
         (lambda asked: asked.next_nonces("s", CHAIN, [FIRST]), {FIRST: 3}),
         (lambda asked: asked.cancel_group("s", "group"), 2),
     ],
-    ids=["outcomes", "last block", "live value", "causes", "next nonces", "cancel"],
+    ids=["outcomes", "last block", "followed", "live value", "causes", "next nonces", "cancel"],
 )
 async def test_what_execution_asks_is_answered_from_the_rows(rows, ask, answer):
     rows.next_nonce[FIRST] = 3

@@ -227,6 +227,19 @@ async def place_of(session: Session, chain_id: ChainId, shard: Shard = _ALL) -> 
     return None if row is None else Place(row.block_number, row.block_hash)
 
 
+_FOLLOWED = text("""
+    SELECT coalesce(max(block_number), 0) FROM (
+        SELECT block_number FROM chain_cursors WHERE chain_id = :chain
+        UNION ALL SELECT block_number FROM shard_places WHERE chain_id = :chain
+    ) AS places
+""")
+
+
+async def followed_to(session: Session, chain_id: ChainId) -> int:
+    """The newest block that a loop of the chain has reached; 0 before the first."""
+    return int((await session.execute(_FOLLOWED, {"chain": chain_id})).scalar_one())
+
+
 def _values(chain_id: ChainId, shard: Shard) -> dict[str, int]:
     return {"chain": chain_id, "shards": shard.of, "shard": shard.number}
 
