@@ -117,10 +117,10 @@ class Scene:
                 "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'"
             )
 
-    async def supervised(self):
+    async def supervised(self, **settings):
         """Start a worker, and again whenever it ends; until cancelled."""
         while True:
-            await self.worker().ended(_FOREVER_SECONDS)
+            await self.worker(**settings).ended(_FOREVER_SECONDS)
 
     async def close(self):
         """End every worker that still lives."""
@@ -197,11 +197,18 @@ class StagedDeal:
         return Outcome(record.status, self.observed(), journal, report)
 
     async def finished(self, **options) -> Outcome:
-        """The outcome after a last worker, which nothing disturbs."""
-        worker = self.scene.worker(**options)
-        outcome = await self.over()
-        await worker.kill()
-        return outcome
+        """The outcome after a last worker, which nothing disturbs.
+
+        It is kept running: on a machine that stands still for some seconds the database ends its
+        transaction, and a worker that cannot know whether it committed ends itself.
+        """
+        keeper = asyncio.create_task(self.scene.supervised(**options))
+        try:
+            return await self.over()
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await self.scene.workers[-1].kill()
 
 
 @contextlib.asynccontextmanager

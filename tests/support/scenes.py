@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 from dataclasses import dataclass, field, replace
 
 from holdfast.audit import store as audit_store
 from holdfast.bootstrap import opened
+from holdfast.common.retry import patiently
 from holdfast.execution.desk import Order
 from holdfast.model.deal import TERMINAL, DealEvent, DealStatus
 from tests.support.deals import ALICE, request_for, until
@@ -84,14 +86,18 @@ async def loops(system):
 
 async def planned(system, devnet, **fields):
     """A deal that awaits approval."""
-    request = request_for(devnet, **fields)
-    return await system.desk.create(request, author=ALICE, approve_as=None)
+    return await _created(system, request_for(devnet, **fields), approve_as=None)
 
 
 async def started(system, devnet, **fields):
     """A deal that was approved; the loops carry it out."""
-    request = request_for(devnet, **fields)
-    return await system.desk.create(request, author=ALICE, approve_as=ALICE)
+    return await _created(system, request_for(devnet, **fields), approve_as=ALICE)
+
+
+async def _created(system, request, *, approve_as):
+    """As a person does who tries again when a busy node did not answer in time."""
+    create = functools.partial(system.desk.create, request, author=ALICE, approve_as=approve_as)
+    return await patiently(create, seconds=60)
 
 
 async def ended(system, deal, status=DealStatus.COMPLETED, seconds=180):
