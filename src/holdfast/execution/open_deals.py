@@ -214,5 +214,5 @@ def traded(tokens: TokenBook, deal: DealRecord, balances: Balances) -> Traded:
     return Traded(
         tokens=made.claim.tokens.units,
         cost=made.claim.at_cost.units,
-        sale_cost=Usd8(max(0, made.eth_sold.upside_forgone)),
+        sale_cost=Usd8(max(0, made.eth_sold.behind)),
     )

@@ -32,13 +32,22 @@ class Claim:
 class EthSold:
     """ETH sold for cash, less what was bought back; shown apart from profit and loss.
 
-    `upside_forgone` is what it would be worth now less the cash it brought: below zero when
-    selling it was luck. The benchmark is the same split, untraded.
+    `sale_cost` is what it was worth when it was sold less the cash it brought: slip and the pool's
+    fee, below zero where a pool behind the oracle paid more; None where that worth is not known.
+    `upside_forgone` is what it would be worth now less what it was then (less the cash, where then
+    is not known): below zero when selling it was luck. The benchmark is the same split, untraded,
+    and `behind` it is the sum of both.
     """
 
     sold: TokenAmount
     proceeds: TokenAmount
+    sale_cost: Usd8 | None
     upside_forgone: Usd8
+
+    @property
+    def behind(self) -> Usd8:
+        """What selling has cost by now against keeping the ETH."""
+        return Usd8(self.upside_forgone + (self.sale_cost or 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,13 @@ class _Traded:
     cost_of_left: TokenAmount
 
 
-def profit_and_loss(tokens: TokenBook, balances: Balances, marks: Marks) -> ProfitAndLoss:
-    """Profit and loss at `marks`; wrapped and native ETH count as one."""
+def profit_and_loss(
+    tokens: TokenBook, balances: Balances, marks: Marks, worth_when_sold: Usd8 | None = None
+) -> ProfitAndLoss:
+    """Profit and loss at `marks`; wrapped and native ETH count as one.
+
+    `worth_when_sold` is the oracle's value, at the time, of all ETH that was sold.
+    """
     traded = _traded(tokens, balances)
     paid = TokenAmount(tokens.usdt, balances.units(Account.BORROW_INTEREST, tokens.usdt))
     earned = TokenAmount(tokens.weth, -balances.units(Account.SUPPLY_INTEREST, tokens.weth))
@@ -93,7 +107,7 @@ def profit_and_loss(tokens: TokenBook, balances: Balances, marks: Marks) -> Prof
         total=Usd8(total),
         claim=Claim(traded.left, traded.cost_of_left, marks.claim_value),
         total_with_claim_at_market=Usd8(total + on_claim),
-        eth_sold=_eth_sold(tokens, balances, marks),
+        eth_sold=_eth_sold(tokens, balances, marks, worth_when_sold),
     )
 
 
@@ -113,11 +127,13 @@ def _traded(tokens: TokenBook, balances: Balances) -> _Traded:
     )
 
 
-def _eth_sold(tokens: TokenBook, balances: Balances, marks: Marks) -> EthSold:
+def _eth_sold(tokens: TokenBook, balances: Balances, marks: Marks, worth: Usd8 | None) -> EthSold:
     sold = TokenAmount(tokens.weth, balances.units(Account.TRADE_ETH, tokens.weth))
     proceeds = TokenAmount(tokens.usdt, -balances.units(Account.TRADE_ETH, tokens.usdt))
-    forgone = Usd8(_usd8(sold, marks.eth) - _usd8(proceeds, marks.usdt))
-    return EthSold(sold, proceeds, forgone)
+    cash, now = _usd8(proceeds, marks.usdt), _usd8(sold, marks.eth)
+    if worth is None:
+        return EthSold(sold, proceeds, None, Usd8(now - cash))
+    return EthSold(sold, proceeds, Usd8(worth - cash), Usd8(now - worth))
 
 
 def _usd8(amount: TokenAmount, price: Usd8) -> int:

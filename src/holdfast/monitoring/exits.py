@@ -109,6 +109,7 @@ class Checking:
         self._is_first = True
         self._is_late: bool | None = None
         self._trouble = "there are more open deals than can be tried in time"
+        self._refused: list[tuple[DealId, HoldfastError]] = []
 
     async def round(self) -> None:
         """Try deals that are due, for as long as a round may take.
@@ -118,13 +119,23 @@ class Checking:
         """
         head = (await self._parts.heads.head()).ref.number
         due = await self._due(head)
+        self._refused.clear()
         try:
             await self._work_off(due, head)
         except Transient as error:
             self._trouble = error.message
             await self._tell_age(head)
             raise
+        finally:
+            self._tell_refused()
         await self._tell_age(head)
+
+    def _tell_refused(self) -> None:
+        """Once a round: while nodes are away it would be said of every deal."""
+        if self._refused:
+            first, error = self._refused[0]
+            count = len(self._refused)
+            _log.warning("exits.not_checked", deals=count, first=str(first), **error.as_dict())
 
     async def _due(self, head: int) -> list[DealId]:
         parts = self._parts
@@ -188,7 +199,7 @@ class Checking:
         for deal, one in zip(deals, answers, strict=True):
             if isinstance(one, HoldfastError):  # it ended meanwhile, or the node had trouble
                 self._trouble = one.message
-                _log.warning("exits.not_checked", deal=str(deal.deal_id), **one.as_dict())
+                self._refused.append((deal.deal_id, one))
             elif one.works is None:
                 self._trouble = "the node does not simulate (eth_simulateV1)"
                 _log.warning("exits.unknown", deal=str(deal.deal_id), reason=self._trouble)

@@ -27,7 +27,7 @@ def require_header(path: Path, columns: Sequence[str] = CLOSES) -> None:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header: list[str] = next(csv.reader(file), [])
+            header = next(csv.reader(file), list[str]())
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
     require_columns(header, columns, path.name)

@@ -14,6 +14,7 @@ from holdfast.ledger.pnl import Marks, profit_and_loss
 from holdfast.ledger.reconciliation import reconciled
 from holdfast.planning.json_values import block
 from holdfast.reporting.invariants import Standing, invariant_rows
+from holdfast.reporting.store.eth_sales import worth_when_sold
 from holdfast.reporting.views import (
     deal_view,
     ledger_view,
@@ -124,6 +125,7 @@ class DealReporter:
         seen = await self.observer.observe(deal)
         async with self.db.begin() as session:
             held = await ledger.balances(session, deal_id)
+            worth = await worth_when_sold(session, deal_id, self.tokens.weth.symbol)
         book = self.books.book(deal)
         balances = held.after(accrual(book, held, seen.indexes))
         marks = Marks(
@@ -136,7 +138,7 @@ class DealReporter:
             seen=seen,
             balances=balances,
             reconciliation=reconciled(book, balances, seen.balances, core_booked=booked),
-            pnl=profit_and_loss(self.tokens, balances, marks),
+            pnl=profit_and_loss(self.tokens, balances, marks, worth),
             booked_core=booked,
         )
 

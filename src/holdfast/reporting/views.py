@@ -130,6 +130,7 @@ def ledger_view(reconciliation: Reconciliation, balances: Balances) -> dict[str,
 
 def pnl_view(pnl: ProfitAndLoss) -> dict[str, Any]:
     """Profit and loss, in USDT and ETH apart and in dollars together."""
+    sold = pnl.eth_sold
     return {
         "trading": money(pnl.trading),
         "fees": money(pnl.fees),
@@ -146,8 +147,9 @@ def pnl_view(pnl: ProfitAndLoss) -> dict[str, Any]:
         },
         "total_with_claim_at_market_usd": usd(pnl.total_with_claim_at_market),
         "eth_sold": {
-            "sold": money(pnl.eth_sold.sold),
-            "proceeds": money(pnl.eth_sold.proceeds),
-            "upside_forgone_usd": usd(pnl.eth_sold.upside_forgone),
+            "sold": money(sold.sold),
+            "proceeds": money(sold.proceeds),
+            "sale_cost_usd": None if sold.sale_cost is None else usd(sold.sale_cost),
+            "upside_forgone_usd": usd(sold.upside_forgone),
         },
     }

@@ -12,7 +12,12 @@ PNL = {
     ),
     "total_usd": "396005.73833600",
     "claim": {"tokens": AMOUNT, "at_cost": AMOUNT, "at_market": AMOUNT},
-    "eth_sold": {"sold": AMOUNT, "proceeds": AMOUNT, "upside_forgone_usd": "0.00000000"},
+    "eth_sold": {
+        "sold": AMOUNT,
+        "proceeds": AMOUNT,
+        "sale_cost_usd": None,
+        "upside_forgone_usd": "0.00000000",
+    },
 }
 LEG = {
     "step": 1,
@@ -158,11 +163,18 @@ def test_a_claim_and_sold_ether_are_shown_only_when_there_are_any(capsys):
     pnl = {
         **PNL,
         "claim": {"tokens": some, "at_cost": some, "at_market": some},
-        "eth_sold": {"sold": some, "proceeds": some, "upside_forgone_usd": "-3.00000000"},
+        "eth_sold": {
+            "sold": some,
+            "proceeds": some,
+            "sale_cost_usd": "1182.30000000",
+            "upside_forgone_usd": "-3.00000000",
+        },
     }
     out = shown(capsys, show_deal, {**WHOLE, "pnl": pnl}).out
     assert "at market" in out
     assert "$-3.00" in out
+    assert "cost of selling it" in out
+    assert "$1,182.30" in out
 
 
 def test_a_document_without_legs_is_a_deal_just_made(capsys):

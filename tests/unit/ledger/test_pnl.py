@@ -12,12 +12,12 @@ E = 10**18
 U = 10**6
 
 
-def result(*made, eth=2_000, usdt=USD8, claim=0):
+def result(*made, eth=2_000, usdt=USD8, claim=0, worth=None):
     balances = Balances()
     for leg, receipt in made:
         balances = balances.after(entries_for(BOOK, leg, LegStatus.LANDED, receipt))
     marks = Marks(Usd8(eth * USD8), TokenAmount(USDT, claim), Usd8(usdt))
-    return profit_and_loss(TOKENS, balances, marks)
+    return profit_and_loss(TOKENS, balances, marks, worth)
 
 
 def test_an_untouched_deal_made_nothing():
@@ -39,6 +39,18 @@ def test_the_upside_of_ether_that_was_sold_is_apart_from_profit(eth, forgone):
     assert made.eth_sold.proceeds.units == 9_990 * U
     assert made.eth_sold.upside_forgone == forgone
     assert made.total == 0
+
+
+@pytest.mark.parametrize("eth", [1_000, 2_000, 3_000])
+@pytest.mark.parametrize("worth", [9_990 * USD8, 10_000 * USD8, 12_345 * USD8 + 1])
+def test_what_selling_cost_is_apart_from_the_upside_and_their_sum_stays(eth, worth):
+    entry = scene.sell_eth(5 * E, 9_990 * U, price=0)
+    told, before = result(entry, eth=eth, worth=worth), result(entry, eth=eth)
+    assert before.eth_sold.sale_cost is None
+    assert told.eth_sold.sale_cost == worth - 9_990 * USD8
+    assert told.eth_sold.upside_forgone == eth * 5 * USD8 - worth
+    assert told.eth_sold.behind == before.eth_sold.behind == before.eth_sold.upside_forgone
+    assert told.total == before.total
 
 
 def test_ether_that_was_bought_back_is_not_forgone():

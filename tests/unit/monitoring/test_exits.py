@@ -229,6 +229,17 @@ async def test_what_could_not_be_tried_neither_raises_nor_ends_anything(outcome)
     assert (world.alarm.alerts, world.alarm.over) == ([], [])
 
 
+async def test_while_nodes_are_away_a_round_says_so_once_for_all_deals():
+    deals = [deal(deal_number=number) for number in range(1, 20)]
+    world = World(*deals)
+    for made in deals:
+        world.outcomes[made.deal_id] = Transient("rpc.away", "no node answers")
+    with structlog.testing.capture_logs() as told:
+        await world.checking().round()
+    (line,) = [one for one in told if one["event"] == "exits.not_checked"]
+    assert (line["code"], 0 < line["deals"] <= len(deals)) == ("rpc.away", True)
+
+
 async def test_one_deal_that_cannot_be_asked_about_keeps_no_other_from_being_tried():
     good, bad = deal(), deal(deal_number=2)
     world = World(bad, good)

@@ -59,6 +59,10 @@ def reporter(monkeypatch):
         async def of(session, deal_id):
             return balances
 
+        async def worth(session, deal_id, symbol):
+            return None
+
+        monkeypatch.setattr(service, "worth_when_sold", worth)
         monkeypatch.setattr(service, "load_steps", load_steps)
         monkeypatch.setattr(service.ledger, "balances", of)
         journal = fakes.Journal()

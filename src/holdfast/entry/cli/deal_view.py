@@ -135,6 +135,8 @@ def _pnl(pnl: dict[str, Any]) -> Table:
     sold = pnl["eth_sold"]
     if sold["sold"]["units"] != "0":
         table.add_row("ETH sold (shown apart)", f"{sold['sold']['amount']}")
+        if sold.get("sale_cost_usd") is not None:
+            table.add_row("cost of selling it", f"${_money(sold['sale_cost_usd'])}")
         table.add_row("upside forgone", f"${_money(sold['upside_forgone_usd'])}")
     return table
 

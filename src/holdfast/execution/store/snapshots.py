@@ -46,7 +46,7 @@ async def record_snapshot(
         "deal_nonce": seen.deal_nonce,
         "float_nonce": seen.float_nonce,
         "position": _json(seen.position.told),
-        "venues": _json({name: str(value) for name, value in asdict(seen.venues).items()}),
+        "venues": _json(_venues(seen)),
     }
     await session.execute(_RECORD, row)
 
@@ -58,6 +58,12 @@ async def last_snapshot(session: Session, deal_id: DealId) -> dict[str, Any]:
         return {}
     told = ("block_number", "block_hash", "deal_nonce", "position")
     return {"group_id": str(row["group_id"]), **{name: row[name] for name in told}}
+
+
+def _venues(seen: Seen) -> dict[str, str]:
+    """What was seen beside the deal; with ETH's price, by which a sale's cost is told later."""
+    told = {name: str(value) for name, value in asdict(seen.venues).items()}
+    return {**told, "eth_price_usd8": str(seen.eth_price)}
 
 
 def _json(value: dict[str, str]) -> str:
