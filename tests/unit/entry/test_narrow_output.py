@@ -1,11 +1,14 @@
 """What a person reads in a narrow terminal, and command lines that make no sense."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
 from holdfast.entry.cli.deal_view import show_deals
+from holdfast.entry.cli.errors import ExitCode
 from holdfast.entry.cli.main import run
 from holdfast.entry.cli.plain import whole_table
 from tests.unit.entry.test_cli_main import process_as_before
@@ -67,3 +70,15 @@ def test_an_alert_number_that_no_row_can_have_is_wrong_usage(number, capsys):
 def test_the_supervised_start_of_anything_but_a_worker_is_wrong_usage(capsys):
     assert run(["worker", "--supervised", "status"]) == 2
     assert "--supervised" in capsys.readouterr().err
+
+
+def test_who_reads_only_the_first_line_sees_no_failure(tmp_path):
+    script = "import sys; from holdfast.entry.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    prices = tmp_path / "eth.csv"
+    rows = "\n".join(f"{n * 3600},{100 - 30 * (n % 2)}" for n in range(3_000))
+    prices.write_text(f"timestamp,close\n{rows}\n")
+    command = [sys.executable, "-c", script, "risk", "replay", "--prices", str(prices)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        process.stdout.close()
+    assert process.returncode == ExitCode.READER_LEFT

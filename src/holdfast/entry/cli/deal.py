@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
 from holdfast.bootstrap import limits_of
 from holdfast.common.errors import Paused
@@ -24,6 +23,7 @@ from holdfast.entry.cli.deal_view import show_deal, show_deals
 from holdfast.entry.cli.four_eyes import own_plan, warn
 from holdfast.entry.cli.options import AsJson, By, Execute
 from holdfast.entry.cli.output import show_document
+from holdfast.entry.cli.plain import PipedConsole
 from holdfast.entry.cli.plan_view import plan_view
 from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.model.deal import DealStatus
@@ -198,4 +198,4 @@ async def _soon(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _show_plan(report: dict[str, Any]) -> None:
-    Console().print(plan_view(report))
+    PipedConsole().print(plan_view(report))

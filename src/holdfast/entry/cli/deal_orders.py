@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from holdfast.common.errors import Rejected
 from holdfast.common.ids import deal_id, principal_id
@@ -16,6 +15,7 @@ from holdfast.entry.cli.errors import Misused
 from holdfast.entry.cli.four_eyes import own_plan, warn
 from holdfast.entry.cli.options import AsJson, By, Execute
 from holdfast.entry.cli.output import show_document
+from holdfast.entry.cli.plain import PipedConsole
 from holdfast.entry.cli.plan_view import plan_view
 from holdfast.entry.cli.session import on_chain, with_system
 from holdfast.execution.desk import Order
@@ -134,7 +134,7 @@ def _looked_at(context: typer.Context, wanted: DealId, order: Order, *, as_json:
 
     found = with_system(context, on_chain(work))
     plan = found.plan
-    Console().print(plan_view({**plan.report, "plan_hash": plan.plan_hash}))
+    PipedConsole().print(plan_view({**plan.report, "plan_hash": plan.plan_hash}))
     warn(own_plan(found.author, order.by), as_json=as_json)
     if not typer.confirm(f"Approve plan {plan.plan_hash[:10]}, shown above?"):
         raise Rejected("approval.declined", "nothing was approved")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from holdfast.entry.cli.plain import plain_console, whole_table
+from holdfast.entry.cli.plain import PipedConsole, plain_console, whole_table
 from holdfast.entry.cli.plan_view import plan_view
 from holdfast.execution.model import WaitFor
 from holdfast.model.deal import DealStatus
@@ -71,7 +71,7 @@ def show_deal(document: dict[str, Any]) -> None:
         times = f" (x{trouble['times']})" if trouble else ""
         console.print(f"  last trouble{times}: {document['trouble_text']}", highlight=False)
     if document["status"] == DealStatus.AWAITING_APPROVAL and "plan" in document:
-        Console().print(plan_view(document["plan"]))  # what an approver is asked about
+        PipedConsole().print(plan_view(document["plan"]))  # what an approver is asked about
     if "legs" not in document:
         return
     console.print(_legs(document["legs"]))

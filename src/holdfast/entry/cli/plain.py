@@ -22,12 +22,22 @@ _PIPED_COLUMNS: Final = 200
 _ANY_WIDTH: Final = 10_000
 
 
+class PipedConsole(Console):
+    """A console whose reader may leave: rich would end the program as if it had a bug."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        """Let the program's edge turn it into the exit code for that."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
 def plain_console() -> Console:
     """A console that shows every text letter by letter; brackets in it mean nothing.
 
     Into a pipe or a file it writes wide lines, as there is no screen that they must fit.
     """
-    console = Console(markup=False, emoji=False)
+    console = PipedConsole(markup=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _PIPED_COLUMNS)
     return console
