@@ -31,7 +31,7 @@ demo: setup-demo ## Run one $10M deal on a local chain; ARGS="--json" or ARGS="-
 	@$(BIN)/holdfast demo $(ARGS)
 
 test: setup check ## Run every check, then every test (what CI runs)
-	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-context=test --unit-branch-floor=85 $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal --cov --cov-context=test --unit-branch-floor=85 $(ARGS)
 
 check: setup ## Format, lint, import contracts and types; changes nothing
 	$(BIN)/ruff format --check $(PYTHON_PATHS)

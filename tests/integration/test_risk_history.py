@@ -233,7 +233,7 @@ async def test_the_status_shows_the_last_tick_with_its_alerts(
     report = json.loads(capsys.readouterr().out)
     (chain,) = report["chains"]
     (deal,) = chain["deals"]
-    assert (deal["number"], deal["ltv_bps"], deal["state"]) == (7, 3_016, "due")
+    assert (deal["deal_number"], deal["ltv_percent"], deal["state"]) == (7, "30.16", "due")
     assert deal["deal_id"] is None  # no such deal is stored in this test
     assert chain["tick"]["is_late"] is False
     assert {one["code"] for one in report["alerts"]} == {"risk.breach.I6.ltv"}

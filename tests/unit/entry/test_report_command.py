@@ -91,7 +91,7 @@ def test_a_report_is_a_page_unless_asked_otherwise(asked, capsysbinary):
     assert run(["report", "daily", "--json"]) == 0
     assert json.loads(capsysbinary.readouterr().out)["report"] == "daily"
     assert run(["report", "exposure", "--format", "csv", "--table", "by_bank"]) == 0
-    assert capsysbinary.readouterr().out.startswith(b"bank,assets,debt")
+    assert capsysbinary.readouterr().out.startswith(b"bank,assets_usd,debt_usd,")
 
 
 @pytest.mark.parametrize(
