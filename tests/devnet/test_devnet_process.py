@@ -116,7 +116,7 @@ def test_program_that_is_no_node_is_reported_with_its_last_words(tmp_path):
 def test_a_node_whose_start_is_interrupted_is_not_left_behind(tmp_path):
     """As by Ctrl-C while the command waits for the node's first words, which never come."""
     silent, log = tmp_path / "anvil", tmp_path / "log"
-    silent.write_text("#!/bin/sh\nsleep 60\n")
+    silent.write_text("#!/bin/sh\nexec sleep 60\n")
     silent.chmod(0o755)
 
     def interrupt(number, frame):
