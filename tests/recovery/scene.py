@@ -82,12 +82,13 @@ class Scene:
 
     async def deal(self, **fields):
         """A new deal, approved and waiting for a worker."""
-        made = await self.system.desk.create(
-            request_for(self.devnet, **fields), author=ALICE, approve_as=ALICE
-        )
+        desk = self.system.desk
+        made = await desk.create(request_for(self.devnet, **fields), author=ALICE, approve_as=None)
         profile = json.loads(self.devnet.profile_path.read_text())
         places = Places.of(profile, made.plan.accounts.deal)
+        # Before the approval: a worker that runs already sends the first leg at once.
         start = Start.read(self.chain, places)
+        await desk.approve(made.deal_id, ALICE, made.plan.plan_hash)
         return StagedDeal(self, made.deal_id, made.deal_number, places, start)
 
     async def paused_at(self, point) -> WorkerProcess:
@@ -117,10 +118,33 @@ class Scene:
                 "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'"
             )
 
-    async def supervised(self, **settings):
-        """Start a worker, and again whenever it ends; until cancelled."""
+    @contextlib.asynccontextmanager
+    async def working(self, **settings):
+        """A worker that nothing disturbs, started again whenever it ends; killed with the block.
+
+        On a machine that stands still for some seconds the database ends its transaction, and a
+        worker that cannot know whether it committed ends itself.
+        """
+        keeper = asyncio.create_task(self._kept(**settings))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await self.workers[-1].kill()
+
+    async def _kept(self, **settings):
         while True:
             await self.worker(**settings).ended(_FOREVER_SECONDS)
+
+    def last_words(self, lines=12):
+        """What each worker said last, for a test that waited for nothing."""
+        said = [
+            f"-- {worker.log.name}, exit code {worker.exit_code}:\n"
+            + "\n".join(worker.words().splitlines()[-lines:])
+            for worker in self.workers
+        ]
+        return "\n".join(said)
 
     async def close(self):
         """End every worker that still lives."""
@@ -181,13 +205,18 @@ class StagedDeal:
 
     async def until(self, is_reached, seconds=_DEAL_SECONDS) -> DealRecord:
         """The deal once `is_reached(deal)`; a database that is away is asked again."""
-        async with asyncio.timeout(seconds):
-            while True:
-                with contextlib.suppress(Transient):
-                    record = await self.record()
-                    if is_reached(record):
-                        return record
-                await asyncio.sleep(_LOOK_SECONDS)
+        record = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    with contextlib.suppress(Transient):
+                        record = await self.record()
+                        if is_reached(record):
+                            return record
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError as error:
+            said = f"not reached in {seconds} s by {record}\n{self.scene.last_words()}"
+            raise AssertionError(said) from error
 
     async def over(self, seconds=_DEAL_SECONDS) -> Outcome:
         """The deal's outcome once it is over."""
@@ -197,18 +226,9 @@ class StagedDeal:
         return Outcome(record.status, self.observed(), journal, report)
 
     async def finished(self, **options) -> Outcome:
-        """The outcome after a last worker, which nothing disturbs.
-
-        It is kept running: on a machine that stands still for some seconds the database ends its
-        transaction, and a worker that cannot know whether it committed ends itself.
-        """
-        keeper = asyncio.create_task(self.scene.supervised(**options))
-        try:
+        """The outcome after a last worker, which nothing disturbs."""
+        async with self.scene.working(**options):
             return await self.over()
-        finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
-            await self.scene.workers[-1].kill()
 
 
 @contextlib.asynccontextmanager

@@ -32,31 +32,32 @@ class Fall:
 
     async def waits(self):
         """ETH falls once the tranche waits; the worker that brought the deal there is gone."""
-        worker = self.deal.scene.worker()
-        await self.deal.until(landed(LegKind.REQUEST_REDEMPTION, Step.MONETISATION))
-        await worker.kill()
+        async with self.deal.scene.working():
+            await self.deal.until(landed(LegKind.REQUEST_REDEMPTION, Step.MONETISATION))
         self.deal.scene.devnet.control.set_price(FALLEN[self.cure])
         assert self.deal.signed() == self.cure.before
 
-    async def cured(self):
-        """Another worker takes over and the deal rests, cured once and with nothing allowed."""
+    async def ended(self):
+        """The outcome after another worker took over, cured the deal and redeemed the rest."""
         self.deal.scene.bury_the_dead()
-        worker = self.deal.scene.worker()
+        async with self.deal.scene.working():
+            await self._cured()
+            return await self._redeemed()
+
+    async def _cured(self):
+        """The deal rests, cured once and with nothing allowed."""
         last = LegKind.SWAP if self.cure is CONVERT else LegKind.REPAY
         await self.deal.until(landed(last, Step.LIQUIDITY))
         seen = self.deal.observed()
         assert len(seen.effects) == self.cure.after
         assert set(allowances(self.deal.scene.chain, self.deal.places, seen).values()) == {0}
-        return worker
 
-    async def redeemed(self, worker):
+    async def _redeemed(self):
         """The queue is over; what is left is redeemed at once."""
         control = self.deal.scene.devnet.control
         control.set_queue_delay(0)
         control.advance_time(QUEUE_SECONDS + 1)
-        outcome = await self.deal.over()
-        await worker.kill()
-        return outcome
+        return await self.deal.over()
 
 
 def landed(kind, step):
@@ -78,7 +79,7 @@ def cured_deals(undisturbed_run):
             deal.scene.devnet.control.set_queue_delay(QUEUE_SECONDS)
             fall = Fall(deal, cure)
             await fall.waits()
-            return await fall.redeemed(await fall.cured())
+            return await fall.ended()
 
         return undisturbed_run(run)
 
@@ -103,7 +104,7 @@ async def test_a_worker_killed_while_it_cures_a_deal_leaves_the_same_deal(fall, 
     await deal.dies_at(point.name)
     await deal.mined(point.mined(cure))
     assert deal.signed() == point.signed(cure)
-    outcome = await fall.redeemed(await fall.cured())
+    outcome = await fall.ended()
     assert_right(deal, outcome, cured_deals[cure])
 
 
@@ -127,7 +128,7 @@ async def test_a_worker_killed_while_it_sends_a_cure_leaves_the_same_deal(
         proxy.victim.set_result(worker)
         assert await worker.ended() == KILLED
     await deal.mined(cure.before + passed)
-    outcome = await fall.redeemed(await fall.cured())
+    outcome = await fall.ended()
     assert_right(deal, outcome, cured_deals[cure])
 
 

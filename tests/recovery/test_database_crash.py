@@ -1,7 +1,6 @@
 """PostgreSQL crashes in the middle of a deal and comes back: nothing is lost, nothing repeated."""
 
 import asyncio
-import contextlib
 import itertools
 import os
 import shutil
@@ -71,12 +70,9 @@ async def test_a_database_that_crashes_while_a_tranche_is_redeemed_leaves_the_sa
     worker.send(signal.SIGCONT)
     await asyncio.sleep(AWAY_SECONDS)
     durable_server.start()
-    keeper = asyncio.create_task(scene.supervised())  # a worker may ride it out or end: either way
-    await deal.signs(TRANCHE.after + 1, BACK_SECONDS)
-    outcome = await deal.over()
-    keeper.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await keeper
+    async with scene.working():  # one may ride it out or end: either way
+        await deal.signs(TRANCHE.after + 1, BACK_SECONDS)
+        outcome = await deal.over()
     assert_same_deal(deal, outcome, undisturbed)
 
 

@@ -214,13 +214,12 @@ async def test_a_worker_killed_while_its_deal_stops_leaves_a_deal_that_stops_onc
     is_written = (await deal.record()).status is DealStatus.HOLDING
     assert is_written == (point == "still.after_commit")
     scene.bury_the_dead()
-    worker = scene.worker()
-    held = await deal.until(lambda record: record.status is DealStatus.HOLDING)
-    assert held.hold_reason is HoldReason.FOREIGN_USE
-    assert deal.signed() == OPEN.after
-    await scene.system.desk.give(deal.deal_id, Order(DealEvent.RESUME, ALICE))
-    outcome = await deal.over()
-    await worker.kill()
+    async with scene.working():
+        held = await deal.until(lambda record: record.status is DealStatus.HOLDING)
+        assert held.hold_reason is HoldReason.FOREIGN_USE
+        assert deal.signed() == OPEN.after
+        await scene.system.desk.give(deal.deal_id, Order(DealEvent.RESUME, ALICE))
+        outcome = await deal.over()
     assert outcome.status is undisturbed.status
     made = [effect.shape for effect in outcome.effects]
     assert made == [effect.shape for effect in undisturbed.effects]  # each once, in order
@@ -246,16 +245,15 @@ async def test_a_worker_killed_around_the_listeners_commit_has_every_event_once(
         scene.bury_the_dead()
         await dies_while_blocks_come(scene, point)
     scene.bury_the_dead()
-    worker = scene.worker()
-    outcome = await deal.over()
-    account = (await deal.record()).plan.accounts.deal
-    wanted = transfers(OnChain(scene.devnet), account)
-    assert len(wanted) > 10
-    async with asyncio.timeout(HANGS_SECONDS):
-        while not wanted <= set(heard(scene)):  # noqa: ASYNC110 - another process's rows
-            await asyncio.sleep(0.1)
-    assert len(heard(scene)) == len(set(heard(scene)))
-    await worker.kill()
+    async with scene.working():
+        outcome = await deal.over()
+        account = (await deal.record()).plan.accounts.deal
+        wanted = transfers(OnChain(scene.devnet), account)
+        assert len(wanted) > 10
+        async with asyncio.timeout(HANGS_SECONDS):
+            while not wanted <= set(heard(scene)):  # noqa: ASYNC110 - another process's rows
+                await asyncio.sleep(0.1)
+        assert len(heard(scene)) == len(set(heard(scene)))
     assert_same_deal(deal, outcome, undisturbed)
 
 

@@ -32,11 +32,10 @@ def kinds_of(observed):
     return [effect.kind for effect in observed.effects]
 
 
-async def through_a_freeze(deal, worker):
+async def through_a_freeze(deal):
     """Thaw the desk, which froze after the first tranche, once the deal waits for nothing else."""
     await deal.until(lambda one: one.status is DealStatus.HOLDING and one.group_id is None)
     deal.scene.devnet.control.thaw()
-    return worker
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +50,9 @@ def frozen_deal(undisturbed_run):
 
     async def run(deal):
         deal.scene.devnet.control.freeze_after(1)
-        worker = await through_a_freeze(deal, deal.scene.worker())
-        outcome = await deal.over()
-        await worker.kill()
-        return outcome
+        async with deal.scene.working():
+            await through_a_freeze(deal)
+            return await deal.over()
 
     return undisturbed_run(run)
 
@@ -76,15 +74,17 @@ async def test_a_worker_killed_while_the_reserve_pays_the_debt_leaves_the_same_d
     scene.devnet.control.freeze_after(1)
     await deal.dies_at(f"{point}:{HOMEWARD}")
     assert kinds_of(deal.observed()).count("claim_redemption") == 1
-    await through_a_freeze(deal, scene.worker())
-    assert_right(deal, await deal.over(), frozen_deal)
+    async with scene.working():
+        await through_a_freeze(deal)
+        assert_right(deal, await deal.over(), frozen_deal)
 
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_worker_killed_after_a_thaw_leaves_the_same_deal(scene, frozen_deal, point):
     deal = await scene.deal()
     scene.devnet.control.freeze_after(1)
-    worker = await through_a_freeze(deal, scene.worker(crash_at=f"{point}:{RESUMED}"))
+    worker = scene.worker(crash_at=f"{point}:{RESUMED}")
+    await through_a_freeze(deal)
     assert await worker.ended() == KILLED
     assert "return_native" in kinds_of(deal.observed())
     assert_right(deal, await deal.finished(), frozen_deal)

@@ -140,8 +140,8 @@ async def test_a_worker_killed_while_it_reopens_leaves_the_same_deal(scene, undi
     await deal.mined(group.after)
     await loses(deal, 3, of=group)
     await deal.dies_at(point)
-    scene.worker()
-    assert_same_deal(deal, await over(deal), undisturbed)
+    async with scene.working():
+        assert_same_deal(deal, await over(deal), undisturbed)
 
 
 async def test_a_reorg_of_what_nobody_has_read_yet_is_sent_again(scene, undisturbed):
@@ -151,8 +151,8 @@ async def test_a_reorg_of_what_nobody_has_read_yet_is_sent_again(scene, undistur
     unread = blocks_of_last(scene, group.after - group.before)  # the group before them was read
     await loses(deal, unread, of=group)
     assert len(deal.observed().effects) >= group.before
-    scene.worker()
-    assert_same_deal(deal, await over(deal), undisturbed)
+    async with scene.working():
+        assert_same_deal(deal, await over(deal), undisturbed)
     assert raised(scene) == []  # nothing had counted as done
 
 

@@ -370,6 +370,7 @@ async def test_what_cures_call_is_inside_what_was_approved_even_when_gas_has_cos
     spent = deal(funding, legs=(leg(fee_wei=envelope.max_fee.units + 1),))
     for move in (m.Convert(300_000 * 10**6), m.RepayPart(210_000 * 10**6)):
         made = await legs(move, 1 * WAD, of=spent, **OWING, native=900 * WAD)
+        assert made
         require_inside(envelope, spent, made)
 
 
