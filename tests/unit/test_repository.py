@@ -80,6 +80,7 @@ def test_long_function_is_noticed():
     assert list(long_functions("def f():\n" + "    pass\n" * 49)) == []
 
 
+@pytest.mark.slow
 def test_no_function_is_over_fifty_lines():
     found = {
         str(path.relative_to(ROOT)): names
@@ -109,6 +110,7 @@ def test_every_source_folder_with_modules_is_a_package():
     assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
+@pytest.mark.slow
 def test_every_third_party_import_is_declared():
     distributions = packages_distributions()
     wanted = declared("runtime", "devnet")

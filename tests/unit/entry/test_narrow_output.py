@@ -72,6 +72,7 @@ def test_the_supervised_start_of_anything_but_a_worker_is_wrong_usage(capsys):
     assert "--supervised" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_who_reads_only_the_first_line_sees_no_failure(tmp_path):
     script = "import sys; from holdfast.entry.cli.main import run; sys.exit(run(sys.argv[1:]))"
     prices = tmp_path / "eth.csv"

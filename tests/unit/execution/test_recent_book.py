@@ -197,6 +197,7 @@ async def take(world, reader, step):
             pass
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(steps, st.booleans()), max_size=30))
 @settings(max_examples=150)
 def test_whatever_happened_the_verdicts_are_those_of_a_book_read_anew(path):

@@ -351,6 +351,7 @@ def counts_are_sane(deal: World) -> None:
     assert deal.history[K.BORROW] <= 1
 
 
+@pytest.mark.slow
 @given(
     funding=st.sampled_from(Funding),
     borrow=st.sampled_from([0, 600_000]),

@@ -181,6 +181,7 @@ def test_a_pool_that_nobody_refills_is_left_alone_until_somebody_does():
         assert_within(one)
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 25),
     st.integers(1_000_000, 500_000_000),

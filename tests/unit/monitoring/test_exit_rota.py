@@ -1,5 +1,6 @@
 """Whose unwind is tried next, and when a check is too old."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_without_deals_nothing_is_late():
     assert (led().age_blocks(100), led().is_late(100)) == (0, False)
 
 
+@pytest.mark.slow
 @given(
     deals=st.integers(1, 60),
     budget=st.integers(1, 20),

@@ -263,6 +263,7 @@ async def test_a_round_begins_no_more_than_it_has_time_for_and_the_next_goes_on(
     assert {len(batch) for batch in world.batches} == {AT_ONCE}
 
 
+@pytest.mark.slow
 async def test_thousands_of_deals_all_have_their_turn_within_the_age_that_is_promised():
     """5,000 deals, 20 ms each, blocks of 12 s: a round of every 6 s tries 56 of them."""
     world = World(*many(5_000), seconds=0.02)

@@ -176,6 +176,7 @@ def test_parquet_takes_units_of_any_size_and_tables_without_rows():
     assert pq.read_table(io.BytesIO(written(made, Format.PARQUET, "none"))).num_rows == 0
 
 
+@pytest.mark.slow
 def test_the_same_report_is_the_same_bytes():
     for each in Format:
         assert written(report(), each) == written(report(), each)

@@ -3,6 +3,8 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from holdfast.common.alerts import Severity
 from holdfast.common.ids import ChainId
 from holdfast.reporting.formats import Format, written
@@ -42,6 +44,7 @@ def test_the_run_says_at_which_block_and_has_all_that_stress_knows():
     ]
 
 
+@pytest.mark.slow
 def test_the_verdict_holds_the_losses_against_the_theorems_bound():
     told = verdict(made())
     assert told["open deals"] == "3"

@@ -64,6 +64,7 @@ def test_the_real_hours_give_the_table():
     assert RiskLimits().opening_ltv == openings[0]
 
 
+@pytest.mark.slow
 def test_a_file_of_the_real_hours_gives_the_openings_of_the_rule():
     if not HOURS_FILE.exists():
         pytest.skip(f"the market history is not at {HOURS_FILE}")

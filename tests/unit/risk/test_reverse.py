@@ -36,6 +36,7 @@ def firsts(*deals):
     return {(one.axis, one.rule): one.first[:, 0].tolist() for one in found}
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(1, 20 * USD8),

@@ -170,6 +170,7 @@ def test_deals_that_sell_together_lose_what_the_last_one_does():
     assert found.tolist() == [[358.0]]
 
 
+@pytest.mark.slow
 @FEW
 @given(st.lists(deals(), min_size=1, max_size=4), shocks(), st.integers(10**6 * USD8, MOST))
 def test_the_shared_slip_agrees_within_a_basis_point(book, shock, cash):

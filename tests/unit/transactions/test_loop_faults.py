@@ -8,6 +8,7 @@ import asyncio
 from contextlib import ExitStack
 from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -145,4 +146,6 @@ class ANonceHasOneIntentAndALegOneEffect(RuleBasedStateMachine):
 ANonceHasOneIntentAndALegOneEffect.TestCase.settings = settings(
     max_examples=50, stateful_step_count=25, deadline=None, derandomize=True
 )
-test_any_order_of_faults_leaves_one_effect_each = ANonceHasOneIntentAndALegOneEffect.TestCase
+test_any_order_of_faults_leaves_one_effect_each = pytest.mark.slow(
+    ANonceHasOneIntentAndALegOneEffect.TestCase
+)

@@ -26,6 +26,7 @@ def first_failure(seeds):
     return next((result for result in map(run_seed, seeds) if result.violation), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_any_world_ends_with_one_effect_each_and_nothing_lost(part):
     failed = first_failure(SLICE[part::4])
@@ -44,6 +45,7 @@ def test_the_same_seed_is_the_same_run():
     assert len(first.trace) > 100
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_the_order_of_hashes():
     script = (
         "import json; from tests.simulation.quiet import silence; silence();"
