@@ -47,7 +47,7 @@ unit: setup ## Run the unit tests alone
 	@$(BIN)/pytest tests/unit $(ARGS)
 
 coverage: setup ## Measure which lines and branches all tests together take (slow)
-	@COVERAGE_CONCURRENCY=greenlet $(PYTEST) --cov $(ARGS)
+	@COVERAGE_CONCURRENCY=greenlet $(PYTEST) --cov --cov-report=term-missing $(ARGS)
 
 crash-test: setup ## Kill workers KILLS=1000 times over DEALS=500 deals, count every leg on chain (SEED=1)
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --deals $(DEALS) --seed $(SEED) $(ARGS)
