@@ -73,6 +73,14 @@ async def count(database, table):
         return (await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()  # noqa: S608
 
 
+async def test_what_came_unasked_is_booked_and_differed_once(database):
+    """Whoever settles may first ask whether it is a gift, or what a reorg brought back."""
+    await book_core(database, BOOK, 50 * E, held=50 * E)
+    first = await settle(database, [], 2, native=1)
+    assert (first.is_exact, first.reconciliation.is_exact) == (False, True)
+    assert (await settle(database, [], 3, native=1)).is_exact
+
+
 async def test_a_whole_deal_is_booked_and_agrees_with_the_chain_at_every_step(database):
     await book_core(database, BOOK, 50 * E, held=50 * E)
     gas = 10**14

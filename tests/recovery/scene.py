@@ -125,7 +125,7 @@ class Scene:
         On a machine that stands still for some seconds the database ends its transaction, and a
         worker that cannot know whether it committed ends itself.
         """
-        keeper = asyncio.create_task(self._kept(**settings))
+        keeper = asyncio.create_task(self._kept(self.worker(**settings), **settings))
         try:
             yield
         finally:
@@ -133,9 +133,10 @@ class Scene:
             await asyncio.gather(keeper, return_exceptions=True)
             await self.workers[-1].kill()
 
-    async def _kept(self, **settings):
+    async def _kept(self, worker, **settings):
         while True:
-            await self.worker(**settings).ended(_FOREVER_SECONDS)
+            await worker.ended(_FOREVER_SECONDS)
+            worker = self.worker(**settings)
 
     def last_words(self, lines=12):
         """What each worker said last, for a test that waited for nothing."""

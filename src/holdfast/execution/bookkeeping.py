@@ -11,7 +11,7 @@ import structlog
 
 from holdfast.common.errors import Rejected
 from holdfast.common.money import Token, TokenAmount
-from holdfast.execution.errors import CoreShort, Unexplained
+from holdfast.execution.errors import CoreShort, Differs, Unexplained
 from holdfast.execution.store.legs import record_steps, reopen_legs, settle_legs
 from holdfast.ledger import service as ledger
 from holdfast.ledger.model import Book
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from holdfast.common.evm import BlockRef, TxHash
     from holdfast.common.ids import LegId
     from holdfast.execution.observation import Seen
+    from holdfast.execution.prepared import Prepared
     from holdfast.execution.records import DealRecord, LegRecord
-    from holdfast.execution.script import Changed
     from holdfast.execution.settlement import Settlement
     from holdfast.execution.store.deals import DealStore
     from holdfast.ledger.model import Balances, JournalEntry, TokenBook
@@ -55,23 +55,20 @@ class Bookkeeping:
         return Book(deal.deal_id, deal.bank, deal.chain_id, deal.plan.accounts, self.tokens)
 
     async def settle(
-        self,
-        session: Session,
-        settlement: Settlement,
-        changes: Sequence[Changed],
-        *,
-        after: DealRecord,
-        seen: Seen,
-        goes_on: bool = False,
+        self, session: Session, prepared: Prepared, *, after: DealRecord
     ) -> Balances | None:
         """Book what was mined and compare with the chain; None when nothing happened.
 
-        `goes_on` says that legs follow: then the chain must show what is recorded.
+        Where legs follow, the chain must show what is recorded.
 
         Raises:
-            Unexplained: when it shows less; roll back.
+            Differs: when it shows anything else while nobody has asked for the deal's own blocks:
+                a reorg that is not seen to yet would be booked as a gift or a loss; roll back.
+            Unexplained: when legs follow and it shows less; roll back.
             CoreShort: `ledger.core_short` when the core address cannot carry this deal as well.
         """
+        settlement, changes, seen = prepared.settlement, prepared.script.changes, prepared.seen
+        goes_on = prepared.would_go_on and prepared.doubt is None
         book = self.book(after)
         if any(changed.event is DealEvent.START for changed in changes):
             await self._book_core(session, book, after, seen)
@@ -87,6 +84,8 @@ class Bookkeeping:
             chain=seen.balances,
             is_claim=after.status in _CLAIM_STATES,
         )
+        if not (settled.is_exact or prepared.is_certain):
+            raise Differs
         if goes_on and settled.unexplained:
             raise Unexplained([_line(line) for line in settled.unexplained])
         if not settled.reconciliation.is_exact:

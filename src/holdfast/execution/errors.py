@@ -38,6 +38,13 @@ class CoreShort(Rejected):
     """The core address cannot carry this deal beside the others: nothing was done."""
 
 
+class Differs(Transient):
+    """The chain shows other than the books say: nothing was written, look for the deal's blocks."""
+
+    def __init__(self) -> None:
+        super().__init__("deal.differs", "the chain shows other than what is recorded: look again")
+
+
 class Unexplained(Rejected):
     """The chain shows less than the books say, and nobody knows of it: nothing was written."""
 

@@ -25,7 +25,8 @@ class Prepared:
     """The settlement, what comes after it, and the legs that carry it out.
 
     `doubt` is what the chain was found to lack of what is recorded, once that is certain;
-    `blocks` are the rules that the next move would have broken.
+    `blocks` are the rules that the next move would have broken. `is_certain` once the chain was
+    asked for the deal's own blocks and has them, as far as the chain loop may still take them back.
     """
 
     settlement: Settlement
@@ -35,6 +36,7 @@ class Prepared:
     seen: Seen
     doubt: Unexplained | None = None
     blocks: tuple[Check, ...] = ()
+    is_certain: bool = False
 
     @property
     def would_go_on(self) -> bool:

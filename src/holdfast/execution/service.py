@@ -15,7 +15,7 @@ from holdfast.common.ids import new_group_id
 from holdfast.execution import notices
 from holdfast.execution.alerts import unexplained
 from holdfast.execution.cure_records import cure_act
-from holdfast.execution.errors import CoreShort, TradingChanged, Unexplained
+from holdfast.execution.errors import CoreShort, Differs, TradingChanged, Unexplained
 from holdfast.execution.patience import Patience
 from holdfast.execution.preparation import Preparation
 from holdfast.execution.records import is_cure
@@ -147,24 +147,31 @@ class Advance:
         except ForeignNonce as error:
             if not await self.stand_still.take_note(deal, error):
                 await self._write(prepared)
+        except Differs:
+            await self._require_blocks(deal)
+            await self._write_or_stop(replace(prepared, is_certain=True))
         except Unexplained as error:
             await self._write_or_stop(await self._doubted(prepared, error))
 
-    async def _doubted(self, prepared: Prepared, error: Unexplained) -> Prepared:
-        """What to write instead: a deal that builds up stands still, one that goes home goes on.
+    async def _require_blocks(self, deal: DealRecord) -> None:
+        """Have a reorg seen to before anything is made of what it took or brought back.
 
         Raises:
             Transient: `chain.reorged` when the deal's blocks are gone: the chain loop sees to that
                 once it comes there. Not for blocks that it passed as deep as finality: those it
                 leaves to a person.
         """
-        deal, seen = prepared.settlement.deal, prepared.seen
         async with self.db.begin() as session:
             last = await self.transactions.last_block(session, deal.deal_id)
             followed = await self.transactions.followed(session, deal.chain_id)
-            is_foreign = await self._is_used_elsewhere(session, prepared)
         if last is not None and await self.observer.has_lost(last, followed):
             raise Transient("chain.reorged", "the deal's own blocks are gone: not seen to yet")
+
+    async def _doubted(self, prepared: Prepared, error: Unexplained) -> Prepared:
+        """What to write instead: a deal that builds up stands still, one that goes home goes on."""
+        deal, seen = prepared.settlement.deal, prepared.seen
+        async with self.db.begin() as session:
+            is_foreign = await self._is_used_elsewhere(session, prepared)
         doubted = replace(prepared, doubt=error)
         if prepared.deal.status is not DealStatus.EXECUTING or deal.status is DealStatus.APPROVED:
             return doubted
@@ -190,14 +197,7 @@ class Advance:
             await self.deals.lock(session, before)
             await self._require_trading(session, prepared)
             await self._authorize_start(session, prepared)
-            balances = await self.books.settle(
-                session,
-                prepared.settlement,
-                prepared.script.changes,
-                after=deal,
-                seen=prepared.seen,
-                goes_on=prepared.would_go_on and prepared.doubt is None,
-            )
+            balances = await self.books.settle(session, prepared, after=deal)
             await self._raise_doubt(session, prepared, deal)
             await self._record_changes(session, prepared)
             await self._follow_foreign(session, prepared)

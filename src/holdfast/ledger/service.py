@@ -20,12 +20,14 @@ class Settled:
     """A deal's balances after everything up to one block was booked, compared with the chain.
 
     `unexplained` is where the chain shows less than the ledger, and that by more than it did when
-    the two were compared before.
+    the two were compared before. `is_exact` says whether they agreed to the unit before what came
+    unasked was booked.
     """
 
     balances: Balances
     reconciliation: Reconciliation
     unexplained: tuple[Line, ...] = ()
+    is_exact: bool = True
 
 
 async def post(session: Session, book: Book, entries: Sequence[JournalEntry]) -> int:
@@ -141,6 +143,7 @@ async def settle(
     further = [_of(now, entry) for entry in (*accrual(book, held, indexes), *marked)]
     balances = held.after(further)
     made = reconciled(book, balances, chain, core_booked=now.core_booked)
+    is_exact = made.is_exact
     given = [_of(now, entry) for entry in bookings.unsolicited(book, balances, made)]
     if given:
         further, balances = [*further, *given], balances.after(given)
@@ -149,7 +152,7 @@ async def settle(
     written = [*fresh, *further]
     if await store.insert_settlement(session, book, written, made) < len(written):
         await _require_same(session, book, written)
-    return Settled(balances, made, unexplained)
+    return Settled(balances, made, unexplained, is_exact)
 
 
 async def balances(session: Session, deal: DealId) -> Balances:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from holdfast.common.errors import Rejected, Transient
-from holdfast.execution.errors import DealNotFound, Unexplained
+from holdfast.execution.errors import DealNotFound, Differs, Unexplained
 from holdfast.execution.model import Trouble
 from holdfast.model.deal import DealStatus, HoldReason
 from holdfast.model.leg import LegKind
@@ -218,19 +218,24 @@ class Account:
 
 
 class Books:
-    """The books; `refuses` is raised when they are asked to settle."""
+    """The books; `refuses` is raised when they are asked to settle.
+
+    Where they differ from the chain, they settle nothing before the deal's blocks were looked for.
+    """
 
     def __init__(self, journal, refuses=None):
         self.journal = journal
         self.refuses = refuses
 
-    async def settle(self, session, settlement, changes, *, after, seen, goes_on=False):
-        if isinstance(self.refuses, Unexplained) and not goes_on:
-            self.journal.note("settle", [change.event for change in changes], after.status)
-            return
-        if self.refuses is not None:
+    async def settle(self, session, prepared, *, after):
+        if isinstance(self.refuses, (Differs, Unexplained)) and not prepared.is_certain:
+            raise Differs
+        goes_on = prepared.would_go_on and prepared.doubt is None
+        is_settled = isinstance(self.refuses, Unexplained) and not goes_on
+        if self.refuses is not None and not is_settled and not isinstance(self.refuses, Differs):
             raise self.refuses
-        self.journal.note("settle", [change.event for change in changes], after.status)
+        events = [change.event for change in prepared.script.changes]
+        self.journal.note("settle", events, after.status)
 
     async def save(self, session, deal, seen, *, wake_at, balances, touched):
         self.journal.note("save", deal, wake_at, touched)

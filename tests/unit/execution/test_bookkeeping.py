@@ -9,9 +9,10 @@ from holdfast.common.errors import Rejected
 from holdfast.common.money import USD8, WAD
 from holdfast.execution import bookkeeping
 from holdfast.execution.bookkeeping import Bookkeeping
-from holdfast.execution.errors import CoreShort, Unexplained
-from holdfast.execution.model import Trouble
-from holdfast.execution.script import Changed
+from holdfast.execution.errors import CoreShort, Differs, Unexplained
+from holdfast.execution.model import Revoke, Send, Trouble, Wait, WaitFor
+from holdfast.execution.prepared import Prepared
+from holdfast.execution.script import Changed, Script
 from holdfast.execution.settlement import Settlement, settle
 from holdfast.execution.settlement import reopened as taken_back
 from holdfast.ledger.model import Account, Balances, EntryKind, Held
@@ -45,7 +46,7 @@ class Ledger:
         balances = Balances({})
         made = reconciled(book, balances, chain, core_booked=0)
         # What the chain shows otherwise than empty books stands for what nobody can explain.
-        return Settled(balances, made, made.mismatches)
+        return Settled(balances, made, made.mismatches, made.is_exact)
 
     async def take_back(self, session, book, gone, first):
         self.taken_back.append((list(gone), first))
@@ -86,15 +87,20 @@ def books(*records):
     return Bookkeeping(fakes.Deals(journal, *records), BOOK), journal
 
 
-async def settled(books, settlement, changes=(), after=None, *, goes_on=False, **observed):
-    return await books.settle(
-        "session",
+async def settled(
+    books, settlement, changes=(), after=None, *, goes_on=False, is_certain=True, **observed
+):
+    after = after or settlement.deal
+    outcome = Send(Revoke(())) if goes_on else Wait(WaitFor.OPERATOR)
+    prepared = Prepared(
         settlement,
-        changes,
-        after=after or settlement.deal,
-        seen=seen(**observed),
-        goes_on=goes_on,
+        Script(after, tuple(changes), outcome),
+        after,
+        (),
+        seen(**observed),
+        is_certain=is_certain,
     )
+    return await books.settle("session", prepared, after=after)
 
 
 async def test_nothing_that_happened_is_nothing_to_book(ledger, rows):
@@ -186,6 +192,19 @@ async def test_a_mismatch_is_reported_and_stops_nothing(ledger, rows):
     (line,) = red["lines"]
     assert line.startswith("asset/deal_wallet: ledger 0")
     assert line.endswith("chain 0.000001 USDT")
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_what_differs_is_not_booked_before_the_deals_blocks_were_looked_for(
+    ledger, rows, goes_on
+):
+    """Also what is there beyond the books: a reorg may have brought it back."""
+    made, _ = books()
+    change = Changed(DealEvent.HOLD, DealStatus.EXECUTING, DealStatus.HOLDING, None)
+    with structlog.testing.capture_logs() as logs, pytest.raises(Differs):
+        await settled(made, NOTHING, [change], cash=1, goes_on=goes_on, is_certain=False)
+    assert logs == []
+    assert await settled(made, NOTHING, [change], core=0, is_certain=False) is not None
 
 
 async def test_no_leg_follows_while_the_chain_shows_less_than_the_books(ledger, rows):

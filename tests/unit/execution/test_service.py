@@ -10,7 +10,7 @@ from holdfast.common.errors import Broken, Rejected, Transient
 from holdfast.common.ids import new_group_id
 from holdfast.entry.worker import Watched
 from holdfast.execution import service
-from holdfast.execution.errors import CoreShort, MoveRefused, Unexplained
+from holdfast.execution.errors import CoreShort, Differs, MoveRefused, Unexplained
 from holdfast.execution.foresight import Foresight
 from holdfast.execution.model import Convert, Redeem, Repay, RepayPart, Trouble, WaitFor
 from holdfast.execution.patience import Patience
@@ -290,6 +290,33 @@ async def test_what_is_missing_because_of_a_reorg_is_left_to_the_chain_loop(snap
         await stage.run()
     assert postponed.value.code == "chain.reorged"
     assert stage.journal.done == []
+    assert stage.alarm.alerts == []
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),)),
+        deal(status=DealStatus.EXECUTING, legs=(leg(LegKind.FUND),)),
+    ],
+    ids=["closing", "executing"],
+)
+async def test_nothing_follows_what_a_reorg_brought_back(record):
+    """A loan whose repayment is gone is owed again, and what was sent home is here again."""
+    stage = Stage(record, refuses=Differs(), weth=5)
+    stage.transactions.last = Place(fakes.GONE, "0x" + "ab" * 32)
+    with pytest.raises(Transient) as postponed:
+        await stage.run()
+    assert (postponed.value.code, stage.journal.done) == ("chain.reorged", [])
+    assert stage.alarm.alerts == []
+
+
+async def test_a_deal_whose_blocks_are_there_goes_on_though_the_chain_shows_more():
+    record = deal(status=DealStatus.CLOSING, legs=(leg(LegKind.FUND),))
+    stage = Stage(record, refuses=Differs(), weth=5)
+    stage.transactions.last = Place(fakes.GONE - 1, "0x" + "ab" * 32)
+    await stage.run()
+    assert "send" in stage.journal.names()
     assert stage.alarm.alerts == []
 
 
