@@ -232,6 +232,8 @@ async def test_a_halt_comes_between_many_who_hold_the_state_one_after_the_other(
     try:
         async with asyncio.timeout(HANGS_SECONDS):
             await turn(database, switch, DESK, TradingState.HALTED)
+            assert (await in_force(database, switch)).state is TradingState.HALTED
+        assert not any(holder.done() for holder in holders)
     finally:
         is_over.set()
         await asyncio.gather(*holders)
