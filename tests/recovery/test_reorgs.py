@@ -128,14 +128,33 @@ async def test_a_reorg_when_a_group_has_landed_leaves_the_same_deal(
 
 
 def assert_home_again(deal, outcome, undisturbed):
-    """Interest and gas differed by some wei the second time, which what was signed behind them
-    could not know: an unwrap of too much reverts, and what a sweep left goes home after it.
+    """Interest and gas differed by some units the second time, which what was signed behind them
+    could not know: an unwrap or a return of too much reverts, and what they left goes home after
+    them.
     """
     assert outcome.status is DealStatus.COMPLETED
     verdict = deal.judged_by(undisturbed.effects)
     assert not verdict.lost
-    assert {kind for kind, *_ in verdict.duplicated} <= {"unwrap", "return_native"}
+    ways_home = {"unwrap", "return_native", "return_token"}
+    assert {kind for kind, *_ in verdict.duplicated} <= ways_home
+    assert all(one.startswith("a transaction reverted") for one in verdict.problems)
     assert_ledger_is_the_chain(outcome)
+
+
+async def test_dollars_that_a_reorg_leaves_over_go_home(scene, undisturbed):
+    """The replaced blocks are earlier than those they replace, so that less interest is due than
+    the return behind the repayment was signed for."""
+    deal, group = await scene.deal(), BY_NAME["repay"]
+    await deal.dies_at(f"advance.before_commit:{group.number}")
+    scene.devnet.control.rpc.call("evm_increaseTime", 30)
+    worker = await scene.paused_at("advance.before_commit:2")
+    await deal.mined(group.after)
+    await loses(deal, blocks_of_last(scene, group.after - group.before), of=group)
+    worker.send(signal.SIGCONT)
+    outcome = await over(deal)
+    assert_home_again(deal, outcome, undisturbed)
+    returned = [one for one in outcome.effects if one.kind == "return_token"]
+    assert len(returned) == 2
 
 
 @pytest.mark.parametrize("point", ["tx.before_unmine", "tx.in_unmine", "tx.after_unmine"])

@@ -168,10 +168,10 @@ def _show_desk(devnet: Devnet, *, as_json: bool) -> None:
 
 
 def _stay(devnet: Devnet) -> None:
-    typer.echo("Ctrl-C stops the devnet.", err=True)
     # A shell that starts us in the background would have us ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        typer.echo("Ctrl-C stops the devnet.", err=True)
         devnet.wait()
     except KeyboardInterrupt:
         devnet.stop()
