@@ -197,8 +197,8 @@ def _state(lot: Lot, budget: Usd8, bound: float, needed: Bps) -> GateState:
 def _told(bound: float, needed: Bps, count: int) -> str:
     asked = f"{count} {'redemption' if count == 1 else 'redemptions'} so far"
     return (
-        f"{asked} {'lets' if count == 1 else 'let'} one believe in at least {bound:.3f}, "
-        f"break-even needs {needed / BPS:.3f}"
+        f"{asked} {'lets' if count == 1 else 'let'} one believe in at least {100 * bound:.1f} %, "
+        f"break-even needs {needed / 100:.1f} %"
     )
 
 

@@ -284,7 +284,7 @@ async def test_the_report_says_how_the_gate_stands_and_why():
         "redemptions_so_far": 3,
         "reason": (
             "lots up to $500,000.00 need no belief in redemption; this one of $600,000.00 does, "
-            "and 3 redemptions so far let one believe in at least 0.728, break-even needs 0.618"
+            "and 3 redemptions so far let one believe in at least 72.8 %, break-even needs 61.8 %"
         ),
     }
 

@@ -72,12 +72,12 @@ def test_a_lot_within_the_budget_needs_no_belief():
 def test_the_reason_names_both_sides_in_words():
     free = "lots up to $250,000.00 need no belief in redemption; this one of $1,000,000.00 does"
     assert judged(WHOLE).reason == (
-        f"{free}, but 1 redemption so far lets one believe in at least 0.538, "
-        "break-even needs 0.605"
+        f"{free}, but 1 redemption so far lets one believe in at least 53.8 %, "
+        "break-even needs 60.5 %"
     )
     assert judged(SMALL, MIDDLE, WHOLE).reason == (
-        f"{free}, and 7 redemptions so far let one believe in at least 0.648, "
-        "break-even needs 0.605"
+        f"{free}, and 7 redemptions so far let one believe in at least 64.8 %, "
+        "break-even needs 60.5 %"
     )
 
 
