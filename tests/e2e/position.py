@@ -89,7 +89,7 @@ class Position:
         wei = self.settings.collateral_wei
         await self._wrap_if_needed(weth, wei)
         await self._group(
-            ("approve collateral", Erc20(weth).approve(pool.address, wei), None),
+            *_allowing("collateral", weth, pool.address, wei),
             ("supply", pool.supply(weth, wei, account), pool.expected_supply(weth, account)),
         )
         borrowed = pool.expected_borrow(usdt, account)
@@ -98,7 +98,7 @@ class Position:
             await self._swap_there_and_back(self.settings.exchange)
         repaid = pool.expected_repay(usdt, account, account)
         await self._group(
-            ("approve debt", Erc20(usdt).approve(pool.address, units), None),
+            *_allowing("debt", usdt, pool.address, units),
             ("repay", pool.repay(usdt, units, account), repaid),
         )
         rest = wei - wei // _KEPT
@@ -127,8 +127,8 @@ class Position:
         deadline = head.ref.timestamp + _SWAP_SECONDS
         swap = exchange.swap(route, amount, quote.amount, self.account, deadline)
         swapped = exchange.pool.expected_swap(exchange.router, self.account)
-        allowed = Erc20(route.token_in).approve(exchange.router, amount)
-        await self._group((f"approve to {name}", allowed, None), (name, swap, swapped))
+        allowing = _allowing(f"to {name}", route.token_in, exchange.router, amount)
+        await self._group(*allowing, (name, swap, swapped))
 
     async def _read(self, wanted):
         head = await self.node.head()
@@ -180,6 +180,13 @@ class Position:
             depth=profile.confirmations,
             fee_ceiling_wei=profile.gas_price_ceiling_wei,
         )
+
+
+def _allowing(name, token, spender, units):
+    """First nothing, then `units`: USDT refuses to change what an earlier run left of another."""
+    token = Erc20(token)
+    yield f"revoke {name}", token.approve(spender, 0), None
+    yield f"approve {name}", token.approve(spender, units), None
 
 
 async def run(settings):

@@ -188,7 +188,8 @@ async def test_one_monitor_ticks_and_another_takes_over_when_it_dies(database, d
         ) as own:
             await own.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'holdfast-leader-risk:138' AND pid IN"
+                " WHERE application_name = 'holdfast-leader-risk:138'"
+                " AND datname = current_database() AND pid IN"
                 " (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
             )
         done, _ = await asyncio.wait(tasks, timeout=60, return_when=asyncio.FIRST_COMPLETED)
