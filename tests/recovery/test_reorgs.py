@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from holdfast.common.db import libpq_url
+from holdfast.execution.model import WaitFor
 from holdfast.model.deal import DealStatus, HoldReason
 from tests.recovery.groups import GROUPS
 from tests.recovery.scene import assert_ledger_is_the_chain, assert_same_deal
@@ -23,11 +24,8 @@ FINALITY = 4
 BLOCK_SECONDS = 0.2
 _DUST_WEI = 10**14  # a transfer's 21,000 gas at the few gwei that the node asks for
 BY_NAME = {group.name: group for group in GROUPS}
-# One group of each step; the last step has two that matter.
-CHOSEN = [
-    BY_NAME[name]
-    for name in ("fund", "open", "purchase", "second_tranche", "repay", "return_native")
-]
+# One group of each step.
+CHOSEN = [BY_NAME[name] for name in ("fund", "open", "purchase", "second_tranche", "repay")]
 
 
 @pytest.fixture
@@ -108,6 +106,16 @@ async def loses(deal, depth, *, of):
     assert len(deal.observed().effects) < of.after
 
 
+async def all_is_home(deal):
+    """The last ether was sent once all else was final, is booked, and is not final itself."""
+    group = BY_NAME["return_native"]
+    await deal.until(lambda one: one.waits_for == WaitFor.FINALITY)
+    assert len(deal.observed().effects) == group.before
+    deal.scene.devnet.control.mine(FINALITY)
+    await deal.mined(group.after)
+    await deal.until(lambda one: one.group_id is None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", range(1, FINALITY))
 @pytest.mark.parametrize("group", CHOSEN, ids=lambda group: f"step{group.step}-{group.name}")
@@ -125,6 +133,17 @@ async def test_a_reorg_when_a_group_has_landed_leaves_the_same_deal(
         assert_home_again(deal, outcome, undisturbed)
     else:
         assert_same_deal(deal, outcome, undisturbed)
+    assert raised(scene) == ["tx.reorg_reopened"]
+
+
+@pytest.mark.parametrize("depth", range(1, FINALITY))
+async def test_ether_that_a_reorg_brought_back_goes_home_again(scene, undisturbed, depth):
+    deal = await scene.deal()
+    async with scene.working():
+        await all_is_home(deal)
+        await loses(deal, depth, of=BY_NAME["return_native"])
+        outcome = await over(deal)
+    assert_home_again(deal, outcome, undisturbed)
     assert raised(scene) == ["tx.reorg_reopened"]
 
 
@@ -161,6 +180,21 @@ async def test_dollars_that_a_reorg_leaves_over_go_home(scene, undisturbed):
     assert len(returned) == 2
 
 
+async def test_ether_for_gas_is_still_there_for_dollars_that_a_reorg_kept_back(scene, undisturbed):
+    """The replaced blocks are later than those they replace: more interest is due, so that the
+    return behind the repayment is of too much, fails and has to be sent again."""
+    set_finality(scene, 12)
+    deal = await scene.deal()
+    async with scene.working():
+        await deal.until(lambda one: one.waits_for == WaitFor.FINALITY)
+        since_repaying = len(deal.observed().effects) - BY_NAME["repay"].before
+        reorg(scene, blocks_of_last(scene, since_repaying))
+        scene.devnet.control.rpc.call("evm_increaseTime", 30)
+        outcome = await over(deal)
+    assert_home_again(deal, outcome, undisturbed)
+    assert len(outcome.observed.failed) == 1
+
+
 @pytest.mark.parametrize("point", ["tx.before_unmine", "tx.in_unmine", "tx.after_unmine"])
 async def test_a_worker_killed_while_it_reopens_leaves_the_same_deal(scene, undisturbed, point):
     deal, group = await scene.deal(), BY_NAME["open"]
@@ -176,11 +210,11 @@ async def test_what_a_reorg_brought_back_moves_no_deal_before_the_reorg_is_seen_
     scene, undisturbed
 ):
     """The way home is undone, the loop that is to see to it stands still, another worker looks."""
-    deal, group = await scene.deal(), BY_NAME["return_native"]
-    await deal.dies_at(f"advance.after_commit:{group.number + 1}")
-    assert (await deal.record()).group_id is None
+    deal = await scene.deal()
+    async with scene.working():
+        await all_is_home(deal)
     signed = deal.signed()
-    await loses(deal, 3, of=group)
+    await loses(deal, 3, of=BY_NAME["return_native"])
     scene.bury_the_dead()
     leader = await scene.paused_at("tx.before_unmine")
     async with scene.working(), blocks_go_on(scene):

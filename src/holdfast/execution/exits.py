@@ -196,7 +196,8 @@ class _Attempt:
 
     def _next(self) -> Move | None:
         venues = replace(self._seen.venues, redemption_frozen=True)
-        script = play(self._deal, self._seen.position, venues)
+        position = replace(self._seen.position, blocks_to_final=0)  # as after any wait for that
+        script = play(self._deal, position, venues)
         self._deal = script.deal
         return script.outcome.move if isinstance(script.outcome, Send) else None
 

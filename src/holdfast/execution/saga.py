@@ -14,6 +14,7 @@ from holdfast.execution.model import (
     Purchase,
     Redeem,
     Repay,
+    ReturnNative,
     Revoke,
     Send,
     Venues,
@@ -40,11 +41,17 @@ def decide(state: DealState, position: Position, venues: Venues) -> Decision:
     """The next thing to do for a deal with no transaction under way.
 
     `position` must be read at a block that holds every landed leg. A deal is over only when no
-    reorg is expected to take one of them back.
+    reorg is expected to take one of them back, and its last ether goes home only then: what is
+    mined again may leave something else to bring home, which takes gas.
     """
     decision = _decided(state, position, venues)
-    is_end = isinstance(decision, Change) and decision.event in _ENDS
-    return Wait(WaitFor.FINALITY) if is_end and position.blocks_to_final else decision
+    match decision:
+        case Change(event=event) if event in _ENDS and position.blocks_to_final:
+            return Wait(WaitFor.FINALITY)
+        case Send(ReturnNative(keep=0)) if position.blocks_to_final:
+            return Wait(WaitFor.FINALITY)
+        case _:
+            return decision
 
 
 def _decided(state: DealState, position: Position, venues: Venues) -> Decision:

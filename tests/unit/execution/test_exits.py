@@ -110,6 +110,13 @@ async def test_the_whole_way_home_is_tried_group_by_group():
     assert check.cost == 20_000 * USD8
 
 
+async def test_the_wait_until_a_reorg_can_take_nothing_back_is_no_obstacle():
+    world = World(tokens=0, blocks_to_final=64)
+    check = await tried(world)
+    assert check.works is True
+    assert world.moves == [Repay, GoHome, ReturnNative]
+
+
 async def test_redemption_counts_for_nothing_even_where_the_desk_is_open():
     world = World(queued=5 * 10**10, claimable=5 * 10**10)
     check = await tried(world)

@@ -397,6 +397,28 @@ def test_a_deal_is_over_only_when_its_last_leg_is_final(funding):
     assert decide(before, shallow, venues) == m.Wait(m.WaitFor.FINALITY)
 
 
+@pytest.mark.parametrize("funding", Funding)
+def test_the_last_ether_goes_home_only_when_all_else_is_final(funding):
+    """A reorg may have other amounts mined the second time; what they leave takes gas."""
+    deal = world(funding)
+    while not deal.state.has(K.RETURN_NATIVE):
+        before, at, venues = deal.state, deal.position(), deal.venues()
+        deal.step()
+    assert decide(before, at, venues) == m.Send(m.ReturnNative(keep=0))
+    shallow = replace(at, blocks_to_final=1)
+    assert decide(before, shallow, venues) == m.Wait(m.WaitFor.FINALITY)
+
+
+def test_ether_goes_home_at_once_where_gas_for_the_claim_stays():
+    state = replace(
+        world().state, status=DealStatus.HOLDING, hold_reason=HoldReason.REDEMPTION_FROZEN
+    )
+    keep = state.terms.gas_reserve.units
+    at = replace(world().position(), native=keep + 10**18, tokens=1, blocks_to_final=3)
+    venues = replace(world().venues(), redemption_frozen=True)
+    assert decide(state, at, venues) == m.Send(m.ReturnNative(keep))
+
+
 def test_a_deal_that_was_never_funded_fails_only_when_that_is_final():
     state = replace(world().state, status=DealStatus.HOLDING, hold_reason=HoldReason.LEG_REVERTED)
     position, venues = world().position(), world().venues()
