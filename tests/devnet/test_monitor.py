@@ -41,7 +41,7 @@ async def test_the_book_shows_what_the_deals_own_look_shows(devnet, database_url
         seen = await system.advance.observer.observe(deal)
     own = replace(seen.position, blocks_to_final=0, at=row.position.at)
     assert row.position == own
-    assert row.position.debt > 600_000 * 10**6 - 1
+    assert row.position.debt >= 600_000 * 10**6 - 1  # Aave rounds shares: a unit may be missing
     assert row.position.queued > 0
     assert (row.core, row.allowances) == (seen.core, len(seen.position.leftovers))
     # 600,000 USDT bought the tokens, the market is where it was

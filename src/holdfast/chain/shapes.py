@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def malformed(requests: Sequence[Request], answers: Sequence[Any]) -> str | None:
     """What is wrong with the first answer that cannot be read; None when all can."""
     for request, answer in zip(requests, answers, strict=True):
-        read = _READERS.get(request.method)
+        read = _reader_of(request)
         if read is None or answer is None or isinstance(answer, Fault):
             continue
         try:
@@ -29,6 +29,13 @@ def malformed(requests: Sequence[Request], answers: Sequence[Any]) -> str | None
         except MALFORMED as error:
             return f"the answer to {request.method} is malformed: {error!r:.200}"
     return None
+
+
+def _reader_of(request: Request) -> Callable[[Any], object] | None:
+    method, params = request
+    if method in _BLOCKS:
+        return _whole_block if params[1] else parse_head
+    return _READERS.get(method)
 
 
 def _whole_block(block: Any) -> None:  # noqa: ANN401 - JSON
@@ -50,9 +57,8 @@ def _logs(entries: Any) -> None:  # noqa: ANN401 - JSON
         parse_mined(entry)
 
 
+_BLOCKS: Final = frozenset({"eth_getBlockByHash", "eth_getBlockByNumber"})
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
-    "eth_getBlockByHash": _whole_block,
-    "eth_getBlockByNumber": parse_head,
     "eth_getBlockReceipts": _receipts,
     "eth_getLogs": _logs,
     "eth_getTransactionReceipt": _receipt,

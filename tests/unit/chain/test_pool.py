@@ -111,6 +111,23 @@ async def test_a_malformed_answer_is_that_nodes_failure_and_the_next_is_asked(re
     assert troubles(pool) == {"n1": "errors"}
 
 
+@pytest.mark.parametrize("method", ["eth_getBlockByHash", "eth_getBlockByNumber"])
+async def test_a_block_without_its_transactions_names_them_alone(method):
+    nodes = three()
+    pool, *_ = pool_of(PROFILE, nodes)
+    await asked(pool)
+    block = nodes[0].methods["eth_getBlockByNumber"]("0x1", False)["result"]
+    block |= {"transactions": [hash_of(2)]}
+    for node in nodes:
+        node.methods[method] = lambda *_: result(block)
+    key = hash_of(1) if method.endswith("Hash") else "0x1"
+    assert await pool.read([Request(method, (key, False))]) == [block]
+    assert troubles(pool) == {}
+    with pytest.raises(Transient) as caught:  # asked for whole, that is none
+        await pool.read([Request(method, (key, True))])
+    assert caught.value.code == "rpc.unreachable"
+
+
 async def test_when_every_node_answers_nonsense_it_may_work_later():
     nodes = three()
     pool, *_ = pool_of(PROFILE, nodes)
