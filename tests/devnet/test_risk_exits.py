@@ -45,10 +45,11 @@ def _is_queued(deal):
 
 
 @contextlib.asynccontextmanager
-async def bought(devnet, database_url, tmp_path):
+async def bought(devnet, database_url, tmp_path, **more):
     """A deal that has its loan and its tokens and stands still, and the system that runs it."""
     orders = Orders()
-    settings = settings_for(devnet, database_url, tmp_path, HOLDFAST_EXIT_CHECK_BLOCKS="1")
+    more["HOLDFAST_EXIT_CHECK_BLOCKS"] = "1"
+    settings = settings_for(devnet, database_url, tmp_path, **more)
     async with meddled(settings, after={m.Redeem: orders.give(HOLD)}) as system:
         orders.system = system
         made = await started(system, devnet)
@@ -75,6 +76,19 @@ async def test_what_the_trial_says_is_what_the_unwind_then_does(devnet, database
     burnt = chain.gas_paid(deal.plan.accounts.deal) - burnt
     assert abs(chain.native(home) - before + burnt - told - kept) < 10**16
     assert 0 < check.cost < 20_000 * 10**8  # slippage on $600,000
+
+
+async def test_several_nodes_with_others_transactions_in_their_newest_block_are_tried_too(
+    devnet, database_url, tmp_path
+):
+    urls = ",".join((devnet.url, devnet.url.replace("127.0.0.1", "localhost")))
+    async with bought(devnet, database_url, tmp_path, HOLDFAST_RPC_URL=urls) as (system, deal):
+        accounts = devnet.profile.require_accounts()
+        OnChain(devnet).send_as(accounts.core, accounts.float_, value=1)
+        newest = devnet.control.rpc.call("eth_getBlockByNumber", "latest", False)
+        assert len(newest["transactions"]) == 1
+        check = await system.exit_checks.exits.check(deal)
+    assert check.works is True
 
 
 def without(kinds):
